@@ -1,0 +1,50 @@
+//! A text or binary dump that is not a file tree: `lspci` text, an SMBIOS image, a CPUID dump.
+
+use serde::Serialize;
+
+use crate::origin::Origin;
+
+/// What a dump is, found from its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DocumentKind {
+    /// `lspci` output, any dialect, with or without hex rows.
+    Lspci,
+    /// `dmidecode` text.
+    Dmidecode,
+    /// SMBIOS table with an entry point at its start (`dmidecode --dump-bin`).
+    SmbiosImage,
+    /// SMBIOS table alone (`/sys/firmware/dmi/tables/DMI`).
+    SmbiosTable,
+    /// SMBIOS entry point alone (`/sys/firmware/dmi/tables/smbios_entry_point`).
+    SmbiosEntryPoint,
+    /// Windows `GetSystemFirmwareTable('RSMB')`: 8-byte header and table.
+    SmbiosRsmb,
+    /// `acpidump` text.
+    Acpidump,
+    /// One binary ACPI table (or several, one after the other).
+    AcpiTable,
+    /// `cpuid -r` text.
+    CpuidRaw,
+    /// AIDA64 / InstLatx64 CPUID text.
+    CpuidAida64,
+    /// hwloc-gather-cpuid: the `pu<N>` files, joined in order, each behind a line `CPU N:`.
+    CpuidHwloc,
+    /// `/proc/cpuinfo` alone.
+    ProcCpuinfo,
+    /// `lscpu` text.
+    Lscpu,
+    /// Raw PCI configuration space of one function.
+    PciConfig,
+}
+
+/// One dump with its origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// What it is.
+    pub kind: DocumentKind,
+    /// Where it came from.
+    pub origin: Origin,
+    /// Its bytes, decompressed.
+    pub bytes: Vec<u8>,
+}

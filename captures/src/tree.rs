@@ -1,0 +1,41 @@
+//! Files of one machine by the path they had there: `/sys/...`, `/proc/...`.
+
+use thiserror::Error;
+
+/// Why a file of a tree could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ReadError {
+    /// It is not there (or a dangling symbolic link).
+    #[error("not there")]
+    Absent,
+    /// It is there, but this user may not read it.
+    #[error("permission denied")]
+    Denied,
+    /// Reading failed in another way.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// The files of one machine. Paths are absolute and as on the machine; symbolic links are
+/// followed inside the tree and never out of it.
+pub trait Tree: Send + Sync {
+    /// Contents of a file.
+    ///
+    /// # Errors
+    /// See [`ReadError`]; a directory is `Absent`.
+    fn read(&self, path: &str) -> Result<Vec<u8>, ReadError>;
+
+    /// Names in a directory (symbolic links included, dangling too), sorted by bytes;
+    /// empty when it is not there.
+    fn list(&self, path: &str) -> Vec<String>;
+
+    /// Text of a symbolic link, unresolved; `None` when `path` is no link.
+    fn link(&self, path: &str) -> Option<String>;
+
+    /// Whether the path exists, links followed.
+    fn exists(&self, path: &str) -> bool;
+
+    /// Absolute path with every symbolic link on the way resolved inside the tree, as far as the
+    /// names exist; dangling ends are kept as text.
+    fn resolve(&self, path: &str) -> String;
+}

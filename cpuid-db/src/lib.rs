@@ -1,0 +1,1 @@
+//! CPUID dumps in every dialect, named and decoded.

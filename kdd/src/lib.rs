@@ -1,0 +1,1 @@
+//! Windows kernel debugger stub: KD packets and guest memory.

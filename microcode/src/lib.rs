@@ -1,0 +1,1 @@
+//! CPU microcode containers of Intel and AMD.

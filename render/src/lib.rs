@@ -1,0 +1,5 @@
+//! A scene of boxes, bars and labels, drawn as SVG, HTML, terminal text or PNG.
+
+#![forbid(unsafe_code)]
+
+pub mod scene;

@@ -1,0 +1,2 @@
+//! delid.
+fn main() {}
