@@ -84,7 +84,7 @@ fn is_acpi(bytes: &[u8]) -> bool {
     }
     let oem = bytes.get(10..24).unwrap_or_default();
     let printable = |byte: &u8| *byte == 0 || (0x20..0x7f).contains(byte);
-    let bounded = length >= 36 && length <= (64 << 20);
+    let bounded = (36..=64 << 20).contains(&length);
     bounded && bytes.len() >= 36 && !is_text(bytes) && oem.iter().all(printable)
 }
 

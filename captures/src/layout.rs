@@ -190,7 +190,7 @@ fn copied(tree: &dyn Subtree, at: &str) -> Box<dyn Tree> {
 /// Who made a captured root, where it says so itself.
 fn kind_of_root(tree: &dyn Subtree, at: &str) -> &'static str {
     let has = |name: &str| tree.exists(&path::join(at, name));
-    if has("manifest.json") && has("cpuid") || is_own_manifest(tree, at) {
+    if is_own_manifest(tree, at) {
         "delid capture"
     } else if has("sos_commands") || has("sos_logs") {
         "sosreport"

@@ -77,12 +77,6 @@ pub(crate) fn parse(block: &[u8]) -> Option<Header> {
     } else {
         format!("{prefix}/{name}")
     };
-    // v7 marks a directory by the end of its name only.
-    let kind = if kind == Kind::File && path.ends_with('/') {
-        Kind::Directory
-    } else {
-        kind
-    };
     let size = match kind {
         Kind::HardLink | Kind::Link | Kind::Directory => 0,
         _ => number(block.get(124..136)?)?,

@@ -87,11 +87,16 @@ impl<R: Read> Reading<R> {
             let mut block = [0; BLOCK];
             let here = self.read;
             match self.fill(&mut block)? {
+                0 if lost_at.is_some() => {
+                    self.passed_over(lost_at.take(), here);
+                    return Ok(());
+                }
                 0 => return Err(cut("its end mark is missing")),
                 BLOCK => {}
                 _ => return Err(cut("it ends inside a header")),
             }
-            if block.iter().all(|byte| *byte == 0) {
+            // Zeros are the end only where a header is due: lost in data they are data.
+            if lost_at.is_none() && block.iter().all(|byte| *byte == 0) {
                 empty_blocks += 1;
                 if empty_blocks == 2 {
                     return Ok(());
@@ -104,19 +109,22 @@ impl<R: Read> Reading<R> {
                 lost_at.get_or_insert(here);
                 continue;
             };
-            if let Some(lost) = lost_at.take() {
-                let skipped = here.saturating_sub(lost);
-                let why = format!(
-                    "after {:?}, byte {lost}: {skipped} bytes are no archive header and are passed over",
-                    self.last
-                );
-                self.notes.damage(why);
-            }
+            self.passed_over(lost_at.take(), here);
             entries += 1;
             if entries > ENTRY_LIMIT {
                 return Err(cut(&format!("more than {ENTRY_LIMIT} entries are not read")));
             }
             self.entry(header, &block)?;
+        }
+    }
+
+    fn passed_over(&mut self, lost_at: Option<u64>, here: u64) {
+        if let Some(lost) = lost_at {
+            let count = here.saturating_sub(lost);
+            self.notes.damage(format!(
+                "after {:?}, byte {lost}: expected an archive header, {count} bytes are passed over",
+                self.last
+            ));
         }
     }
 
@@ -157,7 +165,12 @@ impl<R: Read> Reading<R> {
         let target = next.target.unwrap_or(header.target);
         let size = next.size.unwrap_or(header.size);
         self.last.clone_from(&path);
-        let result = match header.kind {
+        // Old v7 archives mark a directory by the end of its name only.
+        let kind = match header.kind {
+            Kind::File if size == 0 && path.ends_with('/') => Kind::Directory,
+            kind => kind,
+        };
+        let result = match kind {
             Kind::Directory => self.builder.directory(&path),
             Kind::Link => self.builder.link(&path, &target),
             Kind::HardLink => self.builder.hard_link(&path, &target),
@@ -403,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn changed_bytes_cost_one_file_at_most_unless_a_size_changes() {
+    fn a_changed_byte_costs_one_file_at_most() {
         let bytes = archive();
         for step in 0..500 {
             let mut changed = bytes.clone();
