@@ -190,7 +190,7 @@ fn copied(tree: &dyn Subtree, at: &str) -> Box<dyn Tree> {
 /// Who made a captured root, where it says so itself.
 fn kind_of_root(tree: &dyn Subtree, at: &str) -> &'static str {
     let has = |name: &str| tree.exists(&path::join(at, name));
-    if has("manifest.json") && has("cpuid") || is_own_manifest(tree, at) {
+    if is_own_manifest(tree, at) {
         "delid capture"
     } else if has("sos_commands") || has("sos_logs") {
         "sosreport"
@@ -220,7 +220,8 @@ fn dump_places(tree: &dyn Subtree, at: &str, shape: Shape) -> Vec<String> {
         let place = path::join(at, &name);
         let directory = tree.is_directory(&place);
         let known = matches!(name.as_str(), "cmd" | "cpuid" | "sos_commands" | "commands");
-        if directory == known && !name.starts_with("proc_") {
+        let read_already = name == "cpuid" && has_pu_files(tree, &place);
+        if directory == known && !read_already && !name.starts_with("proc_") {
             places.push(place);
         }
     }
