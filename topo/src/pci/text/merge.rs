@@ -1,6 +1,6 @@
 //! Two accounts of one function become one: hex rows win for registers, the first account for the rest.
 
-use super::super::function::{Class, Function, Link, PortType};
+use super::super::function::{Class, Function, Link};
 use super::rows::Rows;
 use super::{Facts, damage};
 use crate::evidence::Damage;
@@ -108,7 +108,7 @@ fn merge_class(old: &mut Function, old_facts: &Facts, new: &mut Function, new_fa
 
 /// Joins both ends of the account; returns kept and dropped state when they contradict.
 fn merge_link(old: &mut Function, new: &Function, hex_wins: bool) -> Option<(String, String)> {
-    let Some(new) = new.link else { return None };
+    let new = new.link?;
     let Some(have) = old.link else {
         old.link = Some(new);
         return None;
@@ -141,9 +141,4 @@ fn merge_facts(old: &mut Facts, new: Facts) {
     old.interface_told |= new.interface_told;
     old.verbose |= new.verbose;
     old.hex |= new.hex;
-}
-
-/// Whether a port of this type has a link at all.
-pub(super) const fn has_link(port: Option<PortType>) -> bool {
-    !matches!(port, Some(PortType::IntegratedEndpoint | PortType::EventCollector))
 }

@@ -65,18 +65,20 @@ pub(super) fn address(word: &[u8]) -> Option<Bdf> {
 
 /// Nearly an address: the shape with at most two wrong bytes, or an address run into a word.
 fn looks_meant(word: &[u8]) -> bool {
-    let shape = |want: &[u8], word: &[u8]| {
+    let near = |want: &[u8]| {
         let wrong = want.iter().zip(word).filter(|(want, byte)| match want {
             b'h' => !byte.is_ascii_hexdigit(),
             mark => mark != byte,
         });
-        word.len() >= want.len() && wrong.count() <= 2
+        word.len() == want.len() && wrong.count() <= 2
     };
-    let glued = |want: &[u8], word: &[u8]| word.get(..want.len()).is_some_and(|front| address(front).is_some());
-    let marks = word.iter().any(|byte| matches!(byte, b':' | b'.'));
-    let plain = |want: &[u8]| word.len() == want.len() && shape(want, word);
-    let (short, long) = (b"hh:hh.h".as_slice(), b"hhhh:hh:hh.h".as_slice());
-    marks && (plain(short) || plain(long) || plain(b"hhhhh:hh:hh.h") || glued(short, word) || glued(long, word))
+    let marked = word.iter().any(|byte| matches!(byte, b':' | b'.'));
+    let inside = || word.len() <= 64 && word.windows(7).any(|part| address(part).is_some());
+    marked
+        && ([b"hh:hh.h".as_slice(), b"hhhh:hh:hh.h", b"hhhhh:hh:hh.h"]
+            .into_iter()
+            .any(near)
+            || inside())
 }
 
 #[cfg(test)]
