@@ -200,10 +200,13 @@ fn inside_capability(text: &[u8], function: &mut Function) -> Result<(), Unread>
             b'-' => Some(false),
             _ => None,
         });
+    } else if is(b"IOVCtl:") && find(text, b"Enable-").is_some() {
+        function.vfs_enabled = Some(0);
     } else if is(b"Initial VFs:") {
         let told = |key: &[u8]| number(after(text, key)?).and_then(|count| u16::try_from(count).ok());
         function.vfs_total = told(b"Total VFs: ");
-        function.vfs_enabled = told(b"Number of VFs: ");
+        // The number stays in its register while the control bit above says off.
+        function.vfs_enabled = function.vfs_enabled.or_else(|| told(b"Number of VFs: "));
     }
     Ok(())
 }
