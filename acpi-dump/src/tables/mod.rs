@@ -1,0 +1,12 @@
+//! Decoded contents of the tables that describe a machine's shape.
+
+pub mod dmar;
+pub mod entry;
+pub mod ivrs;
+pub mod madt;
+pub mod mcfg;
+pub mod slit;
+pub mod srat;
+
+#[cfg(test)]
+pub(crate) mod testing;
