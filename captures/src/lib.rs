@@ -1,6 +1,9 @@
 //! Where the bytes of a machine come from: the live system, a captured root, a tarball, a text dump.
 
+#![forbid(unsafe_code)]
+
 mod codec;
+mod cpuid_instruction;
 mod detect;
 pub mod document;
 mod dumps;
