@@ -15,6 +15,7 @@ mod open;
 pub mod origin;
 mod overlay;
 mod path;
+pub mod record;
 pub mod source;
 mod tarball;
 mod text;
@@ -22,5 +23,6 @@ pub mod tree;
 
 pub use document::{Document, DocumentKind};
 pub use origin::{LayerId, Origin};
+pub use record::{Manifest, RecordError, RecordOptions, Unread, record};
 pub use source::{Gap, Layer, OpenError, Source};
 pub use tree::{ReadError, Tree};
