@@ -44,8 +44,9 @@ pub(crate) fn gather(source: &Source) -> Gathered {
         gatherer.each(pattern, &mut |gatherer, place| gatherer.link(place));
     }
     for class in CLASSES {
-        let pattern = format!("/sys/class/{class}/*");
-        gatherer.each(&pattern, &mut |gatherer, place| gatherer.link(place));
+        for pattern in [format!("/sys/class/{class}/*"), format!("/sys/class/{class}/*/device")] {
+            gatherer.each(&pattern, &mut |gatherer, place| gatherer.link(place));
+        }
     }
     gatherer.each("/sys/bus/pci/devices/*", &mut Gatherer::pci_function);
     gatherer.cpusets();
@@ -112,7 +113,12 @@ impl Gatherer<'_> {
     fn file(&mut self, place: &str) {
         match self.source.read(place) {
             Ok((bytes, _)) => {
-                let place = self.follow(place);
+                // `/proc/self` is a link to a number that changes: it is kept as a directory.
+                let place = if place.starts_with("/proc/") {
+                    place.to_owned()
+                } else {
+                    self.follow(place)
+                };
                 self.gathered.items.insert(place, Item::File(bytes));
             }
             Err(ReadError::Absent) => {}

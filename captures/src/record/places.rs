@@ -39,7 +39,7 @@ pub(crate) const FILES: &[&str] = &[
     "/sys/devices/system/node/node#/access#/targets/*",
     "/sys/devices/system/node/node#/memory_side_cache/index#/*",
     "/sys/devices/system/memory/block_size_bytes",
-    "/sys/devices/virtual/memory_tiering/*/*",
+    "/sys/devices/virtual/memory_tiering/memory_tier#/*",
     "/sys/bus/pci/slots/*/address",
     "/sys/bus/pci/slots/*/power",
     "/sys/bus/pci/slots/*/cur_bus_speed",
@@ -107,7 +107,6 @@ pub(crate) const LINKS: &[&str] = &[
     "/sys/devices/system/node/node#/access#/initiators/node#",
     "/sys/devices/system/node/node#/access#/targets/node#",
     "/sys/devices/system/node/node#/cpu#",
-    "/sys/class/*/*/device",
 ];
 
 /// Classes whose members say which operating-system device a function is.
@@ -121,7 +120,6 @@ pub(crate) const CLASSES: &[&str] = &[
     "infiniband",
     "kfd",
     "mic",
-    "misc",
     "mmc_host",
     "net",
     "nvme",
