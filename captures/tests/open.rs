@@ -164,6 +164,15 @@ fn each_dump_is_recognised_in_each_packing() {
 }
 
 #[test]
+fn text_saved_by_windows_programs_is_read() {
+    let scratch = Scratch::new();
+    let mut bytes = vec![0xff, 0xfe];
+    bytes.extend(AIDA64.replace('\n', "\r\n").encode_utf16().flat_map(u16::to_le_bytes));
+    let source = scratch.open("aida64.txt", &bytes).unwrap();
+    assert_eq!(source.documents(DocumentKind::CpuidAida64).count(), 1);
+}
+
+#[test]
 fn a_support_file_gives_every_dump_in_it() {
     let scratch = Scratch::new();
     let all: String = texts().iter().map(|(text, _)| *text).collect();

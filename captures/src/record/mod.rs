@@ -91,9 +91,7 @@ pub fn record(source: &Source, out: &mut dyn Write, options: RecordOptions) -> R
         return Err(RecordError::Nothing);
     }
     if options.redact {
-        for (place, item) in &mut items {
-            redact::redact(place, item);
-        }
+        items = redact::redact_all(items);
     }
     let unread = gathered.unread.into_iter();
     let manifest = Manifest {
