@@ -13,6 +13,9 @@ use crate::text::is_hex;
 /// What a removed character becomes.
 const MASK: u8 = b'X';
 
+/// Numbers looked for in other strings; a real table has some hundred.
+const NAME_LIMIT: usize = 2048;
+
 /// Structure types with the offsets of string numbers that name one part.
 const SMBIOS_STRINGS: &[(u8, &[usize])] = &[
     (1, &[0x07]),
@@ -183,14 +186,17 @@ fn smbios(table: &mut [u8]) {
             let place = usize::from(number.unwrap_or(0)).checked_sub(1);
             let string = place.and_then(|place| structure.strings.get(place));
             let Some((at, length)) = string else { continue };
-            if let Some(text) = table.get(*at..at.saturating_add(*length)) {
+            if let Some(text) = table.get_mut(*at..at.saturating_add(*length)) {
                 names.push(text.to_vec());
+                mask(text);
             }
         }
     }
     // The same number often stands again in another string (OEM strings, slots' names).
     names.retain(|name| !name.iter().all(u8::is_ascii_whitespace));
-    names.sort_by_key(|name| std::cmp::Reverse(name.len()));
+    names.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    names.dedup();
+    names.truncate(NAME_LIMIT);
     for structure in &structures {
         for (at, length) in &structure.strings {
             if let Some(text) = table.get_mut(*at..at.saturating_add(*length)) {
