@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::places::{CLASSES, FILES, LINKS, PCI_FILES, PCI_LINKS, matches};
+use super::places::{CLASSES, CPUSET_FILES, FILES, LINKS, PCI_FILES, PCI_LINKS, matches};
 use crate::path;
 use crate::source::Source;
 use crate::tree::ReadError;
@@ -166,10 +166,9 @@ impl Gatherer<'_> {
             for group in &groups {
                 let mut here = path::join(at, group);
                 while here.len() >= at.len() {
-                    for name in ["cpuset.cpus", "cpuset.mems", "cpus", "mems"] {
-                        for end in ["", ".effective", ".effective_cpus", ".effective_mems"] {
-                            self.cpuset_file(&here, &format!("{name}{end}"));
-                        }
+                    let known = self.list(&here);
+                    for name in known.iter().filter(|name| CPUSET_FILES.contains(&name.as_str())) {
+                        self.file(&path::join(&here, name));
                     }
                     if here.trim_end_matches('/') == at.trim_end_matches('/') {
                         break;
@@ -177,12 +176,6 @@ impl Gatherer<'_> {
                     here = path::parent(&here).to_owned();
                 }
             }
-        }
-    }
-
-    fn cpuset_file(&mut self, group: &str, name: &str) {
-        if self.list(group).iter().any(|known| known == name) {
-            self.file(&path::join(group, name));
         }
     }
 }

@@ -101,12 +101,28 @@ pub(crate) const FILES: &[&str] = &[
 pub(crate) const LINKS: &[&str] = &[
     "/sys/bus/cxl/devices/*",
     "/sys/bus/dax/devices/*",
+    "/sys/bus/dax/devices/*/driver",
     "/sys/bus/nd/devices/*",
+    "/sys/bus/nd/devices/*/driver",
     "/sys/bus/pci/drivers/*/module",
     "/sys/kernel/iommu_groups/*/devices/*",
     "/sys/devices/system/node/node#/access#/initiators/node#",
     "/sys/devices/system/node/node#/access#/targets/node#",
     "/sys/devices/system/node/node#/cpu#",
+];
+
+/// Files of a control group (version 2, version 1, and the cpuset file system before them).
+pub(crate) const CPUSET_FILES: &[&str] = &[
+    "cpuset.cpus",
+    "cpuset.cpus.effective",
+    "cpuset.mems",
+    "cpuset.mems.effective",
+    "cpuset.effective_cpus",
+    "cpuset.effective_mems",
+    "cpus",
+    "effective_cpus",
+    "mems",
+    "effective_mems",
 ];
 
 /// Classes whose members say which operating-system device a function is.
@@ -133,6 +149,7 @@ pub(crate) const CLASSES: &[&str] = &[
 
 /// Files of a PCI function.
 pub(crate) const PCI_FILES: &[&str] = &[
+    "uevent",
     "config",
     "class",
     "vendor",
