@@ -1,0 +1,7 @@
+//! Tests over captures of real machines. They are not part of this repository: `DELID_CORPUS` names
+//! their directory, default `../shared/corpus` beside the workspace; without it nothing is run.
+
+mod files;
+mod hwloc_xml;
+mod libcpuid_expected;
+mod mutations;
