@@ -6,8 +6,10 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::document::{Document, DocumentKind};
-use crate::origin::Origin;
+use crate::origin::{LayerId, Origin};
+use crate::path::numeric_order;
 use crate::tree::{ReadError, Tree};
+use crate::{live, open};
 
 /// One layer: a `--from` argument, or the live system.
 pub struct Layer {
@@ -19,6 +21,8 @@ pub struct Layer {
     pub tree: Option<Box<dyn Tree>>,
     /// Dumps found in it.
     pub documents: Vec<Document>,
+    /// What of it is damaged or could not be read.
+    pub notes: Vec<Gap>,
 }
 
 /// Something that could not be read, and how to get it.
@@ -57,73 +61,144 @@ pub enum OpenError {
         /// What would have been recognised.
         expected: &'static str,
     },
+    /// It holds several machines.
+    #[error("{path}: holds {} machines, name one: {}", roots.len(), choices(path, roots))]
+    Several {
+        /// As given.
+        path: String,
+        /// Where they are inside it.
+        roots: Vec<String>,
+    },
+}
+
+fn choices(path: &str, roots: &[String]) -> String {
+    let named: Vec<String> = roots.iter().map(|root| format!("{path}#{root}")).collect();
+    named.join(", ")
 }
 
 impl Source {
     /// The running system.
     #[must_use]
     pub fn live() -> Self {
-        Self { layers: Vec::new() }
+        Self {
+            layers: vec![live::layer(LayerId(0))],
+        }
     }
 
     /// Layers from files and directories, each recognised by its content.
     ///
     /// # Errors
     /// The first argument that cannot be opened or recognised.
-    pub fn open<P: AsRef<Path>>(_paths: &[P]) -> Result<Self, OpenError> {
-        Ok(Self { layers: Vec::new() })
+    pub fn open<P: AsRef<Path>>(paths: &[P]) -> Result<Self, OpenError> {
+        let mut layers = Vec::new();
+        for (number, path) in paths.iter().enumerate() {
+            let id = LayerId(u16::try_from(number).unwrap_or(u16::MAX));
+            layers.push(open::layer(path.as_ref(), id)?);
+        }
+        Ok(Self { layers })
     }
 
     /// Whether this is the running system.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        self.layers.iter().any(|layer| layer.kind == "live")
+        self.layers.iter().any(|layer| layer.kind == live::KIND)
+    }
+
+    fn trees(&self) -> impl Iterator<Item = (&Layer, &dyn Tree)> {
+        self.layers
+            .iter()
+            .filter_map(|layer| Some((layer, layer.tree.as_deref()?)))
+    }
+
+    fn read_from(&self, path: &str) -> Result<(Vec<u8>, &Layer), ReadError> {
+        let mut worst = ReadError::Absent;
+        for (layer, tree) in self.trees() {
+            match tree.read(path) {
+                Ok(bytes) => return Ok((bytes, layer)),
+                Err(error) => worst = worst.or(error),
+            }
+        }
+        Err(worst)
     }
 
     /// Contents of `path` in the first layer that has it.
     ///
     /// # Errors
     /// The most telling of the layers' errors: `Denied` before `Absent`.
-    pub fn read(&self, _path: &str) -> Result<(Vec<u8>, Origin), ReadError> {
-        Err(ReadError::Absent)
+    pub fn read(&self, path: &str) -> Result<(Vec<u8>, Origin), ReadError> {
+        let (bytes, layer) = self.read_from(path)?;
+        let origin = Origin {
+            path: path.into(),
+            ..layer.origin.clone()
+        };
+        Ok((bytes, origin))
     }
 
-    /// Text of a small file, trimmed; `None` when it cannot be read or is not UTF-8 (replaced).
+    /// Text of a small file, trimmed, bytes that are no UTF-8 replaced; `None` when it cannot be
+    /// read.
     #[must_use]
     pub fn text(&self, path: &str) -> Option<String> {
-        let (bytes, _) = self.read(path).ok()?;
+        let (bytes, _) = self.read_from(path).ok()?;
         Some(String::from_utf8_lossy(&bytes).trim().to_owned())
     }
 
     /// Names in a directory: union over the layers, numbers in numeric order (`cpu2` before `cpu10`).
     #[must_use]
-    pub fn list(&self, _path: &str) -> Vec<String> {
-        Vec::new()
+    pub fn list(&self, path: &str) -> Vec<String> {
+        let mut names: Vec<String> = self.trees().flat_map(|(_, tree)| tree.list(path)).collect();
+        names.sort_by(|left, right| numeric_order(left, right));
+        names.dedup();
+        names
     }
 
     /// Text of a symbolic link in the first layer that has it.
     #[must_use]
-    pub fn link(&self, _path: &str) -> Option<String> {
-        None
+    pub fn link(&self, path: &str) -> Option<String> {
+        self.trees().find_map(|(_, tree)| tree.link(path))
     }
 
     /// Whether any layer has `path`.
     #[must_use]
-    pub fn exists(&self, _path: &str) -> bool {
-        false
+    pub fn exists(&self, path: &str) -> bool {
+        self.trees().any(|(_, tree)| tree.exists(path))
     }
 
-    /// See [`Tree::resolve`]; in the first layer that has `path`.
+    /// See [`Tree::resolve`]; in the first layer that has `path`, else (a dangling link) in the
+    /// first that has the name.
     #[must_use]
     pub fn resolve(&self, path: &str) -> String {
-        path.to_owned()
+        let mut trees = self.trees().map(|(_, tree)| tree);
+        match (trees.next(), trees.next()) {
+            (None, _) => path.to_owned(),
+            (Some(only), None) => only.resolve(path),
+            _ => self.resolve_in_layers(path),
+        }
     }
 
-    /// Dumps of one kind, in layer order.
+    fn resolve_in_layers(&self, path: &str) -> String {
+        let trees = || self.trees().map(|(_, tree)| tree);
+        trees()
+            .find(|tree| tree.exists(path))
+            .or_else(|| trees().find(|tree| tree.link(path).is_some()))
+            .or_else(|| trees().next())
+            .map_or_else(|| path.to_owned(), |tree| tree.resolve(path))
+    }
+
+    /// Dumps of one kind, in layer order. CPUID of the running system is one of them; it is read
+    /// when first asked for.
     pub fn documents(&self, kind: DocumentKind) -> impl Iterator<Item = &Document> {
-        self.layers
-            .iter()
-            .flat_map(|layer| &layer.documents)
-            .filter(move |document| document.kind == kind)
+        self.layers.iter().flat_map(move |layer| {
+            let of_cpu = kind == DocumentKind::CpuidRaw && layer.kind == live::KIND;
+            let cpuid = of_cpu.then(|| live::cpuid(layer)).flatten();
+            let documents = layer.documents.iter();
+            documents.filter(move |document| document.kind == kind).chain(cpuid)
+        })
+    }
+
+    /// What this source does not tell of the machine, each thing once: root only, not captured.
+    /// Damage of a layer stands in [`Layer::notes`].
+    #[must_use]
+    pub fn gaps(&self) -> Vec<Gap> {
+        live::gaps(self)
     }
 }

@@ -2,6 +2,9 @@
 
 use thiserror::Error;
 
+/// No file is read further than this: what a machine says about itself is far smaller.
+pub(crate) const FILE_LIMIT: usize = 64 << 20;
+
 /// Why a file of a tree could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ReadError {
@@ -14,6 +17,18 @@ pub enum ReadError {
     /// Reading failed in another way.
     #[error("{0}")]
     Failed(String),
+}
+
+impl ReadError {
+    /// The more telling of two errors: what is there but cannot be read before what is absent.
+    pub(crate) fn or(self, other: Self) -> Self {
+        let weight = |error: &Self| match error {
+            Self::Absent => 0,
+            Self::Failed(_) => 1,
+            Self::Denied => 2,
+        };
+        if weight(&other) > weight(&self) { other } else { self }
+    }
 }
 
 /// The files of one machine. Paths are absolute and as on the machine; symbolic links are
@@ -38,4 +53,13 @@ pub trait Tree: Send + Sync {
     /// Absolute path with every symbolic link on the way resolved inside the tree, as far as the
     /// names exist; dangling ends are kept as text.
     fn resolve(&self, path: &str) -> String;
+}
+
+/// A tree that any of its directories can be made the root of.
+pub(crate) trait Subtree: Tree {
+    /// The directory `path` as a tree of its own; `None` when it is no directory.
+    fn subtree(&self, path: &str) -> Option<Box<dyn Subtree>>;
+
+    /// Whether `path` is a directory, links followed.
+    fn is_directory(&self, path: &str) -> bool;
 }

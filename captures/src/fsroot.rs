@@ -1,0 +1,323 @@
+//! A directory as the root of a machine: the live `/`, or an unpacked capture.
+//!
+//! The kernel keeps symbolic links inside (openat2 with `RESOLVE_IN_ROOT`, Linux 5.6); where it
+//! cannot, every step is resolved here and opened without following links. The live root needs
+//! neither. A file costs open, read and close: no stat, no canonical path.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::fs::{CWD, Dir, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+use crate::path::{self, Resolved};
+use crate::tree::{FILE_LIMIT, ReadError, Subtree, Tree};
+
+/// How names are kept inside the root.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Guard {
+    /// The live root: nothing lies outside.
+    Live,
+    /// The kernel does it.
+    Kernel,
+    /// Resolved here.
+    Own,
+}
+
+const READ_FLAGS: OFlags = OFlags::RDONLY
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY);
+
+/// A directory as root.
+pub(crate) struct DirTree {
+    root: OwnedFd,
+    guard: AtomicU8,
+    links: Mutex<HashMap<Box<str>, Option<Box<str>>>>,
+}
+
+thread_local! {
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 16 * 1024]);
+}
+
+impl DirTree {
+    /// The running system.
+    pub(crate) fn live() -> Result<Self, Errno> {
+        Self::with_guard(Path::new("/"), Guard::Live)
+    }
+
+    /// A captured root.
+    pub(crate) fn open(directory: &Path) -> Result<Self, Errno> {
+        Self::with_guard(directory, Guard::Kernel)
+    }
+
+    fn with_guard(directory: &Path, guard: Guard) -> Result<Self, Errno> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::openat(CWD, directory, flags, Mode::empty())?;
+        Ok(Self::at(root, guard))
+    }
+
+    fn at(root: OwnedFd, guard: Guard) -> Self {
+        Self {
+            root,
+            guard: AtomicU8::new(guard as u8),
+            links: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// The same root without the kernel's help.
+    #[cfg(test)]
+    pub(crate) fn open_without_openat2(directory: &Path) -> Result<Self, Errno> {
+        Self::with_guard(directory, Guard::Own)
+    }
+
+    fn guard(&self) -> Guard {
+        match self.guard.load(Ordering::Relaxed) {
+            0 => Guard::Live,
+            1 => Guard::Kernel,
+            _ => Guard::Own,
+        }
+    }
+
+    fn open_at(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        if path.len() > path::PATH_LIMIT {
+            return Err(Errno::NAMETOOLONG);
+        }
+        match self.guard() {
+            Guard::Live => rustix::fs::openat(&self.root, relative(path), flags, Mode::empty()),
+            Guard::Kernel => self.open_in_root(path, flags),
+            Guard::Own => {
+                let resolved = self.resolve_own(path);
+                if !resolved.complete {
+                    return Err(Errno::LOOP);
+                }
+                let flags = flags | OFlags::NOFOLLOW;
+                rustix::fs::openat(&self.root, relative(&resolved.path), flags, Mode::empty())
+            }
+        }
+    }
+
+    fn open_in_root(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        for _ in 0..8 {
+            let opened = rustix::fs::openat2(&self.root, relative(path), flags, Mode::empty(), resolve);
+            match opened {
+                Err(Errno::AGAIN) => {}
+                Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) => {
+                    self.guard.store(Guard::Own as u8, Ordering::Relaxed);
+                    return self.open_at(path, flags);
+                }
+                other => return other,
+            }
+        }
+        Err(Errno::AGAIN)
+    }
+
+    /// Text of the link at a path whose directory has no links left.
+    fn plain_link(&self, path: &str) -> Option<String> {
+        if path == "/" || path.len() > path::PATH_LIMIT {
+            return None;
+        }
+        let text = rustix::fs::readlinkat(&self.root, relative(path), Vec::new()).ok()?;
+        Some(text.to_string_lossy().into_owned())
+    }
+
+    /// Resolves with the links met before remembered: siblings cost one readlink each.
+    fn resolve_own(&self, path: &str) -> Resolved {
+        let mut known = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        path::resolve(path, |step| {
+            if let Some(link) = known.get(step) {
+                return link.as_deref().map(str::to_owned);
+            }
+            let link = self.plain_link(step);
+            known.insert(step.into(), link.as_deref().map(Into::into));
+            link
+        })
+    }
+
+    fn read_all(&self, path: &str) -> Result<Vec<u8>, Errno> {
+        let file = self.open_at(path, READ_FLAGS)?;
+        let until_end = self.guard() == Guard::Live;
+        BUFFER.with_borrow_mut(|buffer| {
+            let mut bytes = Vec::new();
+            loop {
+                let count = match rustix::io::read(&file, buffer.as_mut_slice()) {
+                    Err(Errno::INTR) => continue,
+                    other => other?,
+                };
+                bytes.extend_from_slice(buffer.get(..count).unwrap_or_default());
+                // A captured file is an ordinary one: a short read is its end. Generated files
+                // (/proc, PCI config, ACPI tables) hand out pieces until they return nothing.
+                let short = count < buffer.len() && !until_end;
+                if count == 0 || short || bytes.len() >= FILE_LIMIT {
+                    bytes.truncate(FILE_LIMIT);
+                    return Ok(bytes);
+                }
+            }
+        })
+    }
+}
+
+fn relative(path: &str) -> &str {
+    let path = path.trim_start_matches('/');
+    if path.is_empty() { "." } else { path }
+}
+
+fn read_error(error: Errno) -> ReadError {
+    match error {
+        Errno::NOENT | Errno::NOTDIR | Errno::ISDIR | Errno::LOOP | Errno::NAMETOOLONG => ReadError::Absent,
+        Errno::ACCESS | Errno::PERM => ReadError::Denied,
+        other => ReadError::Failed(std::io::Error::from(other).to_string()),
+    }
+}
+
+impl Tree for DirTree {
+    fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        self.read_all(path).map_err(read_error)
+    }
+
+    fn list(&self, path: &str) -> Vec<String> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let Ok(entries) = self.open_at(path, flags).and_then(Dir::new) else {
+            return Vec::new();
+        };
+        let mut names: Vec<String> = entries
+            .map_while(Result::ok)
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| name != "." && name != "..")
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
+    fn link(&self, path: &str) -> Option<String> {
+        if self.guard() == Guard::Live {
+            return self.plain_link(path);
+        }
+        let directory = self.resolve_own(path::parent(path)).path;
+        self.plain_link(&path::join(&directory, path::name(path)))
+    }
+
+    fn exists(&self, path: &str) -> bool {
+        self.open_at(path, OFlags::PATH | OFlags::CLOEXEC).is_ok()
+    }
+
+    fn resolve(&self, path: &str) -> String {
+        self.resolve_own(path).path
+    }
+}
+
+impl Subtree for DirTree {
+    fn subtree(&self, path: &str) -> Option<Box<dyn Subtree>> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = self.open_at(path, flags).ok()?;
+        Some(Box::new(Self::at(root, self.guard())))
+    }
+
+    fn is_directory(&self, path: &str) -> bool {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        self.open_at(path, flags).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn machine() -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let devices = root.path().join("sys/devices/pci0000:00/0000:00:01.0/0000:01:00.0");
+        fs::create_dir_all(&devices).unwrap();
+        fs::write(devices.join("class"), "0x020000\n").unwrap();
+        let bus = root.path().join("sys/bus/pci/devices");
+        fs::create_dir_all(&bus).unwrap();
+        symlink(
+            "../../../devices/pci0000:00/0000:00:01.0/0000:01:00.0",
+            bus.join("0000:01:00.0"),
+        )
+        .unwrap();
+        symlink("../../../devices/gone", bus.join("0000:02:00.0")).unwrap();
+        symlink("/sys/devices", root.path().join("absolute")).unwrap();
+        symlink("../../../../../../etc/hostname", root.path().join("out")).unwrap();
+        symlink("/etc/hostname", root.path().join("out2")).unwrap();
+        symlink("loop", root.path().join("loop")).unwrap();
+        root
+    }
+
+    fn both(root: &Path) -> [DirTree; 2] {
+        [
+            DirTree::open(root).unwrap(),
+            DirTree::open_without_openat2(root).unwrap(),
+        ]
+    }
+
+    #[test]
+    fn links_are_followed_inside_the_root() {
+        let root = machine();
+        for tree in both(root.path()) {
+            let class = tree.read("/sys/bus/pci/devices/0000:01:00.0/class");
+            assert_eq!(class.unwrap(), b"0x020000\n");
+            assert_eq!(tree.list("/absolute"), ["pci0000:00"]);
+            assert_eq!(
+                tree.resolve("/sys/bus/pci/devices/0000:01:00.0"),
+                "/sys/devices/pci0000:00/0000:00:01.0/0000:01:00.0"
+            );
+            assert_eq!(
+                tree.resolve("/sys/bus/pci/devices/0000:01:00.0/../uevent"),
+                "/sys/devices/pci0000:00/0000:00:01.0/uevent"
+            );
+        }
+    }
+
+    #[test]
+    fn links_never_lead_out_of_the_root() {
+        let root = machine();
+        for tree in both(root.path()) {
+            assert_eq!(tree.read("/out"), Err(ReadError::Absent));
+            assert_eq!(tree.read("/out2"), Err(ReadError::Absent));
+            assert_eq!(tree.read("/../../../etc/passwd"), Err(ReadError::Absent));
+            assert_eq!(tree.resolve("/out"), "/etc/hostname");
+            assert_eq!(tree.read("/loop"), Err(ReadError::Absent));
+            assert_eq!(tree.resolve("/loop"), "/loop");
+        }
+    }
+
+    #[test]
+    fn dangling_links_are_listed_and_absent() {
+        let root = machine();
+        for tree in both(root.path()) {
+            let bus = "/sys/bus/pci/devices";
+            assert_eq!(tree.list(bus), ["0000:01:00.0", "0000:02:00.0"]);
+            let dangling = "/sys/bus/pci/devices/0000:02:00.0";
+            assert_eq!(tree.link(dangling).unwrap(), "../../../devices/gone");
+            assert!(!tree.exists(dangling));
+            assert_eq!(tree.resolve(dangling), "/sys/devices/gone");
+            assert_eq!(tree.read(bus), Err(ReadError::Absent));
+        }
+    }
+
+    #[test]
+    fn a_large_file_is_read_whole() {
+        let root = tempfile::tempdir().unwrap();
+        let bytes: Vec<u8> = (0..100_000_u32).map(|n| (n % 251) as u8).collect();
+        fs::write(root.path().join("big"), &bytes).unwrap();
+        for tree in both(root.path()) {
+            assert_eq!(tree.read("/big").unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn the_live_root_has_its_cpus() {
+        let live = DirTree::live().unwrap();
+        assert!(!live.read("/proc/cpuinfo").unwrap().is_empty());
+        assert!(live.exists("/proc/self"));
+        assert!(live.resolve("/proc/self").starts_with("/proc/"));
+    }
+}

@@ -1,0 +1,100 @@
+//! Recognition of CPUID text: `cpuid -r`, AIDA64 and InstLatx64, hwloc-gather-cpuid.
+
+use super::{Mark, is_hex};
+use crate::document::DocumentKind;
+
+pub(crate) fn mark(line: &str, next: &str) -> Option<Mark> {
+    let line = line.trim();
+    if line == "CPU:" || is_cpu_header(line) {
+        return Some(Mark::Opening(if hwloc_mark(next).is_some() {
+            DocumentKind::CpuidHwloc
+        } else {
+            DocumentKind::CpuidRaw
+        }));
+    }
+    if is_raw_row(line) {
+        Some(Mark::Body(DocumentKind::CpuidRaw))
+    } else if is_aida64_row(line) {
+        Some(Mark::Body(DocumentKind::CpuidAida64))
+    } else if line.starts_with("------[") && line.contains("Logical CPU #")
+        || line.starts_with("CPU#") && line.contains("AffMask:")
+        || line.starts_with("CPUID Registers (CPU #")
+    {
+        Some(Mark::Opening(DocumentKind::CpuidAida64))
+    } else {
+        None
+    }
+}
+
+/// `CPU 12:`
+fn is_cpu_header(line: &str) -> bool {
+    line.strip_prefix("CPU ")
+        .and_then(|rest| rest.strip_suffix(':'))
+        .is_some_and(|number| number.parse::<u32>().is_ok())
+}
+
+/// `0x00000004 0x03: eax=0x... ebx=0x... ecx=0x... edx=0x...`
+fn is_raw_row(line: &str) -> bool {
+    let Some((leaf, registers)) = line.split_once(": eax=0x") else {
+        return false;
+    };
+    let Some((leaf, subleaf)) = leaf.split_once(' ') else {
+        return false;
+    };
+    let is_number = |text: &str, digits| text.strip_prefix("0x").is_some_and(|text| is_hex(text, digits));
+    is_number(leaf, 8..=8) && is_number(subleaf, 2..=8) && registers.contains(" edx=0x")
+}
+
+/// `CPUID 00000004: 1C004121-01C0003F-0000003F-00000000 [SL 00]`
+fn is_aida64_row(line: &str) -> bool {
+    let Some(rest) = line.strip_prefix("CPUID ") else {
+        return false;
+    };
+    let leaf = rest.get(..8).unwrap_or("");
+    let values = rest.get(8..).unwrap_or("").trim_start_matches([':', ' ', '\t']);
+    let registers = values.split([' ', '\t']).next().unwrap_or("");
+    is_hex(leaf, 8..=8)
+        && registers.split('-').count() == 4
+        && registers.split('-').all(|register| is_hex(register, 8..=8))
+}
+
+/// `5 4 0 3 0 => 1c03c163 2c0003f 7fff 4`: mask, four inputs, four outputs.
+pub(crate) fn hwloc_mark(line: &str) -> Option<Mark> {
+    let (inputs, outputs) = line.trim().split_once(" => ")?;
+    let is_list =
+        |text: &str, count| text.split(' ').count() == count && text.split(' ').all(|word| is_hex(word, 1..=8));
+    let is_row = is_list(inputs, 5) && is_list(outputs, 4);
+    is_row.then_some(Mark::Body(DocumentKind::CpuidHwloc))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_each_format_are_known() {
+        let raw = "   0x0000000b 0x01: eax=0x00000006 ebx=0x00000010 ecx=0x00000201 edx=0x00000000";
+        assert_eq!(mark(raw, ""), Some(Mark::Body(DocumentKind::CpuidRaw)));
+        for row in [
+            "CPUID 00000004: 1C004121-01C0003F-0000003F-00000000 [SL 00]",
+            "CPUID 80000000  \t80000008-00000000-00000000-00000000",
+        ] {
+            assert_eq!(mark(row, ""), Some(Mark::Body(DocumentKind::CpuidAida64)), "{row}");
+        }
+        assert_eq!(
+            hwloc_mark("5 4 0 3 0 => 1c03c163 2c0003f 7fff 4"),
+            Some(Mark::Body(DocumentKind::CpuidHwloc))
+        );
+    }
+
+    #[test]
+    fn msr_rows_and_decoded_text_are_no_cpuid_rows() {
+        for line in [
+            "MSR 0000001B: 0000-0000-FEE0-0900",
+            "   version information (1/eax):",
+            "CPUID 4",
+        ] {
+            assert_eq!(mark(line, ""), None, "{line}");
+        }
+    }
+}
