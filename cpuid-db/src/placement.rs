@@ -13,7 +13,7 @@
 use serde::Serialize;
 
 use crate::identity::{Identity, Vendor};
-use crate::leaf::{Registers, bit, bits};
+use crate::leaf::{Leaf, Registers, Subleaf, bit, bits};
 use crate::leafset::CpuLeaves;
 
 /// Most levels read from one leaf; the architectures define six.
@@ -194,11 +194,16 @@ fn levels(cpu: &CpuLeaves, leaf: u32) -> Vec<(u32, Registers)> {
         .collect()
 }
 
+/// Whether a dump has only subleaf 0 of a leaf: its one level is then not the package.
+fn is_cut(cpu: &CpuLeaves, leaf: u32, levels: usize) -> bool {
+    levels == 1 && cpu.get(Leaf(leaf), Subleaf(1)).is_none()
+}
+
 /// Leaves 0xB and 0x1F: the shift of a level leads to the next one.
 fn x2apic_levels(cpu: &CpuLeaves, leaf: u32, method: Method) -> Option<Placement> {
     let levels = levels(cpu, leaf);
     let (first_type, first) = *levels.first()?;
-    if first_type != 1 || bits(first.ebx, 15, 0) == 0 {
+    if first_type != 1 || bits(first.ebx, 15, 0) == 0 || is_cut(cpu, leaf, levels.len()) {
         return None;
     }
     let mut shifts = Vec::new();
@@ -230,7 +235,7 @@ fn x2apic_levels(cpu: &CpuLeaves, leaf: u32, method: Method) -> Option<Placement
 fn leaf_80000026(cpu: &CpuLeaves) -> Option<Placement> {
     let levels = levels(cpu, 0x8000_0026);
     let (first_type, first) = *levels.first()?;
-    if first_type != 1 || bits(first.ebx, 15, 0) == 0 {
+    if first_type != 1 || bits(first.ebx, 15, 0) == 0 || is_cut(cpu, 0x8000_0026, levels.len()) {
         return None;
     }
     let mut shifts = Vec::new();
@@ -349,7 +354,6 @@ fn intel_kind(cpu: &CpuLeaves) -> Option<CoreKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::leaf::{Leaf, Subleaf};
 
     fn cpu(rows: &[(u32, u32, [u32; 4])]) -> CpuLeaves {
         let mut cpu = CpuLeaves::new(0);
@@ -381,6 +385,18 @@ mod tests {
             [(Domain::Core, 1), (Domain::Die, 4), (Domain::Package, 6)]
         );
         assert_eq!((placement.apic, placement.declared), (ApicId(0x35), Some(64)));
+    }
+
+    #[test]
+    fn leaf_b_with_only_its_first_level_is_not_a_package_of_one_core() {
+        let cpu = cpu(&[
+            (1, 0, [0x40651, 0x0210_0800, 0, 1 << 28]),
+            (4, 0, [0x1c00_4121, 0, 0, 0]),
+            (0xb, 0, [1, 2, 0x100, 2]),
+        ]);
+        let placement = place(&cpu, &vendor(Vendor::Intel, 0x40651)).unwrap();
+        assert_eq!(placement.method, Method::Legacy);
+        assert_eq!(placement.package_shift(), 4);
     }
 
     #[test]
