@@ -83,6 +83,20 @@ pub enum Method {
     Legacy,
 }
 
+impl Method {
+    /// The leaf in the field's notation.
+    #[must_use]
+    pub const fn leaf(self) -> &'static str {
+        match self {
+            Self::Leaf1F => "0x1f",
+            Self::LeafB => "0xb",
+            Self::Leaf80000026 => "0x80000026",
+            Self::Leaf80000008 => "0x80000008",
+            Self::Legacy => "1+4",
+        }
+    }
+}
+
 /// Intel core types of leaf 0x1A, AMD core types of leaf 0x80000026.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -7,8 +7,9 @@
 //! Headers also read `------[ Logical CPU #0 ]------`, `CPU#001 AffMask: 0x…` and
 //! `CPUID Registers (CPU #1)`; in a dump without any, each row of leaf 0 begins a CPU. An older kind of row separates leaf and
 //! registers with spaces and a tabulator. Older dumps list subleaves one after the other without `[SL nn]`;
-//! in the leaves of [`COUNTED`] such rows are numbered from 0. The same files hold sections of MSRs with the same words in
-//! their headers: those are not CPUs. Everything else in such a report is passed over.
+//! in the leaves that count theirs from 0 without gaps such rows are numbered. The same files hold sections
+//! of MSRs with the same words in their headers: those are not CPUs. Everything else in such a report is
+//! passed over.
 
 use super::{Builder, four, hex, numbered_lines};
 use crate::damage::Decoded;
@@ -16,7 +17,20 @@ use crate::leaf::{Leaf, Registers, Subleaf};
 use crate::leafset::LeafSet;
 
 /// Leaves whose subleaves are consecutive, so that rows without a number can be numbered.
-const COUNTED: [u32; 7] = [4, 7, 0xb, 0x14, 0x1f, 0x8000_001d, 0x8000_0026];
+const COUNTED: [u32; 12] = [
+    4,
+    7,
+    0xb,
+    0xf,
+    0x12,
+    0x14,
+    0x17,
+    0x18,
+    0x1d,
+    0x1f,
+    0x8000_001d,
+    0x8000_0026,
+];
 
 /// Leaf and what follows it, when a line begins as a row does.
 fn row_start(line: &str) -> Option<(Leaf, &str)> {

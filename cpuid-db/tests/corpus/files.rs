@@ -4,8 +4,8 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// A directory of the corpus; says so on stderr when it is absent.
-pub fn directory(name: &str) -> Option<PathBuf> {
+/// A directory of the corpus; when it is absent, says on stderr how many cases are not run.
+pub fn directory(name: &str, cases: usize) -> Option<PathBuf> {
     let root = std::env::var_os("DELID_CORPUS").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus"),
         PathBuf::from,
@@ -14,7 +14,7 @@ pub fn directory(name: &str) -> Option<PathBuf> {
     if directory.is_dir() {
         return Some(directory);
     }
-    eprintln!("corpus absent: {} not run", directory.display());
+    eprintln!("corpus absent: {cases} cases not run ({name})");
     None
 }
 
