@@ -282,9 +282,9 @@ pub(crate) fn share_key(cache: &CacheDescription, placement: &Placement, identit
     }
 }
 
-fn core(placement: &Placement) -> ShareKey {
-    let shift = placement.shift(Domain::Core).unwrap_or(0);
-    ShareKey::Above(shift, placement.apic.above(shift))
+fn core(placement: &Placement) -> Option<ShareKey> {
+    let shift = placement.shift(Domain::Core)?;
+    Some(ShareKey::Above(shift, placement.apic.above(shift)))
 }
 
 /// Leaves 0x80000005 and 0x80000006 tell no sharing.
@@ -292,11 +292,11 @@ fn amd_legacy_share_key(cache: &CacheDescription, placement: &Placement, identit
     let family = identity.family();
     let unit = placement.extended.and_then(|extended| extended.unit);
     match (cache.level, cache.kind) {
-        (1, CacheKind::Data) => Some(core(placement)),
+        (1, CacheKind::Data) => core(placement),
         (1 | 2, _) if family == 0x15 => unit.map(|(unit, _)| ShareKey::Unit(unit)),
-        (1, _) => Some(core(placement)),
+        (1, _) => core(placement),
         // Family 0x16: one L2 for a number of cores that these leaves do not tell.
-        (2, _) => (family != 0x16).then(|| core(placement)),
+        (2, _) => core(placement).filter(|_| family != 0x16),
         // From Zen on the L3 is one for each complex, and leaf 0x80000006 adds them up.
         _ if family >= 0x17 => None,
         _ if is_magny_cours(identity) => Some(slice(placement, placement.declared.unwrap_or(1).div_ceil(2))),
@@ -310,12 +310,12 @@ fn amd_legacy_share_key(cache: &CacheDescription, placement: &Placement, identit
 /// Leaf 2, and leaf 0x80000006 of other vendors: settled by a package with one core, and on
 /// Intel family 15, whose L2 is a core's own and whose L3 is the package's.
 fn legacy_share_key(cache: &CacheDescription, placement: &Placement, identity: &Identity) -> Option<ShareKey> {
-    let one_core = placement.shift(Domain::Core).unwrap_or(0) >= placement.package_shift();
+    let one_core = placement.shift(Domain::Core) == Some(placement.package_shift());
     let netburst = identity.vendor == Vendor::Intel && identity.family() == 15;
     match cache.level {
-        1 => Some(core(placement)),
-        _ if one_core => Some(core(placement)),
-        2 if netburst => Some(core(placement)),
+        1 => core(placement),
+        _ if one_core => core(placement),
+        2 if netburst => core(placement),
         _ if netburst => Some(ShareKey::Package),
         _ => None,
     }

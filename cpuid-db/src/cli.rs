@@ -238,7 +238,10 @@ impl Shown {
             out,
             "  {}, {}, {} (leaf {method})",
             count(topology.packages.len(), "package"),
-            count(topology.cores.len(), "core"),
+            match topology.cores.len() {
+                0 => "cores not told".to_owned(),
+                cores => count(cores, "core"),
+            },
             count(topology.cpus.len(), "CPU")
         )?;
         for (name, groups) in [

@@ -292,17 +292,20 @@ fn logical_processors(one: Registers) -> u32 {
     }
 }
 
-/// Leaf 1, and leaf 4 for the number of cores.
+/// Leaf 1, and leaf 4 for the number of cores: one on processors before it. When the processor has leaf 4
+/// and the dump does not, cores cannot be told.
 fn intel_legacy(cpu: &CpuLeaves) -> Option<Placement> {
     let one = cpu.leaf(1)?;
     let logical = logical_processors(one);
-    let cores = cpu
-        .leaf(4)
-        .filter(|row| bits(row.eax, 4, 0) != 0)
-        .map_or(1, |row| bits(row.eax, 31, 26).saturating_add(1));
     let package = bits_for(logical);
-    let core = package.saturating_sub(bits_for(cores));
-    let shifts = vec![(Domain::Core, core), (Domain::Package, package)];
+    let has_leaf_4 = cpu.maximum(Leaf(0)).is_some_and(|maximum| maximum >= Leaf(4));
+    let cores = match cpu.leaf(4) {
+        Some(row) if bits(row.eax, 4, 0) != 0 => Some(bits(row.eax, 31, 26).saturating_add(1)),
+        None if has_leaf_4 && logical > 1 => None,
+        _ => Some(1),
+    };
+    let core = cores.map(|cores| (Domain::Core, package.saturating_sub(bits_for(cores))));
+    let shifts = core.into_iter().chain([(Domain::Package, package)]).collect();
     Some(new(bits(one.ebx, 31, 24), Method::Legacy, shifts, Some(logical)))
 }
 
@@ -443,6 +446,13 @@ mod tests {
         assert_eq!(placement.method, Method::Legacy);
         assert_eq!(placement.shifts, [(Domain::Core, 1), (Domain::Package, 4)]);
         assert_eq!(placement.apic, ApicId(0x13));
+    }
+
+    #[test]
+    fn without_leaf_4_in_the_dump_cores_are_not_told() {
+        let cpu = cpu(&[(0, 0, [0xd, 0, 0, 0]), (1, 0, [0x306c3, 0x0110_0800, 0, 1 << 28])]);
+        let placement = place(&cpu, &vendor(Vendor::Other, 0x306c3)).unwrap();
+        assert_eq!(placement.shifts, [(Domain::Package, 4)]);
     }
 
     #[test]
