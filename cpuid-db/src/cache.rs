@@ -80,22 +80,20 @@ pub struct Cache {
 /// Caches of one logical processor, as it describes them.
 #[must_use]
 pub fn describe(cpu: &CpuLeaves, identity: &Identity) -> Vec<CacheDescription> {
-    if identity.vendor.is_amd_like() {
-        let caches = amd_extended(cpu);
-        return if caches.is_empty() {
-            amd_legacy(cpu, identity)
-        } else {
-            caches
-        };
-    }
-    let caches = deterministic(cpu, 4, |level| level == 3 && is_knights_landing(identity));
-    if !caches.is_empty() {
+    let caches = if identity.vendor.is_amd_like() {
+        amd_extended(cpu)
+    } else {
+        deterministic(cpu, 4, |level| level == 3 && is_knights_landing(identity))
+    };
+    // A dump may have only subleaf 0 of the newer leaf; processors that have it have more than one cache.
+    if caches.len() > 1 {
         return caches;
     }
-    match identity.vendor {
+    let older = match identity.vendor {
         Vendor::Intel => crate::descriptors::leaf_2(cpu, identity),
-        _ => amd_legacy(cpu, identity),
-    }
+        _ => older_extended(cpu, identity),
+    };
+    if older.len() > caches.len() { older } else { caches }
 }
 
 /// Knights Landing and Knights Mill have no L3, but leaf 4 describes one.
@@ -167,7 +165,7 @@ pub(crate) fn plain(leaf: u32, level: u8, kind: CacheKind, size: u64, line: u32,
 }
 
 /// Leaves 0x80000005 (L1) and 0x80000006 (L2, L3).
-fn amd_legacy(cpu: &CpuLeaves, identity: &Identity) -> Vec<CacheDescription> {
+fn older_extended(cpu: &CpuLeaves, identity: &Identity) -> Vec<CacheDescription> {
     let mut caches = Vec::new();
     if let Some(row) = cpu.leaf(0x8000_0005) {
         caches.extend(legacy_l1(CacheKind::Data, row.ecx));
@@ -264,25 +262,62 @@ pub(crate) enum ShareKey {
     Slice(u32),
     /// Node of the package.
     Node(u32),
+    /// Compute unit of the package.
+    Unit(u32),
     /// The whole package.
     Package,
 }
 
-/// What a CPU's sharers of `cache` have in common with it, besides the package.
-pub(crate) fn share_key(cache: &CacheDescription, placement: &Placement, identity: &Identity) -> ShareKey {
-    let above = |shift: u32| ShareKey::Above(shift, placement.apic.above(shift));
-    let core = placement.shift(Domain::Core).unwrap_or(0);
+/// What a CPU's sharers of `cache` have in common with it, besides the package; `None` when the
+/// leaf does not tell and the processor's family does not settle it.
+pub(crate) fn share_key(cache: &CacheDescription, placement: &Placement, identity: &Identity) -> Option<ShareKey> {
     match (cache.leaf.0, cache.shared_by) {
-        (4, Some(count)) => above(bits_for(count)),
-        (0x8000_001d, Some(count)) => amd_share_key(cache, count, placement, identity),
-        (2, _) if cache.level == 3 => ShareKey::Package,
-        (2, _) => above(core),
-        _ if cache.level < 3 => above(core),
-        _ if is_magny_cours(identity) => {
-            let per_package = placement.declared.unwrap_or(1);
-            slice(placement, per_package.div_ceil(2))
+        (4, Some(count)) => {
+            let shift = bits_for(count);
+            Some(ShareKey::Above(shift, placement.apic.above(shift)))
         }
-        _ => ShareKey::Package,
+        (0x8000_001d, Some(count)) => Some(amd_share_key(cache, count, placement, identity)),
+        _ if identity.vendor.is_amd_like() => amd_legacy_share_key(cache, placement, identity),
+        _ => legacy_share_key(cache, placement, identity),
+    }
+}
+
+fn core(placement: &Placement) -> Option<ShareKey> {
+    let shift = placement.shift(Domain::Core)?;
+    Some(ShareKey::Above(shift, placement.apic.above(shift)))
+}
+
+/// Leaves 0x80000005 and 0x80000006 tell no sharing.
+fn amd_legacy_share_key(cache: &CacheDescription, placement: &Placement, identity: &Identity) -> Option<ShareKey> {
+    let family = identity.family();
+    let unit = placement.extended.and_then(|extended| extended.unit);
+    match (cache.level, cache.kind) {
+        (1, CacheKind::Data) => core(placement),
+        (1 | 2, _) if family == 0x15 => unit.map(|(unit, _)| ShareKey::Unit(unit)),
+        (1, _) => core(placement),
+        // Family 0x16: one L2 for a number of cores that these leaves do not tell.
+        (2, _) => core(placement).filter(|_| family != 0x16),
+        // From Zen on the L3 is one for each complex, and leaf 0x80000006 adds them up.
+        _ if family >= 0x17 => None,
+        _ if is_magny_cours(identity) => Some(slice(placement, placement.declared.unwrap_or(1).div_ceil(2))),
+        _ => match placement.extended {
+            Some(extended) if extended.node.1 > 1 => Some(ShareKey::Node(extended.node.0)),
+            _ => Some(ShareKey::Package),
+        },
+    }
+}
+
+/// Leaf 2, and leaf 0x80000006 of other vendors: settled by a package with one core, and on
+/// Intel family 15, whose L2 is a core's own and whose L3 is the package's.
+fn legacy_share_key(cache: &CacheDescription, placement: &Placement, identity: &Identity) -> Option<ShareKey> {
+    let one_core = placement.shift(Domain::Core) == Some(placement.package_shift());
+    let netburst = identity.vendor == Vendor::Intel && identity.family() == 15;
+    match cache.level {
+        1 => core(placement),
+        _ if one_core => core(placement),
+        2 if netburst => core(placement),
+        _ if netburst => Some(ShareKey::Package),
+        _ => None,
     }
 }
 

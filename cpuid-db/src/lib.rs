@@ -27,6 +27,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cache;
+pub mod cli;
 mod damage;
 mod descriptors;
 pub mod formats;

@@ -13,7 +13,7 @@
 use serde::Serialize;
 
 use crate::identity::{Identity, Vendor};
-use crate::leaf::{Registers, bit, bits};
+use crate::leaf::{Leaf, Registers, Subleaf, bit, bits};
 use crate::leafset::CpuLeaves;
 
 /// Most levels read from one leaf; the architectures define six.
@@ -81,6 +81,20 @@ pub enum Method {
     /// Leaves 1 and 4.
     #[serde(rename = "1+4")]
     Legacy,
+}
+
+impl Method {
+    /// The leaf in the field's notation.
+    #[must_use]
+    pub const fn leaf(self) -> &'static str {
+        match self {
+            Self::Leaf1F => "0x1f",
+            Self::LeafB => "0xb",
+            Self::Leaf80000026 => "0x80000026",
+            Self::Leaf80000008 => "0x80000008",
+            Self::Legacy => "1+4",
+        }
+    }
 }
 
 /// Intel core types of leaf 0x1A, AMD core types of leaf 0x80000026.
@@ -194,11 +208,16 @@ fn levels(cpu: &CpuLeaves, leaf: u32) -> Vec<(u32, Registers)> {
         .collect()
 }
 
+/// Whether a dump has only subleaf 0 of a leaf: its one level is then not the package.
+fn is_cut(cpu: &CpuLeaves, leaf: u32, levels: usize) -> bool {
+    levels == 1 && cpu.get(Leaf(leaf), Subleaf(1)).is_none()
+}
+
 /// Leaves 0xB and 0x1F: the shift of a level leads to the next one.
 fn x2apic_levels(cpu: &CpuLeaves, leaf: u32, method: Method) -> Option<Placement> {
     let levels = levels(cpu, leaf);
     let (first_type, first) = *levels.first()?;
-    if first_type != 1 || bits(first.ebx, 15, 0) == 0 {
+    if first_type != 1 || bits(first.ebx, 15, 0) == 0 || is_cut(cpu, leaf, levels.len()) {
         return None;
     }
     let mut shifts = Vec::new();
@@ -230,7 +249,7 @@ fn x2apic_levels(cpu: &CpuLeaves, leaf: u32, method: Method) -> Option<Placement
 fn leaf_80000026(cpu: &CpuLeaves) -> Option<Placement> {
     let levels = levels(cpu, 0x8000_0026);
     let (first_type, first) = *levels.first()?;
-    if first_type != 1 || bits(first.ebx, 15, 0) == 0 {
+    if first_type != 1 || bits(first.ebx, 15, 0) == 0 || is_cut(cpu, 0x8000_0026, levels.len()) {
         return None;
     }
     let mut shifts = Vec::new();
@@ -273,17 +292,20 @@ fn logical_processors(one: Registers) -> u32 {
     }
 }
 
-/// Leaf 1, and leaf 4 for the number of cores.
+/// Leaf 1, and leaf 4 for the number of cores: one on processors before it. When the processor has leaf 4
+/// and the dump does not, cores cannot be told.
 fn intel_legacy(cpu: &CpuLeaves) -> Option<Placement> {
     let one = cpu.leaf(1)?;
     let logical = logical_processors(one);
-    let cores = cpu
-        .leaf(4)
-        .filter(|row| bits(row.eax, 4, 0) != 0)
-        .map_or(1, |row| bits(row.eax, 31, 26).saturating_add(1));
     let package = bits_for(logical);
-    let core = package.saturating_sub(bits_for(cores));
-    let shifts = vec![(Domain::Core, core), (Domain::Package, package)];
+    let has_leaf_4 = cpu.maximum(Leaf(0)).is_some_and(|maximum| maximum >= Leaf(4));
+    let cores = match cpu.leaf(4) {
+        Some(row) if bits(row.eax, 4, 0) != 0 => Some(bits(row.eax, 31, 26).saturating_add(1)),
+        None if has_leaf_4 && logical > 1 => None,
+        _ => Some(1),
+    };
+    let core = cores.map(|cores| (Domain::Core, package.saturating_sub(bits_for(cores))));
+    let shifts = core.into_iter().chain([(Domain::Package, package)]).collect();
     Some(new(bits(one.ebx, 31, 24), Method::Legacy, shifts, Some(logical)))
 }
 
@@ -349,7 +371,6 @@ fn intel_kind(cpu: &CpuLeaves) -> Option<CoreKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::leaf::{Leaf, Subleaf};
 
     fn cpu(rows: &[(u32, u32, [u32; 4])]) -> CpuLeaves {
         let mut cpu = CpuLeaves::new(0);
@@ -384,6 +405,18 @@ mod tests {
     }
 
     #[test]
+    fn leaf_b_with_only_its_first_level_is_not_a_package_of_one_core() {
+        let cpu = cpu(&[
+            (1, 0, [0x40651, 0x0210_0800, 0, 1 << 28]),
+            (4, 0, [0x1c00_4121, 0, 0, 0]),
+            (0xb, 0, [1, 2, 0x100, 2]),
+        ]);
+        let placement = place(&cpu, &vendor(Vendor::Intel, 0x40651)).unwrap();
+        assert_eq!(placement.method, Method::Legacy);
+        assert_eq!(placement.package_shift(), 4);
+    }
+
+    #[test]
     fn shift_of_0x80000026_leads_to_the_level_itself() {
         let cpu = cpu(&[
             (0x8000_0026, 0, [1, 2, 0x100, 0x11]),
@@ -413,6 +446,13 @@ mod tests {
         assert_eq!(placement.method, Method::Legacy);
         assert_eq!(placement.shifts, [(Domain::Core, 1), (Domain::Package, 4)]);
         assert_eq!(placement.apic, ApicId(0x13));
+    }
+
+    #[test]
+    fn without_leaf_4_in_the_dump_cores_are_not_told() {
+        let cpu = cpu(&[(0, 0, [0xd, 0, 0, 0]), (1, 0, [0x306c3, 0x0110_0800, 0, 1 << 28])]);
+        let placement = place(&cpu, &vendor(Vendor::Other, 0x306c3)).unwrap();
+        assert_eq!(placement.shifts, [(Domain::Package, 4)]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Packages, dies, cores and caches of a whole dump, from the APIC ids of its CPUs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Serialize;
@@ -65,6 +65,11 @@ pub enum Note {
         /// Numbers of the CPUs.
         cpus: Vec<u32>,
     },
+    /// The leaf that describes a cache does not tell who shares it: it is not in the list of caches.
+    SharingUnknown {
+        /// The cache, as its first CPU describes it.
+        cache: CacheDescription,
+    },
     /// CPUs disagree where in the APIC id the package begins; the highest shift is taken.
     PackageShifts {
         /// The shifts seen.
@@ -88,6 +93,13 @@ impl fmt::Display for Note {
                 "{} CPUs have APIC id 0x{:x}: packages, cores and shared caches cannot be told",
                 cpus.len(),
                 apic_id.0
+            ),
+            Self::SharingUnknown { cache } => write!(
+                f,
+                "leaf {} describes an L{} of {} KiB and does not tell which CPUs share it",
+                cache.leaf,
+                cache.level,
+                cache.size >> 10
             ),
             Self::NoApicId { cpus } => write!(f, "{} CPUs tell no APIC id", cpus.len()),
             Self::PackageShifts { shifts } => {
@@ -257,7 +269,9 @@ fn group(topology: &mut Topology, placed: &mut [Placed]) {
         let (node, _) = cpu.placement.extended?.node;
         Some((node, (cpu.package, node)))
     });
-    topology.caches = caches(placed);
+    let (caches, unknown) = caches(placed);
+    topology.caches = caches;
+    topology.notes.extend(unknown);
 }
 
 /// Groups CPUs by a key; each gets the number of its first CPU.
@@ -312,11 +326,15 @@ fn partial(placed: &[Placed], packages: &[Group]) -> Vec<Note> {
 }
 
 /// Caches: one for each set of CPUs of a package that describe the same level and kind and share it.
-fn caches(placed: &[Placed]) -> Vec<Cache> {
+fn caches(placed: &[Placed]) -> (Vec<Cache>, Vec<Note>) {
     let mut by_key = BTreeMap::new();
+    let mut unknown = BTreeSet::new();
     for cpu in placed {
         for description in &cpu.caches {
-            let share = share_key(description, &cpu.placement, &cpu.identity);
+            let Some(share) = share_key(description, &cpu.placement, &cpu.identity) else {
+                unknown.insert(*description);
+                continue;
+            };
             let key = (description.level, description.kind, cpu.package, share);
             let cache = by_key.entry(key).or_insert_with(|| Cache {
                 description: *description,
@@ -335,7 +353,8 @@ fn caches(placed: &[Placed]) -> Vec<Cache> {
             cache.cpus.first().copied(),
         )
     });
-    caches
+    let unknown = unknown.into_iter().map(|cache| Note::SharingUnknown { cache });
+    (caches, unknown.collect())
 }
 
 #[cfg(test)]

@@ -5,14 +5,32 @@
 //! CPUID 00000004: FC004121-02C0003F-0000003F-00000000 [SL 00] [L1D: 48 KB]
 //! ```
 //! Headers also read `------[ Logical CPU #0 ]------`, `CPU#001 AffMask: 0x…` and
-//! `CPUID Registers (CPU #1)`; a dump without any is one CPU. An older kind of row separates leaf and
-//! registers with spaces and a tabulator. The same files hold sections of MSRs with the same words in
-//! their headers: those are not CPUs. Everything else in such a report is passed over.
+//! `CPUID Registers (CPU #1)`; in a dump without any, each row of leaf 0 begins a CPU. An older kind of row separates leaf and
+//! registers with spaces and a tabulator. Older dumps list subleaves one after the other without `[SL nn]`;
+//! in the leaves that count theirs from 0 without gaps such rows are numbered. The same files hold sections
+//! of MSRs with the same words in their headers: those are not CPUs. Everything else in such a report is
+//! passed over.
 
 use super::{Builder, four, hex, numbered_lines};
 use crate::damage::Decoded;
 use crate::leaf::{Leaf, Registers, Subleaf};
 use crate::leafset::LeafSet;
+
+/// Leaves whose subleaves are consecutive, so that rows without a number can be numbered.
+const COUNTED: [u32; 12] = [
+    4,
+    7,
+    0xb,
+    0xf,
+    0x12,
+    0x14,
+    0x17,
+    0x18,
+    0x1d,
+    0x1f,
+    0x8000_001d,
+    0x8000_0026,
+];
 
 /// Leaf and what follows it, when a line begins as a row does.
 fn row_start(line: &str) -> Option<(Leaf, &str)> {
@@ -26,14 +44,14 @@ fn row_start(line: &str) -> Option<(Leaf, &str)> {
 }
 
 /// Registers and subleaf (`[SL 03]`, hexadecimal).
-fn row_values(values: &str) -> Option<(Registers, Subleaf)> {
+fn row_values(values: &str) -> Option<(Registers, Option<Subleaf>)> {
     let mut words = values.splitn(2, [' ', '\t']);
     let registers = four(words.next()?.split('-').map(hex))?;
     let subleaf = match words.next().and_then(|notes| notes.split_once("[SL ")) {
-        Some((_, after)) => hex(after.split(']').next()?.trim())?,
-        None => 0,
+        Some((_, after)) => Some(Subleaf(hex(after.split(']').next()?.trim())?)),
+        None => None,
     };
-    Some((registers, Subleaf(subleaf)))
+    Some((registers, subleaf))
 }
 
 /// Whether a trimmed line is a row of this format.
@@ -53,28 +71,57 @@ fn header(line: &str) -> Option<u32> {
         return None;
     }
     if let Some(rest) = line.strip_prefix("CPU#") {
-        return leading_number(rest).filter(|_| rest.contains("AffMask"));
+        return affinity_header(rest);
     }
     let framed = line.starts_with("------[") || line.starts_with("CPUID Registers");
     let (_, rest) = line.split_once("CPU #").filter(|_| framed)?;
     leading_number(rest)
 }
 
+/// `000 AffMask: 0x0000000000000002`: the mask tells the CPU; the number is 0 in some dumps of several CPUs.
+fn affinity_header(rest: &str) -> Option<u32> {
+    let (_, mask) = rest.split_once("AffMask:")?;
+    let mask = u64::from_str_radix(mask.trim().strip_prefix("0x")?, 16).ok();
+    match mask {
+        Some(mask) if mask.is_power_of_two() => Some(mask.trailing_zeros()),
+        _ => leading_number(rest),
+    }
+}
+
 /// Reads the text.
 #[must_use]
 pub fn parse(text: &str) -> Decoded<LeafSet> {
     let mut builder = Builder::default();
+    let mut before: Option<(Leaf, Subleaf)> = None;
+    let mut headers = false;
     for (number, line) in numbered_lines(text) {
         if let Some((leaf, values)) = row_start(line) {
             match row_values(values) {
-                Some((registers, subleaf)) => builder.row(number, leaf, subleaf, registers),
+                Some((registers, told)) => {
+                    let subleaf = told.unwrap_or_else(|| next_subleaf(leaf, before));
+                    before = Some((leaf, subleaf));
+                    if leaf == Leaf(0) && !headers {
+                        builder.next_cpu_unless_new();
+                    }
+                    builder.row(number, leaf, subleaf, registers);
+                }
                 None => builder.damaged(number, "four registers of 8 hexadecimal digits, joined by `-`", line),
             }
         } else if let Some(cpu) = header(line) {
             builder.cpu(cpu);
+            headers = true;
+            before = None;
         }
     }
     builder.finish()
+}
+
+/// Subleaf of a row that does not tell it, from the row before it.
+fn next_subleaf(leaf: Leaf, before: Option<(Leaf, Subleaf)>) -> Subleaf {
+    match before {
+        Some((same, subleaf)) if same == leaf && COUNTED.contains(&leaf.0) => Subleaf(subleaf.0.saturating_add(1)),
+        _ => Subleaf(0),
+    }
 }
 
 #[cfg(test)]
@@ -100,6 +147,20 @@ mod tests {
     }
 
     #[test]
+    fn without_headers_each_leaf_0_begins_a_cpu() {
+        let row = |apic| format!("{ROW}CPUID 00000001: 00500F01-0{apic}020800-00802209-178BFBFF\n\n");
+        let text = row(0) + &row(1);
+        assert_eq!(numbers(&text), [0, 1]);
+        assert_eq!(parse(&text).damage, []);
+    }
+
+    #[test]
+    fn affinity_mask_tells_the_cpu() {
+        let text = format!("CPU#000 AffMask: 0x0000000000000001\n{ROW}CPU#000 AffMask: 0x0000000000000002\n{ROW}");
+        assert_eq!(numbers(&text), [0, 1]);
+    }
+
+    #[test]
     fn msr_sections_are_not_cpus() {
         let text = format!(
             "------[ CPUID Registers / Logical CPU #0 ]------\n{ROW}\
@@ -121,6 +182,15 @@ mod tests {
         let decoded = parse("CPUID 0000000D: 00000010-00000000-00000001-00000000 [SL 1F] [CET_U]\n");
         let cpu = decoded.value.first().unwrap();
         assert!(cpu.row(Leaf(0xd), Subleaf(0x1f)).is_some());
+    }
+
+    #[test]
+    fn subleaves_without_a_number_are_counted() {
+        let decoded = parse(
+            "CPUID 00000004: 00000001-00000000-00000000-00000000\nCPUID 00000004: 00000002-00000000-00000000-00000000\n",
+        );
+        assert_eq!(decoded.damage, []);
+        assert_eq!(decoded.value.first().unwrap().subleaves(4).count(), 2);
     }
 
     #[test]

@@ -101,6 +101,13 @@ impl Builder {
         self.current = number;
     }
 
+    /// Goes on to the next CPU when the current one has rows.
+    fn next_cpu_unless_new(&mut self) {
+        if self.cpus.contains_key(&self.current) {
+            self.current = self.current.saturating_add(1);
+        }
+    }
+
     /// Adds a row of the current CPU; a repeat that says something else is damage.
     fn row(&mut self, line: usize, leaf: Leaf, subleaf: Subleaf, registers: Registers) {
         let number = self.current;
@@ -110,7 +117,7 @@ impl Builder {
         {
             self.damage.note(
                 line,
-                "one row for each leaf and subleaf of a CPU (the first is kept)",
+                "each subleaf of a CPU once, with its number where the leaf has several (the first row is kept)",
                 &format!(
                     "CPU {number}, leaf {leaf} subleaf {} again with other values",
                     subleaf.0
@@ -209,12 +216,12 @@ mod tests {
 
     #[test]
     fn a_repeat_with_other_values_is_damage_and_the_first_stays() {
-        let text = "CPUID 00000000: 00000001-00000002-00000003-00000004\n\
-                    CPUID 00000000: 00000001-00000002-00000003-00000004\n\
-                    CPUID 00000000: 00000001-00000002-00000003-00000005\n";
+        let text = "CPUID 00000005: 00000001-00000002-00000003-00000004\n\
+                    CPUID 00000005: 00000001-00000002-00000003-00000004\n\
+                    CPUID 00000005: 00000001-00000002-00000003-00000005\n";
         let decoded = parse(Format::Aida64, text);
         assert_eq!(decoded.damage.len(), 1);
         assert_eq!(decoded.damage[0].line, 3);
-        assert_eq!(decoded.value.first().unwrap().leaf(0).unwrap().edx, 4);
+        assert_eq!(decoded.value.first().unwrap().leaf(5).unwrap().edx, 4);
     }
 }
