@@ -1,1 +1,484 @@
-//! locator.
+//! Where a memory module sits: processor socket, channel and slot, from the names firmware gives.
+//!
+//! SMBIOS has no field for the channel (type 37 is hardly ever there). What boards have instead are
+//! names: `P1-DIMMA1`, `PROC 2 DIMM 11`, `B7`. [`place_all`] tries the naming styles of a table
+//! (`styles`) on all modules of the machine at once and takes one only when it explains every slot
+//! without contradiction: no two modules in one place, not more channels than the processor has,
+//! as many sockets as there are processors. What no style explains stays unknown.
+//!
+//! Records of type 17 that describe the firmware's flash chip are told apart.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::styles::{BANKS, Found, Grouping, LOCATORS, Style};
+use super::{Handle, MemoryModule, Smbios};
+
+/// Where one module sits.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Placement {
+    /// Processor socket, counted from 0 in the order of the type 4 structures.
+    pub socket: Option<u32>,
+    /// Node or memory controller number as the firmware writes it.
+    pub node: Option<u32>,
+    /// Channel as the board names it ("A", "3"); where a board only numbers its slots, the numbers
+    /// of the slots that share the channel ("1+7"). Unique within the socket, and within the node
+    /// where two controllers of a socket use the same names.
+    pub channel: Option<String>,
+    /// Slot in its channel, as the board counts.
+    pub slot: Option<u32>,
+    /// The naming style that explained the machine; empty when none did.
+    pub style: &'static str,
+    /// Whether this is a slot for RAM at all: false for the firmware's flash chip.
+    pub is_memory: bool,
+}
+
+/// The place of every module, in the order of [`Smbios::modules`].
+#[must_use]
+pub fn place_all(smbios: &Smbios) -> Vec<Placement> {
+    let modules: Vec<(usize, &MemoryModule)> = smbios
+        .modules
+        .iter()
+        .enumerate()
+        .filter(|(_, module)| is_memory(module, smbios))
+        .collect();
+    let mut places = vec![Placement::default(); smbios.modules.len()];
+    for (index, _) in &modules {
+        if let Some(place) = places.get_mut(*index) {
+            place.is_memory = true;
+        }
+    }
+    let named: Vec<(usize, &MemoryModule)> = modules.into_iter().filter(|(_, module)| has_name(module)).collect();
+    let machine = Machine::new(smbios, named.iter().map(|(_, module)| *module).collect());
+    if let Some(found) = machine.explain() {
+        for ((index, _), place) in named.iter().zip(found) {
+            if let Some(slot) = places.get_mut(*index) {
+                *slot = place;
+            }
+        }
+    }
+    places
+}
+
+/// Whether a type 17 structure is a slot for RAM: flash chips of the firmware are listed too.
+fn is_memory(module: &MemoryModule, smbios: &Smbios) -> bool {
+    let array = smbios.arrays.iter().find(|array| Some(array.handle) == module.array);
+    let flash_array = array
+        .and_then(|array| array.usage.as_deref())
+        .is_some_and(|usage| usage == "Flash Memory");
+    let kind = module.kind.as_deref().unwrap_or_default();
+    let locator = module.locator.as_deref().unwrap_or_default();
+    !flash_array
+        && !matches!(kind, "Flash" | "ROM" | "EEPROM" | "FEPROM" | "EPROM")
+        && !["SYSTEM ROM", "BIOS", "ROM0"]
+            .iter()
+            .any(|name| locator.eq_ignore_ascii_case(name))
+}
+
+/// Some firmware gives slots without a module no name.
+fn has_name(module: &MemoryModule) -> bool {
+    let text = module
+        .locator
+        .as_deref()
+        .or(module.bank_locator.as_deref())
+        .unwrap_or_default();
+    !text.is_empty() && !text.eq_ignore_ascii_case("NO DIMM") && text.bytes().any(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Channels that one processor of a socket type has, by the datasheets of the processors that fit.
+fn channels(socket: &str) -> Option<usize> {
+    Some(match socket {
+        "Socket LGA1366" | "Socket LGA1356" => 3,
+        "Socket LGA2011" | "Socket LGA2011-3" | "Socket LGA2066" | "Socket G34" => 4,
+        "Socket LGA3647-1" | "Socket SP6" => 6,
+        "Socket LGA4189" | "Socket LGA4677" | "Socket SP3" | "Socket LGA4710" => 8,
+        "Socket SP5" => 12,
+        "Socket LGA1155" | "Socket LGA1150" | "Socket LGA1151" | "Socket LGA1156" | "Socket LGA1200"
+        | "Socket LGA1700" | "Socket AM3" | "Socket AM4" | "Socket AM5" | "Socket C32" | "Socket F (1207)" => 2,
+        _ => return None,
+    })
+}
+
+/// One machine's modules and what the other structures say about sockets.
+struct Machine<'a> {
+    modules: Vec<&'a MemoryModule>,
+    /// Makers and products, in lower case.
+    names: String,
+    sockets: usize,
+    /// Numbers in the designations of the processors, in their order.
+    labels: Vec<Option<u32>>,
+    channels: Option<usize>,
+    /// Socket of each array, when the arrays divide evenly among the sockets.
+    arrays: BTreeMap<Handle, u32>,
+    /// Every slot of the board is listed, not only the populated ones.
+    complete: bool,
+}
+
+impl<'a> Machine<'a> {
+    fn new(smbios: &Smbios, modules: Vec<&'a MemoryModule>) -> Self {
+        let system = smbios
+            .system
+            .iter()
+            .flat_map(|system| [&system.manufacturer, &system.product]);
+        let boards = smbios
+            .baseboards
+            .iter()
+            .flat_map(|board| [&board.manufacturer, &board.product]);
+        let names: Vec<&str> = system.chain(boards).filter_map(|name| name.as_deref()).collect();
+        let sockets = smbios.processors.len();
+        let upgrade = smbios.processors.iter().find_map(|cpu| cpu.upgrade.as_deref());
+        let handles: BTreeSet<Handle> = modules.iter().filter_map(|module| module.array).collect();
+        let arrays = handles
+            .iter()
+            .enumerate()
+            .filter_map(|(index, handle)| Some((*handle, share(index, handles.len(), sockets)?)))
+            .collect();
+        let declared: usize = smbios
+            .arrays
+            .iter()
+            .filter(|array| handles.contains(&array.handle))
+            .map(|array| usize::from(array.slots.unwrap_or(0)))
+            .sum();
+        Self {
+            complete: declared <= modules.len() || modules.iter().any(|module| module.size == Some(0)),
+            modules,
+            names: names.join(" ").to_lowercase(),
+            sockets,
+            labels: smbios
+                .processors
+                .iter()
+                .map(|cpu| number_in(cpu.socket.as_deref()?))
+                .collect(),
+            channels: upgrade.and_then(channels),
+            arrays,
+        }
+    }
+
+    /// The first reading of the names that explains all of them.
+    fn explain(&self) -> Option<Vec<Placement>> {
+        if self.modules.is_empty() {
+            return None;
+        }
+        let banks: Vec<Reading> = self.readings(BANKS, |module| module.bank_locator.as_deref());
+        let locators: Vec<Reading> = self.readings(LOCATORS, |module| module.locator.as_deref());
+        let mut partial = None;
+        for locator in &locators {
+            for bank in banks.iter().map(Some).chain([None]) {
+                let places = self.places(Some(locator), bank);
+                if let Some(places) = places {
+                    if places.iter().all(|place| place.channel.is_some()) {
+                        return Some(places);
+                    }
+                    partial = partial.or(Some(places));
+                }
+            }
+        }
+        for bank in &banks {
+            let places = self.places(None, Some(bank));
+            if places
+                .as_ref()
+                .is_some_and(|places| places.iter().all(|place| place.channel.is_some()))
+            {
+                return places;
+            }
+            partial = partial.or(places);
+        }
+        partial
+    }
+
+    /// The rows of a table that read every name of the machine.
+    fn readings(&self, table: &'static [Style], name: impl Fn(&MemoryModule) -> Option<&str>) -> Vec<Reading> {
+        let holds = table.iter().filter(|style| style.holds(&self.names));
+        let read = |style: &'static Style| {
+            let found: Option<Vec<Found>> = self.modules.iter().map(|module| style.read(name(module)?)).collect();
+            Some(Reading { style, found: found? })
+        };
+        holds.filter_map(read).collect()
+    }
+
+    /// The places by one reading, when they do not contradict each other.
+    fn places(&self, locator: Option<&Reading>, bank: Option<&Reading>) -> Option<Vec<Placement>> {
+        let sockets = self.sockets_by(locator, bank);
+        let mut places: Vec<Placement> = self.modules.iter().map(|_| Placement::default()).collect();
+        let style = locator.or(bank).map_or("", |reading| reading.style.name);
+        for (index, place) in places.iter_mut().enumerate() {
+            let of = |reading: Option<&Reading>| reading.and_then(|reading| reading.found.get(index).cloned());
+            let (near, far) = (of(locator).unwrap_or_default(), of(bank).unwrap_or_default());
+            place.is_memory = true;
+            place.style = style;
+            place.socket = sockets.as_ref().and_then(|sockets| sockets.get(index).copied());
+            place.node = near.node.or(far.node);
+            if near.channel.is_some() {
+                (place.channel, place.slot) = (near.channel, near.slot);
+            } else if far.channel.is_some() {
+                (place.channel, place.slot) = (far.channel, far.slot.or(near.slot));
+            }
+        }
+        if let Some(reading) = locator {
+            let named = places.iter().all(|place| place.channel.is_some());
+            if reading.style.grouping != Grouping::Named && !named {
+                self.group(reading, &mut places);
+            }
+        }
+        self.consistent(&places).then_some(places)
+    }
+
+    /// The socket of every module, or nothing when the sources do not tell.
+    fn sockets_by(&self, locator: Option<&Reading>, bank: Option<&Reading>) -> Option<Vec<u32>> {
+        if self.sockets == 1 {
+            return Some(vec![0; self.modules.len()]);
+        }
+        let written = |reading: Option<&Reading>, of: fn(&Found) -> Option<u32>| {
+            let found = &reading?.found;
+            found.iter().map(of).collect::<Option<Vec<u32>>>()
+        };
+        let by_number = |numbers: Option<Vec<u32>>| numbers.and_then(|numbers| self.by_label(&numbers));
+        let by_rank = |numbers: Option<Vec<u32>>| numbers.and_then(|numbers| self.by_rank(&numbers));
+        by_number(written(locator, |found| found.socket))
+            .or_else(|| written(locator, |found| found.socket_letter).filter(|letters| self.fits(letters)))
+            .or_else(|| by_number(written(bank, |found| found.socket)))
+            .or_else(|| by_rank(written(bank, |found| found.node)))
+            .or_else(|| by_rank(written(locator, |found| found.node)))
+            .or_else(|| self.by_array())
+            .or_else(|| self.by_letters(locator?))
+            .or_else(|| self.by_running(locator?))
+    }
+
+    fn fits(&self, sockets: &[u32]) -> bool {
+        sockets
+            .iter()
+            .all(|socket| usize::try_from(*socket).is_ok_and(|socket| socket < self.sockets))
+    }
+
+    /// Socket numbers as written to indices: by the numbers in the processors' own names, else
+    /// counted from 0 when 0 is among them, from 1 otherwise.
+    fn by_label(&self, numbers: &[u32]) -> Option<Vec<u32>> {
+        let labels: Option<BTreeSet<u32>> = self.labels.iter().copied().collect();
+        let distinct: BTreeSet<u32> = numbers.iter().copied().collect();
+        if let Some(labels) = labels.filter(|labels| labels.len() == self.sockets && distinct.is_subset(labels)) {
+            // Numbers of the processors and of the slots may count from different ends.
+            if labels == distinct || !distinct.contains(&0) || labels.contains(&0) {
+                let index = |number: &u32| self.labels.iter().position(|label| *label == Some(*number));
+                return numbers
+                    .iter()
+                    .map(|number| u32::try_from(index(number)?).ok())
+                    .collect();
+            }
+        }
+        let first = u32::from(!distinct.contains(&0));
+        let indices: Option<Vec<u32>> = numbers.iter().map(|number| number.checked_sub(first)).collect();
+        indices.filter(|indices| self.fits(indices))
+    }
+
+    /// Node numbers to sockets: as many nodes as sockets, or a multiple.
+    fn by_rank(&self, numbers: &[u32]) -> Option<Vec<u32>> {
+        let distinct: Vec<u32> = numbers.iter().copied().collect::<BTreeSet<u32>>().into_iter().collect();
+        if distinct.len() < self.sockets {
+            return None;
+        }
+        let rank = |number: &u32| distinct.iter().position(|other| other == number);
+        numbers
+            .iter()
+            .map(|number| share(rank(number)?, distinct.len(), self.sockets))
+            .collect()
+    }
+
+    fn by_array(&self) -> Option<Vec<u32>> {
+        let sockets: Option<Vec<u32>> = self
+            .modules
+            .iter()
+            .map(|module| self.arrays.get(&module.array?).copied())
+            .collect();
+        sockets.filter(|sockets| self.arrays.len() >= self.sockets && even(sockets, self.sockets))
+    }
+
+    /// Channel letters that run on over the sockets: A to D on the first, E to H on the second.
+    fn by_letters(&self, locator: &Reading) -> Option<Vec<u32>> {
+        let letters: Option<Vec<&str>> = locator.found.iter().map(|found| found.channel.as_deref()).collect();
+        let letters = letters?;
+        let distinct: Vec<&str> = letters
+            .iter()
+            .copied()
+            .collect::<BTreeSet<&str>>()
+            .into_iter()
+            .collect();
+        let each = distinct.len().checked_div(self.sockets)?;
+        // With all letters of the board listed the border between the sockets is known; the count
+        // of channels must then be that of the processor.
+        if !self.complete || self.channels.is_some_and(|channels| channels != each) {
+            return None;
+        }
+        let rank = |letter: &&str| distinct.iter().position(|other| other == letter);
+        let sockets: Option<Vec<u32>> = letters
+            .iter()
+            .map(|letter| share(rank(letter)?, distinct.len(), self.sockets))
+            .collect();
+        sockets.filter(|sockets| even(sockets, self.sockets))
+    }
+
+    /// Running numbers over the whole board: the first half on the first of two sockets.
+    fn by_running(&self, locator: &Reading) -> Option<Vec<u32>> {
+        let numbers: Option<Vec<u32>> = locator.found.iter().map(|found| found.running).collect();
+        let numbers = numbers?;
+        let distinct: BTreeSet<u32> = numbers.iter().copied().collect();
+        let whole = distinct.len() == numbers.len() && run(&distinct);
+        let rank = |number: &u32| distinct.iter().position(|other| other == number);
+        let sockets = numbers
+            .iter()
+            .map(|number| share(rank(number)?, distinct.len(), self.sockets));
+        whole.then(|| sockets.collect())?
+    }
+
+    /// Channels out of running numbers, socket by socket.
+    fn group(&self, reading: &Reading, places: &mut [Placement]) {
+        let mut by_socket: BTreeMap<u32, Vec<(usize, u32, Option<u32>)>> = BTreeMap::new();
+        for (index, (place, found)) in places.iter().zip(&reading.found).enumerate() {
+            let (Some(socket), Some(running)) = (place.socket, found.running) else {
+                return;
+            };
+            by_socket.entry(socket).or_default().push((index, running, found.order));
+        }
+        let mut result = Vec::new();
+        for slots in by_socket.values_mut() {
+            slots.sort_by_key(|(_, running, _)| *running);
+            let numbers: BTreeSet<u32> = slots.iter().map(|(_, running, _)| *running).collect();
+            if numbers.len() != slots.len() || !run(&numbers) {
+                return;
+            }
+            let Some(channel_of) = self.assign(reading.style.grouping, slots) else {
+                return;
+            };
+            for (position, (index, _, _)) in slots.iter().enumerate() {
+                let channel = channel_of.get(position).copied().unwrap_or_default();
+                let mates: Vec<(usize, u32)> = slots
+                    .iter()
+                    .zip(&channel_of)
+                    .filter(|(_, other)| **other == channel)
+                    .map(|((index, running, _), _)| (*index, *running))
+                    .collect();
+                let label = if reading.style.grouping == Grouping::Letters {
+                    channel.saturating_add(1).to_string()
+                } else {
+                    mates
+                        .iter()
+                        .map(|(_, running)| running.to_string())
+                        .collect::<Vec<String>>()
+                        .join("+")
+                };
+                let slot = mates.iter().position(|(mate, _)| mate == index).unwrap_or_default();
+                result.push((*index, label, u32::try_from(slot).unwrap_or_default().saturating_add(1)));
+            }
+        }
+        for (index, label, slot) in result {
+            if let Some(place) = places.get_mut(index) {
+                (place.channel, place.slot) = (Some(label), Some(slot));
+            }
+        }
+    }
+
+    /// The channel index of each of a socket's slots, which come in the order of their numbers.
+    fn assign(&self, grouping: Grouping, slots: &[(usize, u32, Option<u32>)]) -> Option<Vec<usize>> {
+        let count = slots.len();
+        if let Grouping::Sizes(sizes) = grouping {
+            let whole = sizes.iter().sum::<usize>() == count;
+            let spread = sizes
+                .iter()
+                .enumerate()
+                .flat_map(|(channel, size)| std::iter::repeat_n(channel, *size));
+            return whole.then(|| spread.collect());
+        }
+        let channels = self.channels?;
+        let each = count.checked_div(channels)?;
+        if each == 0 || count.checked_rem(channels)? != 0 {
+            return None;
+        }
+        match grouping {
+            Grouping::Neighbours => (0..count).map(|at| at.checked_div(each)).collect(),
+            Grouping::Stride => (0..count).map(|at| at.checked_rem(channels)).collect(),
+            Grouping::Letters => {
+                let order = slots
+                    .iter()
+                    .map(|(_, _, order)| usize::try_from((*order)?).ok()?.checked_rem(channels));
+                let found: Option<Vec<usize>> = order.collect();
+                // The slots of a channel must be neighbours as well, or the rule is not the board's.
+                let blocks = |found: &Vec<usize>| found.chunks(each).all(|block| block.windows(2).all(same));
+                found.filter(blocks)
+            }
+            Grouping::Named | Grouping::Sizes(_) => None,
+        }
+    }
+
+    fn consistent(&self, places: &[Placement]) -> bool {
+        let mut taken = BTreeSet::new();
+        let mut per_socket: BTreeMap<Option<u32>, BTreeSet<(Option<u32>, &str)>> = BTreeMap::new();
+        let mut per_channel: BTreeMap<(Option<u32>, Option<u32>, &str), usize> = BTreeMap::new();
+        for place in places {
+            let Some(channel) = place.channel.as_deref() else {
+                continue;
+            };
+            if place.slot.is_some() && !taken.insert((place.socket, place.node, channel, place.slot)) {
+                return false;
+            }
+            per_socket
+                .entry(place.socket)
+                .or_default()
+                .insert((place.node, channel));
+            let mates = per_channel.entry((place.socket, place.node, channel)).or_default();
+            *mates = mates.saturating_add(1);
+        }
+        let most = self.channels.unwrap_or(16);
+        let known = per_socket.iter().filter(|(socket, _)| socket.is_some());
+        known.into_iter().all(|(_, channels)| channels.len() <= most)
+            && per_channel.values().all(|mates| *mates <= 4)
+            && places
+                .iter()
+                .filter_map(|place| place.socket)
+                .all(|socket| self.fits(&[socket]))
+    }
+}
+
+/// One row of the table, read from every module.
+struct Reading {
+    style: &'static Style,
+    found: Vec<Found>,
+}
+
+fn same(pair: &[usize]) -> bool {
+    matches!(pair, [one, other] if one == other)
+}
+
+/// Which of `sockets` equal shares of `count` things the thing at `index` falls into.
+fn share(index: usize, count: usize, sockets: usize) -> Option<u32> {
+    if count.checked_rem(sockets)? != 0 {
+        return None;
+    }
+    let each = count.checked_div(sockets).filter(|each| *each > 0)?;
+    u32::try_from(index.checked_div(each)?).ok()
+}
+
+/// Whether every socket has equally many modules.
+fn even(sockets: &[u32], count: usize) -> bool {
+    let mut tally: BTreeMap<u32, usize> = BTreeMap::new();
+    for socket in sockets {
+        let number = tally.entry(*socket).or_default();
+        *number = number.saturating_add(1);
+    }
+    tally.len() == count && tally.values().collect::<BTreeSet<_>>().len() == 1
+}
+
+/// Whether numbers follow one another without a gap.
+fn run(numbers: &BTreeSet<u32>) -> bool {
+    let ends = numbers.first().zip(numbers.last());
+    let span = ends.and_then(|(first, last)| usize::try_from(last.checked_sub(*first)?).ok());
+    span.is_some_and(|span| span.saturating_add(1) == numbers.len())
+}
+
+/// The last number in a processor's designation ("CPU1", "Proc 2", "P0").
+fn number_in(text: &str) -> Option<u32> {
+    let mut parts = text
+        .split(|c: char| !c.is_ascii_digit())
+        .filter(|part| !part.is_empty());
+    let number = parts.next()?.parse().ok();
+    parts.next().is_none().then_some(number)?
+}

@@ -11,6 +11,7 @@ pub mod memory;
 pub mod processor;
 pub mod slot;
 pub mod structure;
+mod styles;
 pub mod system;
 pub mod table;
 pub mod text;

@@ -1,0 +1,88 @@
+//! DIMM places of the 1 195 servers of the corpus: how many are known, and that none is wrong.
+
+mod smbios_corpus;
+
+use std::collections::BTreeMap;
+
+use topo::smbios::locator::{Placement, place_all};
+use topo::smbios::{MemoryModule, Smbios, text};
+
+/// A name with its numbers as `#`.
+fn shape(text: Option<&str>) -> String {
+    let mut out = String::new();
+    for c in text.unwrap_or("-").chars() {
+        let c = if c.is_ascii_digit() { '#' } else { c };
+        if !(c == '#' && out.ends_with('#')) {
+            out.push(c);
+        }
+    }
+    out
+}
+
+fn mapped(smbios: &Smbios, place: &Placement) -> bool {
+    place.channel.is_some() && (place.socket.is_some() || smbios.processors.len() == 1)
+}
+
+#[test]
+fn dimm_places_of_the_server_corpus() {
+    let Some(area) = smbios_corpus::area("pci-smbios", 1192) else {
+        return;
+    };
+    let (mut dimms, mut known, mut hosts, mut whole) = (0, 0, 0, 0);
+    let mut missing: BTreeMap<String, (usize, String)> = BTreeMap::new();
+    let mut styles: BTreeMap<&str, usize> = BTreeMap::new();
+    for (name, dump) in smbios_corpus::bulk(&area) {
+        let smbios = text::parse(&dump).value;
+        let places = place_all(&smbios);
+        assert_eq!(places.len(), smbios.modules.len());
+        let ram: Vec<(&MemoryModule, &Placement)> = smbios
+            .modules
+            .iter()
+            .zip(&places)
+            .filter(|(_, place)| place.is_memory)
+            .collect();
+        if ram.is_empty() {
+            continue;
+        }
+        let good = ram.iter().filter(|(_, place)| mapped(&smbios, place)).count();
+        hosts += 1;
+        dimms += ram.len();
+        known += good;
+        whole += usize::from(good == ram.len());
+        if let Some((_, place)) = ram.iter().find(|(_, place)| mapped(&smbios, place)) {
+            *styles.entry(place.style).or_default() += 1;
+        }
+        if let Some((module, _)) = ram.iter().find(|(_, place)| !mapped(&smbios, place)) {
+            let key = format!(
+                "{} | {}",
+                shape(module.locator.as_deref()),
+                shape(module.bank_locator.as_deref())
+            );
+            let system = smbios.system.unwrap_or_default();
+            let about = format!(
+                "{name} {} {} cpus={} arrays={} dimms={}",
+                system.manufacturer.unwrap_or_default(),
+                system.product.unwrap_or_default(),
+                smbios.processors.len(),
+                smbios.arrays.len(),
+                ram.len()
+            );
+            missing.entry(key).or_insert((0, about)).0 += 1;
+        }
+    }
+    for (style, count) in styles {
+        eprintln!("{count:5}  {style}");
+    }
+    let mut missing: Vec<_> = missing.into_iter().collect();
+    missing.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
+    for (key, (count, about)) in missing {
+        eprintln!("unmapped {count:3}  {key}   ({about})");
+    }
+    let share = |part: usize, all: usize| part as f64 * 100.0 / all as f64;
+    eprintln!(
+        "DIMM locators: {known} of {dimms} mapped = {:.2} %",
+        share(known, dimms)
+    );
+    eprintln!("hosts: {whole} of {hosts} wholly mapped = {:.2} %", share(whole, hosts));
+    assert!(share(known, dimms) >= 95.0);
+}
