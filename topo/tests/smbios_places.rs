@@ -23,6 +23,30 @@ fn mapped(smbios: &Smbios, place: &Placement) -> bool {
     place.channel.is_some() && (place.socket.is_some() || smbios.processors.len() == 1)
 }
 
+/// Vendors tell to fill every channel once before any twice. A socket with no more modules than
+/// channels, two of them in one channel, speaks against the grouping that was read.
+fn against_population(ram: &[(&MemoryModule, &Placement)]) -> (usize, usize) {
+    let mut sockets: BTreeMap<u32, (Vec<&str>, Vec<&str>)> = BTreeMap::new();
+    for (module, place) in ram {
+        if let (Some(socket), Some(channel)) = (place.socket, place.channel.as_deref()) {
+            let (all, used) = sockets.entry(socket).or_default();
+            all.push(channel);
+            if module.size.is_some_and(|size| size > 0) {
+                used.push(channel);
+            }
+        }
+    }
+    let (mut asked, mut against) = (0, 0);
+    for (all, used) in sockets.into_values() {
+        let distinct = |list: &[&str]| list.iter().collect::<std::collections::BTreeSet<_>>().len();
+        if used.len() > 1 && used.len() <= distinct(&all) && all.len() > distinct(&all) {
+            asked += 1;
+            against += usize::from(distinct(&used) < used.len());
+        }
+    }
+    (asked, against)
+}
+
 #[test]
 fn dimm_places_of_the_server_corpus() {
     let Some(area) = smbios_corpus::area("pci-smbios", 1192) else {
@@ -30,7 +54,7 @@ fn dimm_places_of_the_server_corpus() {
     };
     let (mut dimms, mut known, mut hosts, mut whole) = (0, 0, 0, 0);
     let mut missing: BTreeMap<String, (usize, String)> = BTreeMap::new();
-    let mut styles: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut styles: BTreeMap<&str, (usize, usize, usize)> = BTreeMap::new();
     for (name, dump) in smbios_corpus::bulk(&area) {
         let smbios = text::parse(&dump).value;
         let places = place_all(&smbios);
@@ -50,7 +74,13 @@ fn dimm_places_of_the_server_corpus() {
         known += good;
         whole += usize::from(good == ram.len());
         if let Some((_, place)) = ram.iter().find(|(_, place)| mapped(&smbios, place)) {
-            *styles.entry(place.style).or_default() += 1;
+            let (asked, against) = against_population(&ram);
+            let entry = styles.entry(place.style).or_default();
+            *entry = (entry.0 + 1, entry.1 + asked, entry.2 + against);
+            if std::env::var_os("DELID_TELL").is_some() && against > 0 {
+                let used: Vec<_> = ram.iter().filter(|(module, _)| module.size != Some(0)).map(|(module, _)| module.locator.as_deref().unwrap_or_default()).collect();
+                eprintln!("against {} {name} {:?} {used:?}", place.style, smbios.system.as_ref().map(|s| s.product.clone()));
+            }
         }
         if let Some((module, _)) = ram.iter().find(|(_, place)| !mapped(&smbios, place)) {
             let key = format!(
@@ -70,8 +100,8 @@ fn dimm_places_of_the_server_corpus() {
             missing.entry(key).or_insert((0, about)).0 += 1;
         }
     }
-    for (style, count) in styles {
-        eprintln!("{count:5}  {style}");
+    for (style, (count, asked, against)) in &styles {
+        eprintln!("{count:5} hosts  {style}  (population against it: {against} of {asked} sockets)");
     }
     let mut missing: Vec<_> = missing.into_iter().collect();
     missing.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));

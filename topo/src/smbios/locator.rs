@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::styles::{BANKS, Found, Grouping, LOCATORS, Style};
-use super::{Handle, MemoryModule, Smbios};
+use super::{Handle, MemoryModule, Processor, Smbios};
 
 /// Where one module sits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -86,18 +86,64 @@ fn has_name(module: &MemoryModule) -> bool {
     !text.is_empty() && !text.eq_ignore_ascii_case("NO DIMM") && text.bytes().any(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// Channels that one processor of a socket type has, by the datasheets of the processors that fit.
-fn channels(socket: &str) -> Option<usize> {
-    Some(match socket {
-        "Socket LGA1366" | "Socket LGA1356" => 3,
-        "Socket LGA2011" | "Socket LGA2011-3" | "Socket LGA2066" | "Socket G34" => 4,
-        "Socket LGA3647-1" | "Socket SP6" => 6,
-        "Socket LGA4189" | "Socket LGA4677" | "Socket SP3" | "Socket LGA4710" => 8,
-        "Socket SP5" => 12,
-        "Socket LGA1155" | "Socket LGA1150" | "Socket LGA1151" | "Socket LGA1156" | "Socket LGA1200"
-        | "Socket LGA1700" | "Socket AM3" | "Socket AM4" | "Socket AM5" | "Socket C32" | "Socket F (1207)" => 2,
-        _ => return None,
-    })
+/// Memory channels of a processor, by family, model and name: see the datasheets of the series.
+/// The socket type of type 4 is not asked: firmware often carries it over from an older board.
+fn channels(cpu: &Processor) -> Option<usize> {
+    let id = cpu.id.filter(|id| *id != 0)?;
+    let field = |shift: u32, mask: u64| id.checked_shr(shift).map(|bits| bits & mask);
+    let base = field(8, 0xf)?;
+    let family = if base == 0xf { base.checked_add(field(20, 0xff)?)? } else { base };
+    let model = field(4, 0xf)? | field(12, 0xf0)?;
+    let name = cpu.version.as_deref().unwrap_or_default();
+    let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
+    match (family, model) {
+        // Nehalem-EP, Westmere-EP.
+        (6, 0x1a | 0x2c) => Some(3),
+        // Lynnfield, Clarkdale, Sandy Bridge to Kaby Lake, Comet, Rocket and Alder Lake; Broadwell-DE.
+        (6, 0x1e | 0x25 | 0x2a | 0x3a | 0x3c | 0x5e | 0x9e | 0xa5 | 0xa7 | 0x97 | 0xb7 | 0x56) => Some(2),
+        // E7 reaches its modules through buffers: the count depends on the board.
+        (6, 0x2d | 0x3e | 0x3f | 0x4f) if has(&["E7-"]) => None,
+        (6, 0x2d | 0x3e | 0x3f | 0x4f) if has(&["E5-24", "E5-14"]) => Some(3),
+        (6, 0x2d | 0x3e | 0x3f | 0x4f) => Some(4),
+        // Skylake to Cooper Lake: six on the server part, four on workstation, desktop and D.
+        (6, 0x55) if has(&["Platinum 92"]) => Some(12),
+        (6, 0x55) if has(&["W-21", "W-22", "D-21", "Core"]) => Some(4),
+        (6, 0x55) => Some(6),
+        // Ice Lake-SP, Sapphire Rapids, Emerald Rapids.
+        (6, 0x8f) if has(&["w3-24", "w5-24", "w7-24"]) => Some(4),
+        (6, 0x6a | 0x8f | 0xcf) => Some(8),
+        (0x0f | 0x10 | 0x15, _) => opteron(name),
+        (0x17 | 0x19 | 0x1a, _) => epyc(name, model),
+        _ => None,
+    }
+}
+
+/// Opteron 6100 to 6300 (G34) have four channels, the others of DDR2 and DDR3 two.
+fn opteron(name: &str) -> Option<usize> {
+    let number = number_after(name, "Opteron")?;
+    match number.bytes().next()? {
+        b'6' => Some(4),
+        b'2' | b'4' | b'8' => Some(2),
+        _ => None,
+    }
+}
+
+/// EPYC 7000: eight; 8000: six; 9000: twelve.
+fn epyc(name: &str, model: u64) -> Option<usize> {
+    let number = number_after(name, "EPYC")?;
+    match (number.bytes().next()?, model) {
+        (b'7', 0x01 | 0x31) => Some(8),
+        (b'8', _) => Some(6),
+        (b'9', _) => Some(12),
+        _ => None,
+    }
+}
+
+/// The model number of four characters after a series name.
+fn number_after<'a>(name: &'a str, series: &str) -> Option<&'a str> {
+    let (_, rest) = name.split_once(series)?;
+    let numbers = rest.split(|c: char| !c.is_ascii_alphanumeric());
+    numbers.into_iter().find(|part| part.len() >= 4 && part.bytes().next().is_some_and(|byte| byte.is_ascii_digit()))
 }
 
 /// One machine's modules and what the other structures say about sockets.
@@ -125,9 +171,9 @@ impl<'a> Machine<'a> {
             .baseboards
             .iter()
             .flat_map(|board| [&board.manufacturer, &board.product]);
-        let names: Vec<&str> = system.chain(boards).filter_map(|name| name.as_deref()).collect();
+        let bios = smbios.bios.iter().map(|bios| &bios.vendor);
+        let names: Vec<&str> = system.chain(boards).chain(bios).filter_map(|name| name.as_deref()).collect();
         let sockets = smbios.processors.len();
-        let upgrade = smbios.processors.iter().find_map(|cpu| cpu.upgrade.as_deref());
         let handles: BTreeSet<Handle> = modules.iter().filter_map(|module| module.array).collect();
         let arrays = handles
             .iter()
@@ -150,7 +196,7 @@ impl<'a> Machine<'a> {
                 .iter()
                 .map(|cpu| number_in(cpu.socket.as_deref()?))
                 .collect(),
-            channels: upgrade.and_then(channels),
+            channels: smbios.processors.iter().filter(|cpu| cpu.populated != Some(false)).find_map(channels),
             arrays,
         }
     }
@@ -268,7 +314,9 @@ impl<'a> Machine<'a> {
         }
         let first = u32::from(!distinct.contains(&0));
         let indices: Option<Vec<u32>> = numbers.iter().map(|number| number.checked_sub(first)).collect();
-        indices.filter(|indices| self.fits(indices))
+        // Numbers that are not the processors' own are believed unless the arrays say otherwise.
+        let denied = self.by_array().is_some_and(|arrays| Some(&arrays) != indices.as_ref());
+        indices.filter(|indices| self.fits(indices) && !denied)
     }
 
     /// Node numbers to sockets: as many nodes as sockets, or a multiple.
@@ -389,13 +437,15 @@ impl<'a> Machine<'a> {
             return whole.then(|| spread.collect());
         }
         let channels = self.channels?;
+        if grouping == Grouping::Stride {
+            return stride(count, channels);
+        }
         let each = count.checked_div(channels)?;
         if each == 0 || count.checked_rem(channels)? != 0 {
             return None;
         }
         match grouping {
             Grouping::Neighbours => (0..count).map(|at| at.checked_div(each)).collect(),
-            Grouping::Stride => (0..count).map(|at| at.checked_rem(channels)).collect(),
             Grouping::Letters => {
                 let order = slots
                     .iter()
@@ -405,7 +455,7 @@ impl<'a> Machine<'a> {
                 let blocks = |found: &Vec<usize>| found.chunks(each).all(|block| block.windows(2).all(same));
                 found.filter(blocks)
             }
-            Grouping::Named | Grouping::Sizes(_) => None,
+            Grouping::Named | Grouping::Stride | Grouping::Sizes(_) => None,
         }
     }
 
@@ -442,6 +492,15 @@ impl<'a> Machine<'a> {
 struct Reading {
     style: &'static Style,
     found: Vec<Found>,
+}
+
+/// Numbers a channel count apart share a channel.
+fn stride(count: usize, channels: usize) -> Option<Vec<usize>> {
+    if (count, channels) == (10, 6) {
+        // PowerEdge R540 manual, table 39: channels 2 and 5 have one slot.
+        return Some(vec![0, 1, 2, 3, 4, 5, 0, 1, 3, 4]);
+    }
+    (count.checked_rem(channels)? == 0).then(|| (0..count).map(|at| at.checked_rem(channels)).collect())?
 }
 
 fn same(pair: &[usize]) -> bool {

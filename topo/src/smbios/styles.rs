@@ -164,6 +164,8 @@ pub(super) const LOCATORS: &[Style] = &[
         IBM,
         &[],
     ),
+    // Sun Fire X4270 M2 lists its slots channel by channel: D2 D1 D0, D5 D4 D3, D8 D7 D6.
+    row("D0 (/SYS/MB/P0)", "D{r}", Grouping::Neighbours, &["oracle", "sun microsystems"], &[]),
     // PowerEdge R740xd, T420, R720, DL4000 manuals ("Processor 1, channel 0: A1, A7"): the letter is
     // the processor, the numbers of a channel lie a channel count apart.
     // PowerEdge R540 manual, table 39: channels 2 and 5 of processor 1 have one slot, and
