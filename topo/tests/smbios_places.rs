@@ -20,7 +20,13 @@ fn shape(text: Option<&str>) -> String {
 }
 
 fn mapped(smbios: &Smbios, place: &Placement) -> bool {
-    place.channel.is_some() && (place.socket.is_some() || smbios.processors.len() == 1)
+    place.channel.is_some() && (place.socket.is_some() || place.on_chipset || smbios.processors.len() == 1)
+}
+
+/// Whether firmware gave the slot a name at all; some write "NO DIMM" for slots without a module.
+fn named(module: &MemoryModule) -> bool {
+    let name = module.locator.as_deref().unwrap_or_default();
+    !name.is_empty() && name != "NO DIMM"
 }
 
 /// Vendors tell to fill every channel once before any twice. A socket with no more modules than
@@ -53,7 +59,7 @@ fn dimm_places_of_the_server_corpus() {
         return;
     };
     let (mut dimms, mut known, mut hosts, mut whole) = (0, 0, 0, 0);
-    let mut missing: BTreeMap<String, (usize, String)> = BTreeMap::new();
+    let mut missing: BTreeMap<String, (usize, usize, String)> = BTreeMap::new();
     let mut styles: BTreeMap<&str, (usize, usize, usize)> = BTreeMap::new();
     for (name, dump) in smbios_corpus::bulk(&area) {
         let smbios = text::parse(&dump).value;
@@ -63,7 +69,7 @@ fn dimm_places_of_the_server_corpus() {
             .modules
             .iter()
             .zip(&places)
-            .filter(|(_, place)| place.is_memory)
+            .filter(|(module, place)| place.is_memory && named(module))
             .collect();
         if ram.is_empty() {
             continue;
@@ -78,8 +84,16 @@ fn dimm_places_of_the_server_corpus() {
             let entry = styles.entry(place.style).or_default();
             *entry = (entry.0 + 1, entry.1 + asked, entry.2 + against);
             if std::env::var_os("DELID_TELL").is_some() && against > 0 {
-                let used: Vec<_> = ram.iter().filter(|(module, _)| module.size != Some(0)).map(|(module, _)| module.locator.as_deref().unwrap_or_default()).collect();
-                eprintln!("against {} {name} {:?} {used:?}", place.style, smbios.system.as_ref().map(|s| s.product.clone()));
+                let used: Vec<_> = ram
+                    .iter()
+                    .filter(|(module, _)| module.size != Some(0))
+                    .map(|(module, _)| module.locator.as_deref().unwrap_or_default())
+                    .collect();
+                eprintln!(
+                    "against {} {name} {:?} {used:?}",
+                    place.style,
+                    smbios.system.as_ref().map(|s| s.product.clone())
+                );
             }
         }
         if let Some((module, _)) = ram.iter().find(|(_, place)| !mapped(&smbios, place)) {
@@ -97,16 +111,18 @@ fn dimm_places_of_the_server_corpus() {
                 smbios.arrays.len(),
                 ram.len()
             );
-            missing.entry(key).or_insert((0, about)).0 += 1;
+            let entry = missing.entry(key).or_insert((0, 0, about));
+            entry.0 += 1;
+            entry.1 += ram.len() - good;
         }
     }
     for (style, (count, asked, against)) in &styles {
         eprintln!("{count:5} hosts  {style}  (population against it: {against} of {asked} sockets)");
     }
     let mut missing: Vec<_> = missing.into_iter().collect();
-    missing.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
-    for (key, (count, about)) in missing {
-        eprintln!("unmapped {count:3}  {key}   ({about})");
+    missing.sort_by_key(|(_, (_, count, _))| std::cmp::Reverse(*count));
+    for (key, (hosts, count, about)) in missing {
+        eprintln!("unmapped {count:4} DIMMs of {hosts:2} hosts  {key}   ({about})");
     }
     let share = |part: usize, all: usize| part as f64 * 100.0 / all as f64;
     eprintln!(

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::styles::{BANKS, Found, Grouping, LOCATORS, Style};
-use super::{Handle, MemoryModule, Processor, Smbios};
+use super::{Baseboard, Handle, MemoryModule, Processor, Smbios};
 
 /// Where one module sits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -30,6 +30,8 @@ pub struct Placement {
     pub slot: Option<u32>,
     /// The naming style that explained the machine; empty when none did.
     pub style: &'static str,
+    /// The memory hangs on the chipset, not on a processor: there is no socket to name.
+    pub on_chipset: bool,
     /// Whether this is a slot for RAM at all: false for the firmware's flash chip.
     pub is_memory: bool,
 }
@@ -89,11 +91,7 @@ fn has_name(module: &MemoryModule) -> bool {
 /// Memory channels of a processor, by family, model and name: see the datasheets of the series.
 /// The socket type of type 4 is not asked: firmware often carries it over from an older board.
 fn channels(cpu: &Processor) -> Option<usize> {
-    let id = cpu.id.filter(|id| *id != 0)?;
-    let field = |shift: u32, mask: u64| id.checked_shr(shift).map(|bits| bits & mask);
-    let base = field(8, 0xf)?;
-    let family = if base == 0xf { base.checked_add(field(20, 0xff)?)? } else { base };
-    let model = field(4, 0xf)? | field(12, 0xf0)?;
+    let (family, model) = signature(cpu)?;
     let name = cpu.version.as_deref().unwrap_or_default();
     let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
     match (family, model) {
@@ -116,6 +114,38 @@ fn channels(cpu: &Processor) -> Option<usize> {
         (0x17 | 0x19 | 0x1a, _) => epyc(name, model),
         _ => None,
     }
+}
+
+/// Family and model out of CPUID leaf 1, as type 4 carries it.
+fn signature(cpu: &Processor) -> Option<(u64, u64)> {
+    let id = cpu.id.filter(|id| *id != 0)?;
+    let field = |shift: u32, mask: u64| id.checked_shr(shift).map(|bits| bits & mask);
+    let base = field(8, 0xf)?;
+    let family = if base == 0xf {
+        base.checked_add(field(20, 0xff)?)?
+    } else {
+        base
+    };
+    Some((family, field(4, 0xf)? | field(12, 0xf0)?))
+}
+
+/// NetBurst and Core 2 of Intel: the memory controller is in the chipset.
+fn on_front_side_bus(cpu: &Processor) -> bool {
+    let intel = cpu.manufacturer.as_deref().is_some_and(|maker| maker.contains("Intel"));
+    intel && matches!(signature(cpu), Some((0x0f, _) | (6, 0x00..=0x17 | 0x1d)))
+}
+
+/// A board part number and revision of Dell's form ("04N3DF", "A09"): boards that Dell makes for
+/// others carry the other's name, but keep it.
+fn is_dell_part(board: &Baseboard) -> bool {
+    let part = board.product.as_deref().unwrap_or_default().as_bytes();
+    let revision = board.version.as_deref().unwrap_or_default().as_bytes();
+    part.len() == 6
+        && part.first() == Some(&b'0')
+        && part
+            .iter()
+            .all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
+        && matches!(revision, [b'A' | b'X', tens, ones] if tens.is_ascii_digit() && ones.is_ascii_digit())
 }
 
 /// Opteron 6100 to 6300 (G34) have four channels, the others of DDR2 and DDR3 two.
@@ -143,7 +173,9 @@ fn epyc(name: &str, model: u64) -> Option<usize> {
 fn number_after<'a>(name: &'a str, series: &str) -> Option<&'a str> {
     let (_, rest) = name.split_once(series)?;
     let numbers = rest.split(|c: char| !c.is_ascii_alphanumeric());
-    numbers.into_iter().find(|part| part.len() >= 4 && part.bytes().next().is_some_and(|byte| byte.is_ascii_digit()))
+    numbers
+        .into_iter()
+        .find(|part| part.len() >= 4 && part.bytes().next().is_some_and(|byte| byte.is_ascii_digit()))
 }
 
 /// One machine's modules and what the other structures say about sockets.
@@ -157,6 +189,8 @@ struct Machine<'a> {
     channels: Option<usize>,
     /// Socket of each array, when the arrays divide evenly among the sockets.
     arrays: BTreeMap<Handle, u32>,
+    /// The processors have no memory controller.
+    on_chipset: bool,
     /// Every slot of the board is listed, not only the populated ones.
     complete: bool,
 }
@@ -172,7 +206,15 @@ impl<'a> Machine<'a> {
             .iter()
             .flat_map(|board| [&board.manufacturer, &board.product]);
         let bios = smbios.bios.iter().map(|bios| &bios.vendor);
-        let names: Vec<&str> = system.chain(boards).chain(bios).filter_map(|name| name.as_deref()).collect();
+        let parts: Vec<&str> = system
+            .chain(boards)
+            .chain(bios)
+            .filter_map(|name| name.as_deref())
+            .collect();
+        let mut names = parts.join(" ").to_lowercase();
+        if smbios.baseboards.iter().any(is_dell_part) {
+            names.push_str(" dell");
+        }
         let sockets = smbios.processors.len();
         let handles: BTreeSet<Handle> = modules.iter().filter_map(|module| module.array).collect();
         let arrays = handles
@@ -189,14 +231,19 @@ impl<'a> Machine<'a> {
         Self {
             complete: declared <= modules.len() || modules.iter().any(|module| module.size == Some(0)),
             modules,
-            names: names.join(" ").to_lowercase(),
+            on_chipset: smbios.processors.iter().any(on_front_side_bus),
+            names,
             sockets,
             labels: smbios
                 .processors
                 .iter()
                 .map(|cpu| number_in(cpu.socket.as_deref()?))
                 .collect(),
-            channels: smbios.processors.iter().filter(|cpu| cpu.populated != Some(false)).find_map(channels),
+            channels: smbios
+                .processors
+                .iter()
+                .filter(|cpu| cpu.populated != Some(false))
+                .find_map(channels),
             arrays,
         }
     }
@@ -235,7 +282,10 @@ impl<'a> Machine<'a> {
 
     /// The rows of a table that read every name of the machine.
     fn readings(&self, table: &'static [Style], name: impl Fn(&MemoryModule) -> Option<&str>) -> Vec<Reading> {
-        let holds = table.iter().filter(|style| style.holds(&self.names));
+        let holds = table
+            .iter()
+            .filter(|style| style.holds(&self.names))
+            .filter(|style| style.grouping != Grouping::NamedOnOne || self.sockets == 1);
         let read = |style: &'static Style| {
             let found: Option<Vec<Found>> = self.modules.iter().map(|module| style.read(name(module)?)).collect();
             Some(Reading { style, found: found? })
@@ -252,6 +302,7 @@ impl<'a> Machine<'a> {
             let of = |reading: Option<&Reading>| reading.and_then(|reading| reading.found.get(index).cloned());
             let (near, far) = (of(locator).unwrap_or_default(), of(bank).unwrap_or_default());
             place.is_memory = true;
+            place.on_chipset = self.on_chipset;
             place.style = style;
             place.socket = sockets.as_ref().and_then(|sockets| sockets.get(index).copied());
             place.node = near.node.or(far.node);
@@ -263,8 +314,14 @@ impl<'a> Machine<'a> {
         }
         if let Some(reading) = locator {
             let named = places.iter().all(|place| place.channel.is_some());
-            if reading.style.grouping != Grouping::Named && !named {
+            if !reading.style.grouping.is_named() && !named {
                 self.group(reading, &mut places);
+            }
+        }
+        if self.sockets != 1 && !self.on_chipset && places.iter().any(|place| place.socket.is_none()) {
+            // A letter may as well be the socket: without the one the other is not to be believed.
+            for place in &mut places {
+                (place.channel, place.slot, place.style) = (None, None, "");
             }
         }
         self.consistent(&places).then_some(places)
@@ -272,6 +329,9 @@ impl<'a> Machine<'a> {
 
     /// The socket of every module, or nothing when the sources do not tell.
     fn sockets_by(&self, locator: Option<&Reading>, bank: Option<&Reading>) -> Option<Vec<u32>> {
+        if self.on_chipset {
+            return None;
+        }
         if self.sockets == 1 {
             return Some(vec![0; self.modules.len()]);
         }
@@ -354,7 +414,7 @@ impl<'a> Machine<'a> {
         let each = distinct.len().checked_div(self.sockets)?;
         // With all letters of the board listed the border between the sockets is known; the count
         // of channels must then be that of the processor.
-        if !self.complete || self.channels.is_some_and(|channels| channels != each) {
+        if !self.complete || self.channels != Some(each) {
             return None;
         }
         let rank = |letter: &&str| distinct.iter().position(|other| other == letter);
@@ -455,7 +515,7 @@ impl<'a> Machine<'a> {
                 let blocks = |found: &Vec<usize>| found.chunks(each).all(|block| block.windows(2).all(same));
                 found.filter(blocks)
             }
-            Grouping::Named | Grouping::Stride | Grouping::Sizes(_) => None,
+            Grouping::Named | Grouping::NamedOnOne | Grouping::Stride | Grouping::Sizes(_) => None,
         }
     }
 
@@ -499,6 +559,10 @@ fn stride(count: usize, channels: usize) -> Option<Vec<usize>> {
     if (count, channels) == (10, 6) {
         // PowerEdge R540 manual, table 39: channels 2 and 5 have one slot.
         return Some(vec![0, 1, 2, 3, 4, 5, 0, 1, 3, 4]);
+    }
+    if (count, channels) == (4, 3) {
+        // PowerEdge T410 technical guide, 7.3: channel 0 takes two modules, channels 1 and 2 one.
+        return Some(vec![0, 1, 2, 0]);
     }
     (count.checked_rem(channels)? == 0).then(|| (0..count).map(|at| at.checked_rem(channels)).collect())?
 }

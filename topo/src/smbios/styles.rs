@@ -15,6 +15,7 @@
 //! | `{L}` | letter of the processor socket |
 //! | `{p}` | letter that gives the order of population |
 //! | `{r}` | running number of the slot on its socket or board |
+//! | `{w}` | a word of letters |
 //! | `{_}` | a number that says nothing of the place |
 
 /// What one locator text says.
@@ -41,6 +42,8 @@ pub(super) struct Found {
 pub(super) enum Grouping {
     /// The channel is in the text.
     Named,
+    /// The channel is in the text where the machine has one processor; else the letter is the socket.
+    NamedOnOne,
     /// Neighbouring numbers share a channel: 1 2 3, 4 5 6, …
     Neighbours,
     /// Numbers a channel count apart share a channel: 1 7, 2 8, …
@@ -165,7 +168,13 @@ pub(super) const LOCATORS: &[Style] = &[
         &[],
     ),
     // Sun Fire X4270 M2 lists its slots channel by channel: D2 D1 D0, D5 D4 D3, D8 D7 D6.
-    row("D0 (/SYS/MB/P0)", "D{r}", Grouping::Neighbours, &["oracle", "sun microsystems"], &[]),
+    row(
+        "D0 (/SYS/MB/P0)",
+        "D{r}",
+        Grouping::Neighbours,
+        &["oracle", "sun microsystems"],
+        &[],
+    ),
     // PowerEdge R740xd, T420, R720, DL4000 manuals ("Processor 1, channel 0: A1, A7"): the letter is
     // the processor, the numbers of a channel lie a channel count apart.
     // PowerEdge R540 manual, table 39: channels 2 and 5 of processor 1 have one slot, and
@@ -173,6 +182,14 @@ pub(super) const LOCATORS: &[Style] = &[
     row("A1 (PowerEdge)", "{L}{r}", Grouping::Stride, DELL, &[]),
     row("DIMM_A1 (PowerEdge)", "DIMM~{L}{r}", Grouping::Stride, DELL, &[]),
     row("DIMM1_CPU1", "DIMM{r}~CPU{s}", Grouping::Stride, DELL, &[]),
+    row(
+        "DIMM A1 (one processor)",
+        "DIMM~{C}{d}",
+        Grouping::NamedOnOne,
+        DELL,
+        &[],
+    ),
+    row("A1 (one processor)", "{C}{d}", Grouping::NamedOnOne, DELL, &[]),
     row("DIMM_A1", "DIMM~{C}{d}", Grouping::Named, &[], DELL),
     row("A1", "{C}{d}", Grouping::Named, &[], DELL),
     row("ONBOARD DIMM_A1", "ONBOARD DIMM~{C}{d}", Grouping::Named, &[], &[]),
@@ -197,10 +214,17 @@ pub(super) const BANKS: &[Style] = &[
     any("CPU1ChA", "CPU{s}Ch{C}"),
     any("CPU 1", "CPU~{s}"),
     any("CPU1_Bank0", "CPU{s}~Bank~{_}"),
-    any("Primary Main Board/CPU 1", "Primary Main Board/CPU {s}"),
+    any("Primary Main Board/CPU 1", "{w} Main Board/CPU {s}"),
     any("/SYS/MB/P0", "/SYS/MB/P{s}"),
     any("NODE 1", "NODE~{n}"),
 ];
+
+impl Grouping {
+    /// Whether the text itself has the channel.
+    pub(super) const fn is_named(self) -> bool {
+        matches!(self, Self::Named | Self::NamedOnOne)
+    }
+}
 
 impl Style {
     /// Whether the row may be used on a machine whose makers and products are `names`, in lower case.
@@ -271,6 +295,10 @@ impl Found {
                 _ => self.order = Some(index),
             }
             return text.get(1..);
+        }
+        if name == "w" {
+            let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
+            return text.get(letters..).filter(|_| letters > 0);
         }
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let length = if matches!(name, "S" | "K" | "Z") {
