@@ -295,6 +295,9 @@ impl<'a> Machine<'a> {
 
     /// The places by one reading, when they do not contradict each other.
     fn places(&self, locator: Option<&Reading>, bank: Option<&Reading>) -> Option<Vec<Placement>> {
+        if self.sockets == 1 && locator.is_some_and(Reading::names_sockets) {
+            return None;
+        }
         let sockets = self.sockets_by(locator, bank);
         let mut places: Vec<Placement> = self.modules.iter().map(|_| Placement::default()).collect();
         let style = locator.or(bank).map_or("", |reading| reading.style.name);
@@ -348,6 +351,7 @@ impl<'a> Machine<'a> {
             .or_else(|| by_rank(written(locator, |found| found.node)))
             .or_else(|| self.by_array())
             .or_else(|| self.by_letters(locator?))
+            .or_else(|| self.by_letters(bank?))
             .or_else(|| self.by_running(locator?))
     }
 
@@ -442,7 +446,8 @@ impl<'a> Machine<'a> {
     fn group(&self, reading: &Reading, places: &mut [Placement]) {
         let mut by_socket: BTreeMap<u32, Vec<(usize, u32, Option<u32>)>> = BTreeMap::new();
         for (index, (place, found)) in places.iter().zip(&reading.found).enumerate() {
-            let (Some(socket), Some(running)) = (place.socket, found.running) else {
+            let socket = place.socket.or(self.on_chipset.then_some(0));
+            let (Some(socket), Some(running)) = (socket, found.running) else {
                 return;
             };
             by_socket.entry(socket).or_default().push((index, running, found.order));
@@ -488,13 +493,8 @@ impl<'a> Machine<'a> {
     /// The channel index of each of a socket's slots, which come in the order of their numbers.
     fn assign(&self, grouping: Grouping, slots: &[(usize, u32, Option<u32>)]) -> Option<Vec<usize>> {
         let count = slots.len();
-        if let Grouping::Sizes(sizes) = grouping {
-            let whole = sizes.iter().sum::<usize>() == count;
-            let spread = sizes
-                .iter()
-                .enumerate()
-                .flat_map(|(channel, size)| std::iter::repeat_n(channel, *size));
-            return whole.then(|| spread.collect());
+        if let Grouping::Map(map) = grouping {
+            return (map.len() == count).then(|| map.to_vec());
         }
         let channels = self.channels?;
         if grouping == Grouping::Stride {
@@ -515,7 +515,7 @@ impl<'a> Machine<'a> {
                 let blocks = |found: &Vec<usize>| found.chunks(each).all(|block| block.windows(2).all(same));
                 found.filter(blocks)
             }
-            Grouping::Named | Grouping::NamedOnOne | Grouping::Stride | Grouping::Sizes(_) => None,
+            Grouping::Named | Grouping::NamedOnOne | Grouping::Stride | Grouping::Map(_) => None,
         }
     }
 
@@ -565,6 +565,17 @@ fn stride(count: usize, channels: usize) -> Option<Vec<usize>> {
         return Some(vec![0, 1, 2, 0]);
     }
     (count.checked_rem(channels)? == 0).then(|| (0..count).map(|at| at.checked_rem(channels)).collect())?
+}
+
+impl Reading {
+    /// Whether the names tell of more than one socket.
+    fn names_sockets(&self) -> bool {
+        let sockets = self
+            .found
+            .iter()
+            .filter_map(|found| found.socket.or(found.socket_letter));
+        sockets.collect::<BTreeSet<u32>>().len() > 1
+    }
 }
 
 fn same(pair: &[usize]) -> bool {

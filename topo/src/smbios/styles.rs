@@ -50,8 +50,8 @@ pub(super) enum Grouping {
     Stride,
     /// Letters a channel count apart share a channel: A E I, B F J, …
     Letters,
-    /// Groups of these sizes in the order of the numbers.
-    Sizes(&'static [usize]),
+    /// The channel of every slot of a socket, in the order of the numbers.
+    Map(&'static [usize]),
 }
 
 /// One row of the table.
@@ -145,8 +145,8 @@ pub(super) const LOCATORS: &[Style] = &[
     row(
         "DIMM01 (x3550 M2)",
         "DIMM~{r}",
-        Grouping::Sizes(&[3, 3, 2]),
-        &["system x3550 m2", "system x3650 m2"],
+        Grouping::Map(&[0, 0, 0, 1, 1, 1, 2, 2]),
+        &["x3550 m2", "[7946"],
         &[],
     ),
     // ThinkSystem SR570, memory module installation rules: channel 0 of either controller has two
@@ -154,7 +154,7 @@ pub(super) const LOCATORS: &[Style] = &[
     row(
         "DIMM 1 (SR570)",
         "DIMM~{r}",
-        Grouping::Sizes(&[1, 1, 2, 2, 1, 1]),
+        Grouping::Map(&[0, 1, 2, 2, 3, 3, 4, 5]),
         &["sr570", "sr590"],
         &[],
     ),
@@ -165,6 +165,31 @@ pub(super) const LOCATORS: &[Style] = &[
         "DIMM~{r}",
         Grouping::Neighbours,
         IBM,
+        &[],
+    ),
+    // ThinkStation P920 and P720 memory configurator, figures 1 and 2: slots 1 to 6 are one in each
+    // channel; the slots beside 3 and 4, next to the processor, are the second of theirs.
+    row(
+        "CPU1_DIMM_1 (P920)",
+        "CPU{s}~DIMM~{r}",
+        Grouping::Map(&[0, 1, 2, 3, 4, 5, 2, 3]),
+        &["30bc", "30bd"],
+        &[],
+    ),
+    row(
+        "CPU1_DIMM_1 (P720)",
+        "CPU{s}~DIMM~{r}",
+        Grouping::Stride,
+        &["30ba", "30bb"],
+        &[],
+    ),
+    // PowerEdge 1955 hardware owner's manual, page 78: channel 0 has DIMM 1 and 5, channel 1 DIMM 2
+    // and 6, and so on; the 1950 and 2950 have the same chipset and fill 1 to 4 first.
+    row(
+        "DIMM1 (5000 chipset)",
+        "DIMM{r}",
+        Grouping::Map(&[0, 1, 2, 3, 0, 1, 2, 3]),
+        &["poweredge 1950", "poweredge 1955", "poweredge 2950"],
         &[],
     ),
     // Sun Fire X4270 M2 lists its slots channel by channel: D2 D1 D0, D5 D4 D3, D8 D7 D6.
@@ -208,13 +233,14 @@ pub(super) const BANKS: &[Style] = &[
     any("A1_Node0_Channel0_Dimm0", "A{_}~Node{n}~Channel{c}~Dimm{d}"),
     any("P0_Channel0_Dimm0", "P{s}~Channel{c}~Dimm{d}"),
     any("SOCKET 0 CHANNEL 0 DIMM 0", "SOCKET {s} CHANNEL {c} DIMM {d}"),
+    any("NODE 0 CHANNEL 0 DIMM 0", "NODE {n} CHANNEL {c} DIMM {d}"),
     any("P0 CHANNEL A", "P{s} CHANNEL {C}"),
     any("CHANNEL A", "CHANNEL~{C}"),
     any("CHAN A DIMM 0", "CHAN {C} DIMM {d}"),
     any("CPU1ChA", "CPU{s}Ch{C}"),
     any("CPU 1", "CPU~{s}"),
     any("CPU1_Bank0", "CPU{s}~Bank~{_}"),
-    any("Primary Main Board/CPU 1", "{w} Main Board/CPU {s}"),
+    any("Primary Main Board/CPU 1", "{w} {w} Board/CPU {s}"),
     any("/SYS/MB/P0", "/SYS/MB/P{s}"),
     any("NODE 1", "NODE~{n}"),
 ];
