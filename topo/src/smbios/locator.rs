@@ -285,7 +285,7 @@ impl<'a> Machine<'a> {
         let holds = table
             .iter()
             .filter(|style| style.holds(&self.names))
-            .filter(|style| style.grouping != Grouping::NamedOnOne || self.sockets == 1);
+            .filter(|style| style.grouping != Grouping::NamedOnOne || self.sockets == 1 || self.on_chipset);
         let read = |style: &'static Style| {
             let found: Option<Vec<Found>> = self.modules.iter().map(|module| style.read(name(module)?)).collect();
             Some(Reading { style, found: found? })
@@ -540,7 +540,9 @@ impl<'a> Machine<'a> {
         let most = self.channels.unwrap_or(16);
         let known = per_socket.iter().filter(|(socket, _)| socket.is_some());
         known.into_iter().all(|(_, channels)| channels.len() <= most)
-            && per_channel.values().all(|mates| *mates <= 4)
+            && per_channel
+                .values()
+                .all(|mates| *mates <= if self.on_chipset { 8 } else { 4 })
             && places
                 .iter()
                 .filter_map(|place| place.socket)

@@ -42,7 +42,8 @@ pub(super) struct Found {
 pub(super) enum Grouping {
     /// The channel is in the text.
     Named,
-    /// The channel is in the text where the machine has one processor; else the letter is the socket.
+    /// The channel is in the text where the memory belongs to one processor or to the chipset; else
+    /// the letter may be the socket.
     NamedOnOne,
     /// Neighbouring numbers share a channel: 1 2 3, 4 5 6, …
     Neighbours,
@@ -112,6 +113,7 @@ pub(super) const LOCATORS: &[Style] = &[
     any("ChannelA-DIMM0", "Channel{C}~DIMM{d}"),
     any("Controller0-ChannelA-DIMM0", "Controller{n}~Channel{C}~DIMM{d}"),
     any("Controller0-ChannelA", "Controller{n}~Channel{C}"),
+    any("Controller0-ChannelA (some with DIMM0)", "Controller{n}~Channel{C}*"),
     any("DIMM CHA1", "DIMM~CH{C}{d}"),
     any("SOCKET 0 CHANNEL 0 DIMM 0", "SOCKET {s} CHANNEL {c} DIMM {d}"),
     any("NODE 0 CHANNEL 0 DIMM 0", "NODE {n} CHANNEL {c} DIMM {d}*"),
@@ -183,13 +185,32 @@ pub(super) const LOCATORS: &[Style] = &[
         &["30ba", "30bb"],
         &[],
     ),
-    // PowerEdge 1955 hardware owner's manual, page 78: channel 0 has DIMM 1 and 5, channel 1 DIMM 2
-    // and 6, and so on; the 1950 and 2950 have the same chipset and fill 1 to 4 first.
+    // PowerEdge 1955 owner's manual, page 78, and PowerEdge 2950 owner's manual, page 89: channel 0
+    // has DIMM 1 and 5, channel 1 DIMM 2 and 6, and so on; the 1950 is the 2950 in one unit.
     row(
         "DIMM1 (5000 chipset)",
         "DIMM{r}",
         Grouping::Map(&[0, 1, 2, 3, 0, 1, 2, 3]),
         &["poweredge 1950", "poweredge 1955", "poweredge 2950"],
+        &[],
+    ),
+    // PowerEdge 1855 manual: banks DIMM1, DIMM2, … on two channels A and B.
+    row("DIMM1_A (PowerEdge)", "DIMM{d}~{C}", Grouping::NamedOnOne, DELL, &[]),
+    // PowerEdge R900 owner's manual, memory population rules: risers A to D, one on each channel of
+    // the two branches.
+    row(
+        "DIMM A1 (R900)",
+        "DIMM~{C}{d}",
+        Grouping::Named,
+        &["poweredge r900"],
+        &[],
+    ),
+    // Z6 G4: six slots for the six channels of either processor.
+    row(
+        "CPU0-DIMM1 (Z6 G4)",
+        "CPU{s}~DIMM{r}",
+        Grouping::Stride,
+        &["hp z6 g4"],
         &[],
     ),
     // Sun Fire X4270 M2 lists its slots channel by channel: D2 D1 D0, D5 D4 D3, D8 D7 D6.

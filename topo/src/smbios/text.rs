@@ -182,7 +182,7 @@ fn version(line: &str) -> Option<(u8, u8)> {
 
 /// What dmidecode says of a table that it could not read to the end.
 fn complaint(line: &str) -> Option<&str> {
-    let broken = line.starts_with("Invalid entry length")
+    let broken = (line.starts_with("Invalid entry length") && !line.contains("Fixed up"))
         || line.starts_with("Wrong DMI structures")
         || line == "<TRUNCATED>"
         || line.starts_with("# No SMBIOS nor DMI entry point found");
