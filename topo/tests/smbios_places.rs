@@ -1,5 +1,12 @@
 //! DIMM places of the 1 195 servers of the corpus: how many are known, and that none is wrong.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a file of tests"
+)]
+
 mod smbios_corpus;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,12 @@
 //! Binary tables of the corpus: against dmidecode's text, against smbios-lib, and damaged.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a file of tests"
+)]
+
 mod smbios_corpus;
 
 use std::path::PathBuf;

@@ -1,5 +1,12 @@
 //! Tables made here, read by us and by the installed dmidecode: every enumeration, size and speed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a file of tests"
+)]
+
 use std::io::Write;
 use std::process::Command;
 

@@ -12,8 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::channels::{channels, on_front_side_bus};
 use super::styles::{BANKS, Found, Grouping, LOCATORS, Style};
-use super::{Baseboard, Handle, MemoryModule, Processor, Smbios};
+use super::{Baseboard, Handle, MemoryModule, Smbios};
 
 /// Where one module sits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -88,53 +89,6 @@ fn has_name(module: &MemoryModule) -> bool {
     !text.is_empty() && !text.eq_ignore_ascii_case("NO DIMM") && text.bytes().any(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// Memory channels of a processor, by family, model and name: see the datasheets of the series.
-/// The socket type of type 4 is not asked: firmware often carries it over from an older board.
-fn channels(cpu: &Processor) -> Option<usize> {
-    let (family, model) = signature(cpu)?;
-    let name = cpu.version.as_deref().unwrap_or_default();
-    let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
-    match (family, model) {
-        // Nehalem-EP, Westmere-EP.
-        (6, 0x1a | 0x2c) => Some(3),
-        // Lynnfield, Clarkdale, Sandy Bridge to Kaby Lake, Comet, Rocket and Alder Lake; Broadwell-DE.
-        (6, 0x1e | 0x25 | 0x2a | 0x3a | 0x3c | 0x5e | 0x9e | 0xa5 | 0xa7 | 0x97 | 0xb7 | 0x56) => Some(2),
-        // E7 reaches its modules through buffers: the count depends on the board.
-        (6, 0x2d | 0x3e | 0x3f | 0x4f) if has(&["E7-"]) => None,
-        (6, 0x2d | 0x3e | 0x3f | 0x4f) if has(&["E5-24", "E5-14"]) => Some(3),
-        (6, 0x2d | 0x3e | 0x3f | 0x4f) => Some(4),
-        // Skylake to Cooper Lake: six on the server part, four on workstation, desktop and D.
-        (6, 0x55) if has(&["Platinum 92"]) => Some(12),
-        (6, 0x55) if has(&["W-21", "W-22", "D-21", "Core"]) => Some(4),
-        (6, 0x55) => Some(6),
-        // Ice Lake-SP, Sapphire Rapids, Emerald Rapids.
-        (6, 0x8f) if has(&["w3-24", "w5-24", "w7-24"]) => Some(4),
-        (6, 0x6a | 0x8f | 0xcf) => Some(8),
-        (0x0f | 0x10 | 0x15, _) => opteron(name),
-        (0x17 | 0x19 | 0x1a, _) => epyc(name, model),
-        _ => None,
-    }
-}
-
-/// Family and model out of CPUID leaf 1, as type 4 carries it.
-fn signature(cpu: &Processor) -> Option<(u64, u64)> {
-    let id = cpu.id.filter(|id| *id != 0)?;
-    let field = |shift: u32, mask: u64| id.checked_shr(shift).map(|bits| bits & mask);
-    let base = field(8, 0xf)?;
-    let family = if base == 0xf {
-        base.checked_add(field(20, 0xff)?)?
-    } else {
-        base
-    };
-    Some((family, field(4, 0xf)? | field(12, 0xf0)?))
-}
-
-/// NetBurst and Core 2 of Intel: the memory controller is in the chipset.
-fn on_front_side_bus(cpu: &Processor) -> bool {
-    let intel = cpu.manufacturer.as_deref().is_some_and(|maker| maker.contains("Intel"));
-    intel && matches!(signature(cpu), Some((0x0f, _) | (6, 0x00..=0x17 | 0x1d)))
-}
-
 /// A board part number and revision of Dell's form ("04N3DF", "A09"): boards that Dell makes for
 /// others carry the other's name, but keep it.
 fn is_dell_part(board: &Baseboard) -> bool {
@@ -146,36 +100,6 @@ fn is_dell_part(board: &Baseboard) -> bool {
             .iter()
             .all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
         && matches!(revision, [b'A' | b'X', tens, ones] if tens.is_ascii_digit() && ones.is_ascii_digit())
-}
-
-/// Opteron 6100 to 6300 (G34) have four channels, the others of DDR2 and DDR3 two.
-fn opteron(name: &str) -> Option<usize> {
-    let number = number_after(name, "Opteron")?;
-    match number.bytes().next()? {
-        b'6' => Some(4),
-        b'2' | b'4' | b'8' => Some(2),
-        _ => None,
-    }
-}
-
-/// EPYC 7000: eight; 8000: six; 9000: twelve.
-fn epyc(name: &str, model: u64) -> Option<usize> {
-    let number = number_after(name, "EPYC")?;
-    match (number.bytes().next()?, model) {
-        (b'7', 0x01 | 0x31) => Some(8),
-        (b'8', _) => Some(6),
-        (b'9', _) => Some(12),
-        _ => None,
-    }
-}
-
-/// The model number of four characters after a series name.
-fn number_after<'a>(name: &'a str, series: &str) -> Option<&'a str> {
-    let (_, rest) = name.split_once(series)?;
-    let numbers = rest.split(|c: char| !c.is_ascii_alphanumeric());
-    numbers
-        .into_iter()
-        .find(|part| part.len() >= 4 && part.bytes().next().is_some_and(|byte| byte.is_ascii_digit()))
 }
 
 /// One machine's modules and what the other structures say about sockets.
@@ -285,12 +209,21 @@ impl<'a> Machine<'a> {
         let holds = table
             .iter()
             .filter(|style| style.holds(&self.names))
-            .filter(|style| style.grouping != Grouping::NamedOnOne || self.sockets == 1 || self.on_chipset);
+            .filter(|style| self.suits(style.grouping));
         let read = |style: &'static Style| {
             let found: Option<Vec<Found>> = self.modules.iter().map(|module| style.read(name(module)?)).collect();
             Some(Reading { style, found: found? })
         };
         holds.filter_map(read).collect()
+    }
+
+    /// Whether a way of naming is used where the memory hangs as it does here.
+    const fn suits(&self, grouping: Grouping) -> bool {
+        match grouping {
+            Grouping::NamedOnOne => self.sockets == 1 || self.on_chipset,
+            Grouping::NamedOnProcessor => !self.on_chipset,
+            _ => true,
+        }
     }
 
     /// The places by one reading, when they do not contradict each other.
@@ -349,9 +282,14 @@ impl<'a> Machine<'a> {
             .or_else(|| by_number(written(bank, |found| found.socket)))
             .or_else(|| by_rank(written(bank, |found| found.node)))
             .or_else(|| by_rank(written(locator, |found| found.node)))
-            .or_else(|| self.by_array())
-            .or_else(|| self.by_letters(locator?))
-            .or_else(|| self.by_letters(bank?))
+            .or_else(|| {
+                let letters = locator.and_then(|reading| self.by_letters(reading));
+                let letters = letters.or_else(|| self.by_letters(bank?));
+                match (self.by_array(), letters) {
+                    (Some(arrays), Some(letters)) if arrays != letters => None,
+                    (arrays, letters) => arrays.or(letters),
+                }
+            })
             .or_else(|| self.by_running(locator?))
     }
 
@@ -515,7 +453,7 @@ impl<'a> Machine<'a> {
                 let blocks = |found: &Vec<usize>| found.chunks(each).all(|block| block.windows(2).all(same));
                 found.filter(blocks)
             }
-            Grouping::Named | Grouping::NamedOnOne | Grouping::Stride | Grouping::Map(_) => None,
+            _ => None,
         }
     }
 
@@ -622,7 +560,7 @@ fn number_in(text: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::smbios::{MemoryArray, System};
+    use crate::smbios::{MemoryArray, Processor, System};
 
     /// A machine of a maker, with processors of one signature and name, and slots of these names.
     fn machine(maker: &str, cpus: &[&str], id: u64, version: &str, slots: &[(String, Option<&str>)]) -> Smbios {

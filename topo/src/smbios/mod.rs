@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+mod channels;
 mod decode;
 pub mod locator;
 pub mod memory;

@@ -45,6 +45,8 @@ pub(super) enum Grouping {
     /// The channel is in the text where the memory belongs to one processor or to the chipset; else
     /// the letter may be the socket.
     NamedOnOne,
+    /// The channel is in the text where the memory belongs to a processor.
+    NamedOnProcessor,
     /// Neighbouring numbers share a channel: 1 2 3, 4 5 6, …
     Neighbours,
     /// Numbers a channel count apart share a channel: 1 7, 2 8, …
@@ -136,8 +138,15 @@ pub(super) const LOCATORS: &[Style] = &[
         &[],
     ),
     // PRIMERGY RX2540 M1 upgrade and maintenance manual, 10.1.1.1: "memory slot 1 / channel A
-    // (DIMM 1A)".
-    row("DIMM-1A (Fujitsu)", "DIMM~{d}{C}", Grouping::Named, &["fujitsu"], &[]),
+    // (DIMM 1A)". Boards with the memory on the chipset have it the other way round: on the TX120
+    // DIMM-1A and DIMM-1B share a channel (options guide, page 24).
+    row(
+        "DIMM-1A (Fujitsu)",
+        "DIMM~{d}{C}",
+        Grouping::NamedOnProcessor,
+        &["fujitsu"],
+        &[],
+    ),
     // Memory subsystem architecture tables of the DL380 G6 and G7, ML330 G6, DL360e Gen8 and
     // SL210t Gen8 user guides: with C channels the letters A, A+C, A+2C are channel 1, and so on.
     row("PROC 1 DIMM 1A", "PROC {s} DIMM {r}{p}", Grouping::Letters, HP, &[]),
@@ -269,7 +278,7 @@ pub(super) const BANKS: &[Style] = &[
 impl Grouping {
     /// Whether the text itself has the channel.
     pub(super) const fn is_named(self) -> bool {
-        matches!(self, Self::Named | Self::NamedOnOne)
+        matches!(self, Self::Named | Self::NamedOnOne | Self::NamedOnProcessor)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where the corpus is, and how its files are unpacked.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::fs;
 use std::io::Read;
