@@ -110,6 +110,18 @@ fn agrees_with_banks(ram: &[(&MemoryModule, &Placement)]) -> Option<bool> {
     }))
 }
 
+/// Whether no memory array spans two sockets, on a machine with as many arrays as sockets or more.
+fn agrees_with_arrays(smbios: &Smbios, ram: &[(&MemoryModule, &Placement)]) -> Option<bool> {
+    let mut sockets = BTreeMap::new();
+    let all: std::collections::BTreeSet<_> = ram.iter().map(|(module, _)| module.array).collect();
+    if smbios.processors.len() < 2 || all.len() < smbios.processors.len() || all.len() % smbios.processors.len() != 0 {
+        return None;
+    }
+    Some(ram.iter().all(|(module, place)| {
+        place.socket.is_none() || *sockets.entry(module.array).or_insert(place.socket) == place.socket
+    }))
+}
+
 #[test]
 fn dimm_places_of_the_server_corpus() {
     let Some(area) = smbios_corpus::area("pci-smbios", 1192) else {
@@ -117,6 +129,7 @@ fn dimm_places_of_the_server_corpus() {
     };
     let (mut dimms, mut known, mut hosts, mut whole) = (0, 0, 0, 0);
     let (mut agree, mut disagree) = (0, 0);
+    let (mut whole_arrays, mut split_arrays) = (0, 0);
     let mut missing: BTreeMap<String, (usize, usize, String)> = BTreeMap::new();
     let mut styles: BTreeMap<&str, (usize, usize, usize)> = BTreeMap::new();
     for (name, dump) in smbios_corpus::bulk(&area) {
@@ -134,6 +147,19 @@ fn dimm_places_of_the_server_corpus() {
         }
         let good = ram.iter().filter(|(_, place)| mapped(&smbios, place)).count();
         hosts += 1;
+        match agrees_with_arrays(&smbios, &ram) {
+            Some(true) => whole_arrays += 1,
+            Some(false) => {
+                eprintln!(
+                    "an array of {name} spans sockets: {:?}",
+                    ram.iter()
+                        .map(|(m, p)| (m.locator.as_deref(), m.array, p.socket))
+                        .collect::<Vec<_>>()
+                );
+                split_arrays += 1;
+            }
+            None => {}
+        }
         match agrees_with_banks(&ram) {
             Some(true) => agree += 1,
             Some(false) => {
@@ -207,6 +233,7 @@ fn dimm_places_of_the_server_corpus() {
     );
     eprintln!("hosts: {whole} of {hosts} wholly mapped = {:.2} %", share(whole, hosts));
     eprintln!("bank locators: {agree} hosts sorted alike, {disagree} otherwise");
+    eprintln!("arrays: {whole_arrays} hosts with each on one socket, {split_arrays} otherwise");
     // One firmware names a seventh channel for the second slot of the sixth ("CPU1_DIMM_F2",
     // "_Node0_Channel6_Dimm1"): its processor has six.
     assert!(agree > 390 && disagree <= 1);

@@ -178,8 +178,9 @@ pub(super) const LOCATORS: &[Style] = &[
         IBM,
         &[],
     ),
-    // ThinkStation P920 and P720 memory configurator, figures 1 and 2: slots 1 to 6 are one in each
-    // channel; the slots beside 3 and 4, next to the processor, are the second of theirs.
+    // ThinkStation P920 and P720 memory configurator, figure 1: slots 7 and 8 stand between 3 and 4
+    // and the processor, where boards of this platform have the channel of two slots; the order of
+    // the type 17 structures (3 7, 5, 1, then 4 8, 6, 2) is that of the controllers' channels.
     row(
         "CPU1_DIMM_1 (P920)",
         "CPU{s}~DIMM~{r}",
@@ -203,9 +204,17 @@ pub(super) const LOCATORS: &[Style] = &[
         &["poweredge 1950", "poweredge 1955", "poweredge 2950"],
         &[],
     ),
+    // Of this machine some firmware has "CHANNEL A" and "CHANNEL B" as bank locators, some none.
+    row(
+        "DIMM 1 (MicroServer Gen10)",
+        "DIMM {r}",
+        Grouping::Map(&[0, 1]),
+        &["microserver gen10"],
+        &[],
+    ),
     // PowerEdge 1855 manual: banks DIMM1, DIMM2, … on two channels A and B.
     row("DIMM1_A (PowerEdge)", "DIMM{d}~{C}", Grouping::NamedOnOne, DELL, &[]),
-    // PowerEdge R900 owner's manual, memory population rules: risers A to D, one on each channel of
+    // PowerEdge R900 owner's manual (XK946), page 98, memory population rules: risers A to D, one on each channel of
     // the two branches.
     row(
         "DIMM A1 (R900)",
