@@ -129,6 +129,7 @@ fn dimm_places_of_the_server_corpus() {
     };
     let (mut dimms, mut known, mut hosts, mut whole) = (0, 0, 0, 0);
     let (mut agree, mut disagree) = (0, 0);
+    let (mut unnamed, mut on_chipset, mut by_group) = (0, 0, 0);
     let (mut whole_arrays, mut split_arrays) = (0, 0);
     let mut missing: BTreeMap<String, (usize, usize, String)> = BTreeMap::new();
     let mut styles: BTreeMap<&str, (usize, usize, usize)> = BTreeMap::new();
@@ -146,6 +147,17 @@ fn dimm_places_of_the_server_corpus() {
             continue;
         }
         let good = ram.iter().filter(|(_, place)| mapped(&smbios, place)).count();
+        unnamed += places.iter().filter(|place| place.is_memory).count() - ram.len();
+        let bare = |place: &Placement| place.socket.is_none() && place.on_chipset && smbios.processors.len() > 1;
+        on_chipset += ram
+            .iter()
+            .filter(|(_, place)| mapped(&smbios, place) && bare(place))
+            .count();
+        let grouped = |place: &Placement| place.channel.as_deref().is_some_and(|channel| channel.contains('+'));
+        by_group += ram
+            .iter()
+            .filter(|(_, place)| mapped(&smbios, place) && grouped(place))
+            .count();
         hosts += 1;
         match agrees_with_arrays(&smbios, &ram) {
             Some(true) => whole_arrays += 1,
@@ -231,6 +243,10 @@ fn dimm_places_of_the_server_corpus() {
         "DIMM locators: {known} of {dimms} mapped = {:.2} %",
         share(known, dimms)
     );
+    eprintln!("of these {on_chipset} on a chipset that several processors share, so without a socket");
+    eprintln!("of these {by_group} in a channel known only by the slots that share it");
+    let strict = share(known - on_chipset, dimms + unnamed);
+    eprintln!("counting also {unnamed} slots without a name, and a socket for all: {strict:.2} %");
     eprintln!("hosts: {whole} of {hosts} wholly mapped = {:.2} %", share(whole, hosts));
     eprintln!("bank locators: {agree} hosts sorted alike, {disagree} otherwise");
     eprintln!("arrays: {whole_arrays} hosts with each on one socket, {split_arrays} otherwise");
