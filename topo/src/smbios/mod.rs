@@ -5,12 +5,14 @@
 
 use serde::Serialize;
 
+mod channels;
 mod decode;
 pub mod locator;
 pub mod memory;
 pub mod processor;
 pub mod slot;
 pub mod structure;
+mod styles;
 pub mod system;
 pub mod table;
 pub mod text;

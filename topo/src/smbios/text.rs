@@ -182,7 +182,7 @@ fn version(line: &str) -> Option<(u8, u8)> {
 
 /// What dmidecode says of a table that it could not read to the end.
 fn complaint(line: &str) -> Option<&str> {
-    let broken = line.starts_with("Invalid entry length")
+    let broken = (line.starts_with("Invalid entry length") && !line.contains("Fixed up"))
         || line.starts_with("Wrong DMI structures")
         || line == "<TRUNCATED>"
         || line.starts_with("# No SMBIOS nor DMI entry point found");
@@ -361,7 +361,10 @@ impl<'a> Fields<'a, '_> {
     fn array(&mut self) -> MemoryArray {
         MemoryArray {
             handle: self.of.handle,
-            location: self.word("Location"),
+            // dmidecode 3.6 corrected the word for code 0xA4.
+            location: self
+                .word("Location")
+                .map(|word| word.replace("CXL Flexbus 1.0", "CXL Add-on Card")),
             usage: self.word("Use"),
             error_correction: self.word("Error Correction Type"),
             maximum_capacity: self.bytes("Maximum Capacity"),
@@ -457,4 +460,101 @@ fn split_width(value: &str) -> (&str, &str) {
 fn lanes(width: &str) -> Option<u8> {
     let lanes: u8 = width.rsplit(' ').next()?.strip_prefix('x')?.parse().ok()?;
     matches!(lanes, 1 | 2 | 4 | 8 | 12 | 16 | 32).then_some(lanes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: &str = "[root@host ~]# dmidecode\r\n# dmidecode 2.12\r\nSMBIOS 2.6 present.\r\n\r\n\
+        Handle 0x0029, DMI type 17, 28 bytes\r\nMemory Device\r\n        Array Handle: 0x0027\r\n        \
+        Total Width: 72 bits\r\n        Size: 16384 MB\r\n        Form Factor: DIMM\r\n        Locator: P1-DIMM1A\r\n        \
+        Bank Locator: <BAD INDEX>\r\n        Type: <OUT OF SPEC>\r\n        Type Detail: None\r\n        Speed: 1333 MHz\r\n        \
+        Manufacturer: Not Specified\r\n        Configured Clock Speed: Unknown\r\n\r\n[root@host ~]# exit\r\n";
+
+    #[test]
+    fn an_old_text_with_prompts_spaces_and_crlf_is_read() {
+        let read = parse(OLD);
+        assert_eq!(read.value.version, Some((2, 6)));
+        let module = &read.value.modules[0];
+        assert_eq!(module.handle, Handle(0x29));
+        assert_eq!(module.array, Some(Handle(0x27)));
+        assert_eq!(module.size, Some(16 << 30));
+        assert_eq!(module.speed, Some(1333));
+        assert_eq!(
+            (&module.kind, &module.detail, &module.manufacturer),
+            (&None, &None, &None)
+        );
+        assert_eq!(read.damage.len(), 1, "the bad index");
+    }
+
+    #[test]
+    fn units_of_sizes_are_binary() {
+        assert_eq!(size("32 GB"), Some(32 << 30));
+        assert_eq!(size("4096 kB"), Some(4 << 20));
+        assert_eq!(size("999999999999999 EB"), None);
+        assert_eq!(size("many GB"), None);
+        assert_eq!(size("32"), None);
+    }
+
+    #[test]
+    fn voltages_have_up_to_three_decimals() {
+        assert_eq!(millivolts("1.2 V"), Some(1200));
+        assert_eq!(millivolts("1.35 V"), Some(1350));
+        assert_eq!(millivolts("2 V"), Some(2000));
+        assert_eq!(millivolts("99.9 V"), None);
+    }
+
+    #[test]
+    fn slot_types_of_both_dialects_promise_the_same() {
+        let old = parse(
+            "Handle 0x0001, DMI type 9, 17 bytes\nSystem Slot Information\n\tDesignation: S1\n\tType: x8 PCI Express 4 x16\n",
+        );
+        let new = parse(
+            "Handle 0x0001, DMI type 9, 17 bytes\nSystem Slot Information\n\tDesignation: S1\n\tType: PCI Express 4 x16\n\tData Bus Width: 8x or x8\n",
+        );
+        assert_eq!(old.value, new.value);
+        let slot = &old.value.slots[0];
+        assert_eq!(
+            (slot.generation, slot.connector_lanes, slot.data_lanes),
+            (Some(4), Some(16), Some(8))
+        );
+    }
+
+    #[test]
+    fn several_onboard_devices_of_one_structure_are_kept_apart() {
+        let read = parse(
+            "Handle 0x0022, DMI type 10, 8 bytes\nOn Board Device 1 Information\n\tType: Video\n\tStatus: Enabled\n\tDescription: VGA\nOn Board Device 2 Information\n\tType: Ethernet\n\tStatus: Disabled\n\tDescription: LAN\n",
+        );
+        let names: Vec<_> = read
+            .value
+            .onboard
+            .iter()
+            .map(|device| (device.name.as_deref(), device.enabled))
+            .collect();
+        assert_eq!(names, [(Some("VGA"), Some(true)), (Some("LAN"), Some(false))]);
+        assert_eq!(read.value.structures, 1);
+    }
+
+    #[test]
+    fn the_quiet_form_is_told_by_its_headings() {
+        let read = parse("System Information\n\tManufacturer: Acme\n\nMemory Device\n\tSize: 8 GB\n\tLocator: A1\n\n");
+        assert_eq!(read.value.system.unwrap().manufacturer.as_deref(), Some("Acme"));
+        assert_eq!(read.value.modules[0].size, Some(8 << 30));
+    }
+
+    #[test]
+    fn every_cut_of_a_text_is_read_without_a_panic() {
+        for (cut, _) in OLD.char_indices() {
+            assert!(parse(OLD.get(..cut).unwrap()).value.modules.len() <= 1);
+        }
+        assert_eq!(parse("").damage[0].place, Place::Whole);
+    }
+
+    #[test]
+    fn a_number_that_is_none_is_damage_at_its_line() {
+        let read = parse("Handle 0x0001, DMI type 17, 40 bytes\nMemory Device\n\tSize: huge\n");
+        assert_eq!(read.damage[0].place, Place::Line(3));
+        assert_eq!(read.damage[0].seen, "huge");
+    }
 }

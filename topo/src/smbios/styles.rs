@@ -1,0 +1,430 @@
+//! The table of DIMM naming styles, and the small matcher that reads it.
+//!
+//! A pattern is plain text, compared without regard to case, with these marks:
+//!
+//! | mark | stands for |
+//! |---|---|
+//! | `~` | any run of spaces, `_`, `-`, `.` and `,`, also none |
+//! | `*` | the rest, whatever it is (only at the end) |
+//! | `{s}` | processor socket number, `{S}` one digit of it |
+//! | `{n}` | node or memory controller number |
+//! | `{C}` | channel letter |
+//! | `{c}` | channel number, `{K}` one digit of it |
+//! | `{d}` | number of the slot in its channel, `{Z}` one digit of it |
+//! | `{D}` | letter of the slot in its channel |
+//! | `{L}` | letter of the processor socket |
+//! | `{p}` | letter that gives the order of population |
+//! | `{r}` | running number of the slot on its socket or board |
+//! | `{w}` | a word of letters |
+//! | `{_}` | a number that says nothing of the place |
+
+/// What one locator text says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Socket number as written.
+    pub socket: Option<u32>,
+    /// Socket letter, A as 0.
+    pub socket_letter: Option<u32>,
+    /// Node or controller number as written.
+    pub node: Option<u32>,
+    /// Channel as written, letters in capitals.
+    pub channel: Option<String>,
+    /// Slot in its channel; letters count from 1.
+    pub slot: Option<u32>,
+    /// Running number.
+    pub running: Option<u32>,
+    /// Letter of the order of population, A as 0.
+    pub order: Option<u32>,
+}
+
+/// How running numbers fall on channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Grouping {
+    /// The channel is in the text.
+    Named,
+    /// The channel is in the text where the memory belongs to one processor or to the chipset; else
+    /// the letter may be the socket.
+    NamedOnOne,
+    /// The channel is in the text where the memory belongs to a processor.
+    NamedOnProcessor,
+    /// Neighbouring numbers share a channel: 1 2 3, 4 5 6, …
+    Neighbours,
+    /// Numbers a channel count apart share a channel: 1 7, 2 8, …
+    Stride,
+    /// Letters a channel count apart share a channel: A E I, B F J, …
+    Letters,
+    /// The channel of every slot of a socket, in the order of the numbers.
+    Map(&'static [usize]),
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub(super) struct Style {
+    /// Name of the row, for reports: the pattern in a reader's words.
+    pub name: &'static str,
+    /// The pattern.
+    pub pattern: &'static str,
+    /// How numbers fall on channels.
+    pub grouping: Grouping,
+    /// The row holds only where the system's or the board's maker or product contains one of
+    /// these words; empty for any.
+    pub only: &'static [&'static str],
+    /// The row does not hold where one of these words is contained.
+    pub never: &'static [&'static str],
+}
+
+const fn any(name: &'static str, pattern: &'static str) -> Style {
+    Style {
+        name,
+        pattern,
+        grouping: Grouping::Named,
+        only: &[],
+        never: &[],
+    }
+}
+
+const fn row(
+    name: &'static str,
+    pattern: &'static str,
+    grouping: Grouping,
+    only: &'static [&'static str],
+    never: &'static [&'static str],
+) -> Style {
+    Style {
+        name,
+        pattern,
+        grouping,
+        only,
+        never,
+    }
+}
+
+const DELL: &[&str] = &["dell"];
+const HP: &[&str] = &["hp", "hewlett"];
+const IBM: &[&str] = &["ibm", "lenovo"];
+/// Makers whose letter after the number is not the slot of a numbered channel.
+const NOT_NUMBERED: &[&str] = &["hp", "hewlett", "fujitsu", "dell"];
+
+/// Styles of the device locator; the first row that explains the whole machine wins.
+pub(super) const LOCATORS: &[Style] = &[
+    any("P1-DIMMA1", "P{s}~DIMM~{C}{d}"),
+    any("CPU1_DIMM_A1", "CPU{s}~DIMM~{C}{d}"),
+    any("CPU1_A1", "CPU{s}~{C}{d}"),
+    any("DIMM_P0_A0", "DIMM~P{s}~{C}{d}"),
+    any("P1-ChD-DIMM1", "P{s}~Ch{C}~DIMM{d}"),
+    any("ChannelA-DIMM0", "Channel{C}~DIMM{d}"),
+    any("Controller0-ChannelA-DIMM0", "Controller{n}~Channel{C}~DIMM{d}"),
+    any("Controller0-ChannelA", "Controller{n}~Channel{C}"),
+    any("Controller0-ChannelA (some with DIMM0)", "Controller{n}~Channel{C}*"),
+    any("DIMM CHA1", "DIMM~CH{C}{d}"),
+    any("SOCKET 0 CHANNEL 0 DIMM 0", "SOCKET {s} CHANNEL {c} DIMM {d}"),
+    any("NODE 0 CHANNEL 0 DIMM 0", "NODE {n} CHANNEL {c} DIMM {d}*"),
+    any("P0_MC0_DIM_CH_A0", "P{s}~MC{n}~DIM~CH~{C}{d}"),
+    any("P0_D0_UMC0_CH_A0", "P{s}~D{_}~UMC{_}~CH~{C}{d}"),
+    any("CPU0_C0D0", "CPU{s}~C{c}D{d}"),
+    // Socket, channel and slot, one digit each: the bank locators of the same boards
+    // (`_Node1_Channel2_Dimm0` beside `DIMM120`) say so.
+    any("DIMM000", "DIMM{S}{K}{Z}"),
+    any("DIMM000 J1", "DIMM{S}{K}{Z} J{_}"),
+    // Supermicro X8 and H8 boards: the number is the channel, the letter the slot.
+    row("P1-DIMM1A", "P{s}~DIMM{c}{D}", Grouping::Named, &[], NOT_NUMBERED),
+    row("P1-1A", "P{s}~{c}{D}", Grouping::Named, &[], NOT_NUMBERED),
+    row("NODE1-1A", "NODE{s}~{c}{D}", Grouping::Named, &["supermicro"], &[]),
+    row(
+        "DIMM1A (Supermicro)",
+        "DIMM{c}{D}",
+        Grouping::Named,
+        &["supermicro"],
+        &[],
+    ),
+    // PRIMERGY RX2540 M1 upgrade and maintenance manual, 10.1.1.1: "memory slot 1 / channel A
+    // (DIMM 1A)". Boards with the memory on the chipset have it the other way round: on the TX120
+    // DIMM-1A and DIMM-1B share a channel (options guide, page 24).
+    row(
+        "DIMM-1A (Fujitsu)",
+        "DIMM~{d}{C}",
+        Grouping::NamedOnProcessor,
+        &["fujitsu"],
+        &[],
+    ),
+    // Memory subsystem architecture tables of the DL380 G6 and G7, ML330 G6, DL360e Gen8 and
+    // SL210t Gen8 user guides: with C channels the letters A, A+C, A+2C are channel 1, and so on.
+    row("PROC 1 DIMM 1A", "PROC {s} DIMM {r}{p}", Grouping::Letters, HP, &[]),
+    // The same tables: the slots of a channel are neighbours.
+    row("PROC 1 DIMM 1", "PROC {s} DIMM {r}", Grouping::Neighbours, HP, &[]),
+    // System x3550 M2 installation guide, table 10: channel 2 holds connectors 7, 8, 15 and 16.
+    row(
+        "DIMM01 (x3550 M2)",
+        "DIMM~{r}",
+        Grouping::Map(&[0, 0, 0, 1, 1, 1, 2, 2]),
+        &["x3550 m2", "[7946"],
+        &[],
+    ),
+    // ThinkSystem SR570, memory module installation rules: channel 0 of either controller has two
+    // slots, the others one.
+    row(
+        "DIMM 1 (SR570)",
+        "DIMM~{r}",
+        Grouping::Map(&[0, 1, 2, 2, 3, 3, 4, 5]),
+        &["sr570", "sr590"],
+        &[],
+    ),
+    // System x3550 M3 (7944) table 11, x3650 M4 and x3650 M5 installation sequences, ThinkSystem
+    // SN550 and SR680a V3 tables: the slots of a channel are neighbours.
+    row(
+        "DIMM 1 (System x, ThinkSystem)",
+        "DIMM~{r}",
+        Grouping::Neighbours,
+        IBM,
+        &[],
+    ),
+    // ThinkStation P920 and P720 memory configurator, figure 1: slots 7 and 8 stand between 3 and 4
+    // and the processor, where boards of this platform have the channel of two slots; the order of
+    // the type 17 structures (3 7, 5, 1, then 4 8, 6, 2) is that of the controllers' channels.
+    row(
+        "CPU1_DIMM_1 (P920)",
+        "CPU{s}~DIMM~{r}",
+        Grouping::Map(&[0, 1, 2, 3, 4, 5, 2, 3]),
+        &["30bc", "30bd"],
+        &[],
+    ),
+    row(
+        "CPU1_DIMM_1 (P720)",
+        "CPU{s}~DIMM~{r}",
+        Grouping::Stride,
+        &["30ba", "30bb"],
+        &[],
+    ),
+    // PowerEdge 1955 owner's manual, page 78, and PowerEdge 2950 owner's manual, page 89: channel 0
+    // has DIMM 1 and 5, channel 1 DIMM 2 and 6, and so on; the 1950 is the 2950 in one unit.
+    row(
+        "DIMM1 (5000 chipset)",
+        "DIMM{r}",
+        Grouping::Map(&[0, 1, 2, 3, 0, 1, 2, 3]),
+        &["poweredge 1950", "poweredge 1955", "poweredge 2950"],
+        &[],
+    ),
+    // Of this machine some firmware has "CHANNEL A" and "CHANNEL B" as bank locators, some none.
+    row(
+        "DIMM 1 (MicroServer Gen10)",
+        "DIMM {r}",
+        Grouping::Map(&[0, 1]),
+        &["microserver gen10"],
+        &[],
+    ),
+    // PowerEdge 1855 manual: banks DIMM1, DIMM2, … on two channels A and B.
+    row("DIMM1_A (PowerEdge)", "DIMM{d}~{C}", Grouping::NamedOnOne, DELL, &[]),
+    // PowerEdge R900 owner's manual (XK946), page 98, memory population rules: risers A to D, one on each channel of
+    // the two branches.
+    row(
+        "DIMM A1 (R900)",
+        "DIMM~{C}{d}",
+        Grouping::Named,
+        &["poweredge r900"],
+        &[],
+    ),
+    // Z6 G4: six slots for the six channels of either processor.
+    row(
+        "CPU0-DIMM1 (Z6 G4)",
+        "CPU{s}~DIMM{r}",
+        Grouping::Stride,
+        &["hp z6 g4"],
+        &[],
+    ),
+    // Sun Fire X4270 M2 lists its slots channel by channel: D2 D1 D0, D5 D4 D3, D8 D7 D6.
+    row(
+        "D0 (/SYS/MB/P0)",
+        "D{r}",
+        Grouping::Neighbours,
+        &["oracle", "sun microsystems"],
+        &[],
+    ),
+    // PowerEdge R740xd, T420, R720, DL4000 manuals ("Processor 1, channel 0: A1, A7"): the letter is
+    // the processor, the numbers of a channel lie a channel count apart.
+    // PowerEdge R540 manual, table 39: channels 2 and 5 of processor 1 have one slot, and
+    // processor 2 has six; told by the count of slots.
+    row("A1 (PowerEdge)", "{L}{r}", Grouping::Stride, DELL, &[]),
+    row("DIMM_A1 (PowerEdge)", "DIMM~{L}{r}", Grouping::Stride, DELL, &[]),
+    row("DIMM1_CPU1", "DIMM{r}~CPU{s}", Grouping::Stride, DELL, &[]),
+    row(
+        "DIMM A1 (one processor)",
+        "DIMM~{C}{d}",
+        Grouping::NamedOnOne,
+        DELL,
+        &[],
+    ),
+    row("A1 (one processor)", "{C}{d}", Grouping::NamedOnOne, DELL, &[]),
+    row("DIMM_A1", "DIMM~{C}{d}", Grouping::Named, &[], DELL),
+    row("A1", "{C}{d}", Grouping::Named, &[], DELL),
+    row("ONBOARD DIMM_A1", "ONBOARD DIMM~{C}{d}", Grouping::Named, &[], &[]),
+    // Neither channel nor socket, but a slot number to go with a bank locator that has them.
+    any("DIMM 0", "DIMM~{d}"),
+    any("CPU1_DIMM_1", "CPU{s}~DIMM~{_}"),
+    any("PROC 1 DIMM 1 (socket only)", "PROC {s} DIMM {_}*"),
+    any("DIMM1_CPU1 (socket only)", "DIMM{_}~CPU{s}"),
+    any("Node0_Dimm0", "Node{n}~Dimm{_}"),
+];
+
+/// Styles of the bank locator.
+pub(super) const BANKS: &[Style] = &[
+    any("P0_Node0_Channel0_Dimm0", "P{s}~Node{n}~Channel{c}~Dimm{d}"),
+    any("_Node0_Channel0_Dimm0", "~Node{n}~Channel{c}~Dimm{d}"),
+    any("A1_Node0_Channel0_Dimm0", "A{_}~Node{n}~Channel{c}~Dimm{d}"),
+    any("P0_Channel0_Dimm0", "P{s}~Channel{c}~Dimm{d}"),
+    any("SOCKET 0 CHANNEL 0 DIMM 0", "SOCKET {s} CHANNEL {c} DIMM {d}"),
+    any("NODE 0 CHANNEL 0 DIMM 0", "NODE {n} CHANNEL {c} DIMM {d}"),
+    any("P0 CHANNEL A", "P{s} CHANNEL {C}"),
+    any("CHANNEL A", "CHANNEL~{C}"),
+    any("CHAN A DIMM 0", "CHAN {C} DIMM {d}"),
+    any("CPU1ChA", "CPU{s}Ch{C}"),
+    any("CPU 1", "CPU~{s}"),
+    any("CPU1_Bank0", "CPU{s}~Bank~{_}"),
+    any("Primary Main Board/CPU 1", "{w} {w} Board/CPU {s}"),
+    any("/SYS/MB/P0", "/SYS/MB/P{s}"),
+    any("NODE 1", "NODE~{n}"),
+];
+
+impl Grouping {
+    /// Whether the text itself has the channel.
+    pub(super) const fn is_named(self) -> bool {
+        matches!(self, Self::Named | Self::NamedOnOne | Self::NamedOnProcessor)
+    }
+}
+
+impl Style {
+    /// Whether the row may be used on a machine whose makers and products are `names`, in lower case.
+    pub(super) fn holds(&self, names: &str) -> bool {
+        (self.only.is_empty() || self.only.iter().any(|word| has_word(names, word)))
+            && !self.never.iter().any(|word| has_word(names, word))
+    }
+
+    /// What a text says by this row; `None` where it is of another style.
+    pub(super) fn read(&self, text: &str) -> Option<Found> {
+        let mut rest = text.trim();
+        let mut pattern = self.pattern;
+        let mut found = Found::default();
+        while let Some(mark) = pattern.chars().next() {
+            if mark == '*' {
+                return Some(found);
+            }
+            if mark == '~' || mark == ' ' {
+                let trimmed = rest.trim_start_matches(separator);
+                if mark == ' ' && trimmed.len() == rest.len() {
+                    return None;
+                }
+                rest = trimmed;
+                pattern = pattern.get(1..)?;
+            } else if mark == '{' {
+                let name = pattern.get(1..2)?;
+                pattern = pattern.get(3..)?;
+                rest = found.take(name, rest)?;
+            } else {
+                let head = rest.chars().next().filter(|head| head.eq_ignore_ascii_case(&mark))?;
+                rest = rest.get(head.len_utf8()..)?;
+                pattern = pattern.get(mark.len_utf8()..)?;
+            }
+        }
+        rest.is_empty().then_some(found)
+    }
+}
+
+/// A word of makers that is short is asked for as a whole word: "hp" is not in "whp-1".
+fn has_word(names: &str, word: &str) -> bool {
+    if word.len() > 3 {
+        names.contains(word)
+    } else {
+        names
+            .split(|c: char| !c.is_alphanumeric())
+            .any(|name| name == word || name == "hpe" && word == "hp")
+    }
+}
+
+const fn separator(c: char) -> bool {
+    matches!(c, ' ' | '_' | '-' | '.' | ',')
+}
+
+impl Found {
+    /// Reads one mark from the start of the text; gives what follows.
+    fn take<'a>(&mut self, name: &str, text: &'a str) -> Option<&'a str> {
+        if matches!(name, "C" | "D" | "L" | "p") {
+            let letter = text
+                .chars()
+                .next()
+                .filter(char::is_ascii_alphabetic)?
+                .to_ascii_uppercase();
+            let index = u32::from(letter).checked_sub(u32::from('A'))?;
+            match name {
+                "C" => self.channel = Some(letter.to_string()),
+                "D" => self.slot = index.checked_add(1),
+                "L" => self.socket_letter = Some(index),
+                _ => self.order = Some(index),
+            }
+            return text.get(1..);
+        }
+        if name == "w" {
+            let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
+            return text.get(letters..).filter(|_| letters > 0);
+        }
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let length = if matches!(name, "S" | "K" | "Z") {
+            digits.min(1)
+        } else {
+            digits
+        };
+        let number: u32 = text.get(..length)?.parse().ok()?;
+        match name {
+            "s" | "S" => self.socket = Some(number),
+            "n" => self.node = Some(number),
+            "c" | "K" => self.channel = Some(number.to_string()),
+            "d" | "Z" => self.slot = Some(number),
+            "r" => self.running = Some(number),
+            _ => {}
+        }
+        text.get(length..)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pattern: &'static str, text: &str) -> Option<Found> {
+        any("test", pattern).read(text)
+    }
+
+    #[test]
+    fn marks_take_their_part_and_nothing_may_be_left() {
+        let found = read("P{s}~DIMM~{C}{d}", "P2-DIMMC12").unwrap();
+        assert_eq!(
+            (found.socket, found.channel.as_deref(), found.slot),
+            (Some(2), Some("C"), Some(12))
+        );
+        assert_eq!(read("P{s}~DIMM~{C}{d}", "P2-DIMMC1x"), None);
+        assert_eq!(read("P{s}~DIMM~{C}{d}", "P2-DIMM1"), None);
+        assert_eq!(read("P{s}~DIMM~{C}{d}", ""), None);
+    }
+
+    #[test]
+    fn one_digit_marks_split_a_number() {
+        let found = read("DIMM{S}{K}{Z}", "DIMM120").unwrap();
+        assert_eq!(
+            (found.socket, found.channel.as_deref(), found.slot),
+            (Some(1), Some("2"), Some(0))
+        );
+        assert_eq!(read("DIMM{S}{K}{Z}", "DIMM12"), None);
+        assert_eq!(read("DIMM{S}{K}{Z}", "DIMM1234"), None);
+    }
+
+    #[test]
+    fn a_space_needs_a_separator_but_takes_several() {
+        assert!(read("PROC {s} DIMM {r}", "PROC  1 DIMM 12").is_some());
+        assert!(read("PROC {s} DIMM {r}", "PROC1 DIMM 12").is_none());
+    }
+
+    #[test]
+    fn text_that_is_not_ascii_is_no_match_and_no_panic() {
+        assert_eq!(read("DIMM~{C}{d}", "DIMM_Ä1"), None);
+        assert_eq!(read("Ä{d}", "ä1"), None);
+        assert!(read("DIMM{d}*", "DIMM1 – x").is_some());
+    }
+}

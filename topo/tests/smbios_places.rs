@@ -1,0 +1,262 @@
+//! DIMM places of the 1 195 servers of the corpus: how many are known, and that none is wrong.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a file of tests"
+)]
+
+mod smbios_corpus;
+
+use std::collections::BTreeMap;
+
+use topo::smbios::locator::{Placement, place_all};
+use topo::smbios::{MemoryModule, Smbios, text};
+
+/// A name with its numbers as `#`.
+fn shape(text: Option<&str>) -> String {
+    let mut out = String::new();
+    for c in text.unwrap_or("-").chars() {
+        let c = if c.is_ascii_digit() { '#' } else { c };
+        if !(c == '#' && out.ends_with('#')) {
+            out.push(c);
+        }
+    }
+    out
+}
+
+fn mapped(smbios: &Smbios, place: &Placement) -> bool {
+    place.channel.is_some() && (place.socket.is_some() || place.on_chipset || smbios.processors.len() == 1)
+}
+
+/// Whether firmware gave the slot a name at all; some write "NO DIMM" for slots without a module.
+fn named(module: &MemoryModule) -> bool {
+    let name = module.locator.as_deref().unwrap_or_default();
+    !name.is_empty() && name != "NO DIMM"
+}
+
+/// Vendors tell to fill every channel once before any twice. A socket with no more modules than
+/// channels, two of them in one channel, speaks against the grouping that was read.
+fn against_population(ram: &[(&MemoryModule, &Placement)]) -> (usize, usize) {
+    let mut sockets: BTreeMap<u32, (Vec<&str>, Vec<&str>)> = BTreeMap::new();
+    for (module, place) in ram {
+        if let (Some(socket), Some(channel)) = (place.socket, place.channel.as_deref()) {
+            let (all, used) = sockets.entry(socket).or_default();
+            all.push(channel);
+            if module.size.is_some_and(|size| size > 0) {
+                used.push(channel);
+            }
+        }
+    }
+    let (mut asked, mut against) = (0, 0);
+    for (all, used) in sockets.into_values() {
+        let distinct = |list: &[&str]| list.iter().collect::<std::collections::BTreeSet<_>>().len();
+        if used.len() > 1 && used.len() <= distinct(&all) && all.len() > distinct(&all) {
+            asked += 1;
+            against += usize::from(distinct(&used) < used.len());
+        }
+    }
+    (asked, against)
+}
+
+/// Numbers and single letters after the words of a bank locator that names a channel.
+fn bank_place(module: &MemoryModule) -> Option<Vec<String>> {
+    let bank = module.bank_locator.as_deref()?.to_uppercase();
+    let words: Vec<String> = bank
+        .replace("CHANNEL", " CHANNEL ")
+        .replace("NODE", " NODE ")
+        .replace("DIMM", " DIMM ")
+        .replace('_', " ")
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect();
+    let after = |word: &str| words.iter().skip_while(|other| *other != word).nth(1).cloned();
+    let channel = after("CHANNEL")?;
+    let front = words
+        .iter()
+        .take_while(|word| *word != "CHANNEL")
+        .filter(|word| word.len() != 2 || word.starts_with('P'))
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(" ");
+    Some(vec![front, channel, after("DIMM").unwrap_or_default()])
+}
+
+/// Whether the bank locators, where they tell every module apart, sort the modules into the same
+/// channels as the places do. `None` where the banks do not say.
+fn agrees_with_banks(ram: &[(&MemoryModule, &Placement)]) -> Option<bool> {
+    let banks: Vec<Vec<String>> = ram
+        .iter()
+        .map(|(module, _)| bank_place(module))
+        .collect::<Option<_>>()?;
+    let mut slots: Vec<(&[String], Option<u32>)> = banks
+        .iter()
+        .zip(ram)
+        .map(|(bank, (_, place))| (bank.as_slice(), place.slot.filter(|_| bank[2].is_empty())))
+        .collect();
+    slots.sort();
+    if slots.windows(2).any(|pair| pair[0] == pair[1]) {
+        return None;
+    }
+    let mut there: BTreeMap<(&str, &str), _> = BTreeMap::new();
+    let mut back = BTreeMap::new();
+    Some(banks.iter().zip(ram).all(|(bank, (_, place))| {
+        let (from, to) = (
+            (bank[0].as_str(), bank[1].as_str()),
+            (place.socket, place.node, place.channel.as_deref()),
+        );
+        *there.entry(from).or_insert(to) == to && *back.entry(to).or_insert(from) == from
+    }))
+}
+
+/// Whether no memory array spans two sockets, on a machine with as many arrays as sockets or more.
+fn agrees_with_arrays(smbios: &Smbios, ram: &[(&MemoryModule, &Placement)]) -> Option<bool> {
+    let mut sockets = BTreeMap::new();
+    let all: std::collections::BTreeSet<_> = ram.iter().map(|(module, _)| module.array).collect();
+    if smbios.processors.len() < 2 || all.len() < smbios.processors.len() || all.len() % smbios.processors.len() != 0 {
+        return None;
+    }
+    Some(ram.iter().all(|(module, place)| {
+        place.socket.is_none() || *sockets.entry(module.array).or_insert(place.socket) == place.socket
+    }))
+}
+
+#[test]
+fn dimm_places_of_the_server_corpus() {
+    let Some(area) = smbios_corpus::area("pci-smbios", 1192) else {
+        return;
+    };
+    let (mut dimms, mut known, mut hosts, mut whole) = (0, 0, 0, 0);
+    let (mut agree, mut disagree) = (0, 0);
+    let (mut unnamed, mut on_chipset, mut by_group) = (0, 0, 0);
+    let (mut whole_arrays, mut split_arrays) = (0, 0);
+    let mut missing: BTreeMap<String, (usize, usize, String)> = BTreeMap::new();
+    let mut styles: BTreeMap<&str, (usize, usize, usize)> = BTreeMap::new();
+    for (name, dump) in smbios_corpus::bulk(&area) {
+        let smbios = text::parse(&dump).value;
+        let places = place_all(&smbios);
+        assert_eq!(places.len(), smbios.modules.len());
+        let ram: Vec<(&MemoryModule, &Placement)> = smbios
+            .modules
+            .iter()
+            .zip(&places)
+            .filter(|(module, place)| place.is_memory && named(module))
+            .collect();
+        if ram.is_empty() {
+            continue;
+        }
+        let good = ram.iter().filter(|(_, place)| mapped(&smbios, place)).count();
+        unnamed += places.iter().filter(|place| place.is_memory).count() - ram.len();
+        let bare = |place: &Placement| place.socket.is_none() && place.on_chipset && smbios.processors.len() > 1;
+        on_chipset += ram
+            .iter()
+            .filter(|(_, place)| mapped(&smbios, place) && bare(place))
+            .count();
+        let grouped = |place: &Placement| place.channel.as_deref().is_some_and(|channel| channel.contains('+'));
+        by_group += ram
+            .iter()
+            .filter(|(_, place)| mapped(&smbios, place) && grouped(place))
+            .count();
+        hosts += 1;
+        match agrees_with_arrays(&smbios, &ram) {
+            Some(true) => whole_arrays += 1,
+            Some(false) => {
+                eprintln!(
+                    "an array of {name} spans sockets: {:?}",
+                    ram.iter()
+                        .map(|(m, p)| (m.locator.as_deref(), m.array, p.socket))
+                        .collect::<Vec<_>>()
+                );
+                split_arrays += 1;
+            }
+            None => {}
+        }
+        match agrees_with_banks(&ram) {
+            Some(true) => agree += 1,
+            Some(false) => {
+                eprintln!(
+                    "bank locators of {name} sort the modules otherwise: {:?}",
+                    ram.iter()
+                        .map(|(m, p)| (
+                            m.locator.as_deref(),
+                            m.bank_locator.as_deref(),
+                            p.socket,
+                            p.channel.as_deref()
+                        ))
+                        .collect::<Vec<_>>()
+                );
+                disagree += 1;
+            }
+            None => {}
+        }
+        dimms += ram.len();
+        known += good;
+        whole += usize::from(good == ram.len());
+        if let Some((_, place)) = ram.iter().find(|(_, place)| mapped(&smbios, place)) {
+            let (asked, against) = against_population(&ram);
+            let entry = styles.entry(place.style).or_default();
+            *entry = (entry.0 + 1, entry.1 + asked, entry.2 + against);
+            if std::env::var_os("DELID_TELL").is_some() && against > 0 {
+                let used: Vec<_> = ram
+                    .iter()
+                    .filter(|(module, _)| module.size != Some(0))
+                    .map(|(module, _)| module.locator.as_deref().unwrap_or_default())
+                    .collect();
+                eprintln!(
+                    "against {} {name} {:?} {used:?}",
+                    place.style,
+                    smbios.system.as_ref().map(|s| s.product.clone())
+                );
+            }
+        }
+        if let Some((module, _)) = ram.iter().find(|(_, place)| !mapped(&smbios, place)) {
+            let key = format!(
+                "{} | {}",
+                shape(module.locator.as_deref()),
+                shape(module.bank_locator.as_deref())
+            );
+            let system = smbios.system.unwrap_or_default();
+            let about = format!(
+                "{name} {} {} cpus={} arrays={} dimms={}",
+                system.manufacturer.unwrap_or_default(),
+                system.product.unwrap_or_default(),
+                smbios.processors.len(),
+                smbios.arrays.len(),
+                ram.len()
+            );
+            let entry = missing.entry(key).or_insert((0, 0, about));
+            entry.0 += 1;
+            entry.1 += ram.len() - good;
+        }
+    }
+    for (style, (count, asked, against)) in &styles {
+        eprintln!("{count:5} hosts  {style}  (population against it: {against} of {asked} sockets)");
+    }
+    let mut missing: Vec<_> = missing.into_iter().collect();
+    missing.sort_by_key(|(_, (_, count, _))| std::cmp::Reverse(*count));
+    for (key, (hosts, count, about)) in missing {
+        eprintln!("unmapped {count:4} DIMMs of {hosts:2} hosts  {key}   ({about})");
+    }
+    let share = |part: usize, all: usize| part as f64 * 100.0 / all as f64;
+    eprintln!(
+        "DIMM locators: {known} of {dimms} mapped = {:.2} %",
+        share(known, dimms)
+    );
+    eprintln!("of these {on_chipset} on a chipset that several processors share, so without a socket");
+    eprintln!("of these {by_group} in a channel known only by the slots that share it");
+    let strict = share(known - on_chipset, dimms + unnamed);
+    eprintln!("counting also {unnamed} slots without a name, and a socket for all: {strict:.2} %");
+    eprintln!("hosts: {whole} of {hosts} wholly mapped = {:.2} %", share(whole, hosts));
+    eprintln!("bank locators: {agree} hosts sorted alike, {disagree} otherwise");
+    eprintln!("arrays: {whole_arrays} hosts with each on one socket, {split_arrays} otherwise");
+    // One firmware names a seventh channel for the second slot of the sixth ("CPU1_DIMM_F2",
+    // "_Node0_Channel6_Dimm1"): its processor has six.
+    assert!(agree > 390 && disagree <= 1);
+    let (asked, against) = styles
+        .values()
+        .fold((0, 0), |sum, style| (sum.0 + style.1, sum.1 + style.2));
+    eprintln!("population: against {against} of {asked} sockets");
+    assert!(share(against, asked) < 6.0);
+    assert!(share(known, dimms) >= 95.0);
+}
