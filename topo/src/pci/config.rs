@@ -141,6 +141,12 @@ pub fn decode(bytes: &[u8]) -> Decoded<Config> {
         ));
         return decoded;
     }
+    if let Some(kind @ 3..) = decoded.value.header.header_type {
+        decoded
+            .damage
+            .push(damage("header type", 0x0e, "0, 1 or 2", &format!("{kind:#04x}")));
+        return decoded;
+    }
     let walk = Walk {
         bytes,
         facts: facts(&decoded.value.header),

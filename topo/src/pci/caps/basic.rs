@@ -209,7 +209,8 @@ const EA_BUSES: Register = Register::new(
     2,
     "Fixed buses",
     &[dec(7, 0, "secondary"), dec(15, 8, "subordinate")],
-);
+)
+.unlabelled();
 
 const EA_ENTRY: Register = Register::new(
     0,

@@ -4,8 +4,12 @@
 use super::super::bits::{Context, Field, Register, bits, computed, dec, flag, hex, text, words};
 use super::super::caps::{Layout, Sink};
 
-/// A latency of LTR encoding: value in bits 9:0, in steps of 32^scale ns.
+/// A latency of LTR encoding: value in bits 9:0, in steps of 32^scale ns; scales 6 and 7 are not
+/// permitted.
 fn latency(code: u64) -> String {
+    if bits(code, 12, 10) > 5 {
+        return "<error>".to_owned();
+    }
     format!("{}ns", scaled(bits(code, 9, 0), bits(code, 12, 10)))
 }
 
