@@ -482,7 +482,7 @@ fn capabilities_that_only_have_a_name_elsewhere_are_decoded() {
     space.extended(0x1a0, 0x0028, 1, 0);
     let text = text(&space.decode());
     for expected in [
-        "PBData: BasePower 25.0W, PM sub-state 0, PM state D0, Type Maximum, Rail 12V",
+        "PBData: BasePower 25W, PM sub-state 0, PM state D0, Type Maximum, Rail 12V",
         "PBCap: SystemAllocated+",
         "DPACap: SubstateMax 2, LatencyUnit 10ms, PowerScale 1W, Latency0 1, Latency1 2",
         "Substate 1 power: 15",
