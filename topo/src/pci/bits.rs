@@ -18,11 +18,12 @@
 //! ```
 
 use std::borrow::Cow;
-use std::fmt::{self, Write as _};
-
-use serde::{Serialize, Serializer};
 
 use super::function::PortType;
+
+mod decoded;
+
+pub use decoded::{DecodedField, DecodedRegister, Flow, Kind};
 
 /// What a row may ask about its surroundings: the other bytes, and the kind of function.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +84,12 @@ impl<'a> Context<'a> {
             return None;
         }
         let bytes = self.space.get(start..end)?;
-        Some(bytes.iter().rev().fold(0, |value, byte| (value << 8) | u64::from(*byte)))
+        Some(
+            bytes
+                .iter()
+                .rev()
+                .fold(0, |value, byte| (value << 8) | u64::from(*byte)),
+        )
     }
 
     /// As [`Context::read`], 0 where there are no bytes.
@@ -265,7 +271,18 @@ pub struct Register {
     name: &'static str,
     fields: &'static [Field],
     when: Option<When>,
-    unlabelled: bool,
+    layout: Line,
+}
+
+/// Where a register is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    /// Without its name, where the names of its fields say it all.
+    pub unlabelled: bool,
+    /// On the line of the register before it.
+    pub joined: bool,
+    /// Indented under the register before it.
+    pub nested: bool,
 }
 
 impl Register {
@@ -278,17 +295,33 @@ impl Register {
             name,
             fields,
             when: None,
-            unlabelled: false,
+            layout: Line {
+                unlabelled: false,
+                joined: false,
+                nested: false,
+            },
         }
     }
 
     /// Printed without its name, where the names of its fields say it all.
     #[must_use]
-    pub const fn unlabelled(self) -> Self {
-        Self {
-            unlabelled: true,
-            ..self
-        }
+    pub const fn unlabelled(mut self) -> Self {
+        self.layout.unlabelled = true;
+        self
+    }
+
+    /// Printed on the line of the register before it.
+    #[must_use]
+    pub const fn joined(mut self) -> Self {
+        self.layout.joined = true;
+        self
+    }
+
+    /// Printed indented under the register before it.
+    #[must_use]
+    pub const fn nested(mut self) -> Self {
+        self.layout.nested = true;
+        self
     }
 
     /// The register exists only under this condition.
@@ -303,8 +336,7 @@ impl Register {
     /// Whether this function has the register at all, as far as its bytes can be read.
     #[must_use]
     pub fn applies(&self, cx: &Context<'_>) -> bool {
-        self.when
-            .is_none_or(|when| when(cx, cx.peek(self.offset, self.width)))
+        self.when.is_none_or(|when| when(cx, cx.peek(self.offset, self.width)))
     }
 
     /// First byte after the register, from the start of the structure.
@@ -334,185 +366,8 @@ impl Register {
             width: self.width,
             value,
             fields,
-            unlabelled: self.unlabelled,
+            layout: self.layout,
         })
-    }
-}
-
-/// How a decoded field is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// `Name+` or `Name-`.
-    Flag(bool),
-    /// The name alone.
-    Note,
-    /// The name and the text.
-    Value,
-    /// The text alone.
-    Bare,
-}
-
-/// Some bits of a register, named and put into words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DecodedField {
-    /// Name, as `lspci` abbreviates it where it knows it.
-    pub name: &'static str,
-    /// Highest bit.
-    pub high: u8,
-    /// Lowest bit.
-    pub low: u8,
-    /// The bits.
-    pub value: u64,
-    /// The value in words or with its unit; empty for flags.
-    pub text: String,
-    /// Label of the group the field belongs to; empty without one.
-    pub lead: &'static str,
-    /// How it is printed.
-    pub kind: Kind,
-}
-
-impl Serialize for DecodedField {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeMap as _;
-        let mut map = serializer.serialize_map(None)?;
-        if !self.lead.is_empty() {
-            map.serialize_entry("group", self.lead)?;
-        }
-        map.serialize_entry("name", self.name)?;
-        if self.high == self.low {
-            map.serialize_entry("bits", &format_args!("{}", self.low))?;
-        } else {
-            map.serialize_entry("bits", &format_args!("{}:{}", self.high, self.low))?;
-        }
-        match self.kind {
-            Kind::Flag(set) => map.serialize_entry("set", &set)?,
-            Kind::Note => map.serialize_entry("set", &true)?,
-            Kind::Value | Kind::Bare => {
-                map.serialize_entry("value", &format_args!("{:#x}", self.value))?;
-                map.serialize_entry("text", &self.text)?;
-            }
-        }
-        map.end()
-    }
-}
-
-impl fmt::Display for DecodedField {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
-            Kind::Flag(true) => write!(f, "{}+", self.name),
-            Kind::Flag(false) => write!(f, "{}-", self.name),
-            Kind::Note => f.write_str(self.name),
-            Kind::Bare => f.write_str(&self.text),
-            Kind::Value => write!(f, "{} {}", self.name, self.text),
-        }
-    }
-}
-
-/// A register with its value and its fields.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DecodedRegister {
-    /// Name, as `lspci` abbreviates it where it knows it.
-    pub name: Cow<'static, str>,
-    /// Offset in configuration space.
-    pub offset: u16,
-    /// Width in bytes.
-    pub width: u8,
-    /// The register as it stands in configuration space.
-    pub value: u64,
-    /// Its fields in printing order.
-    pub fields: Vec<DecodedField>,
-    /// Its name is not printed.
-    pub unlabelled: bool,
-}
-
-impl DecodedRegister {
-    /// Bits `high..=low`.
-    #[must_use]
-    pub fn bits(&self, high: u8, low: u8) -> u64 {
-        bits(self.value, high, low)
-    }
-
-    /// One bit.
-    #[must_use]
-    pub fn bit(&self, bit: u8) -> bool {
-        bits(self.value, bit, bit) == 1
-    }
-
-    /// The first field of this name.
-    #[must_use]
-    pub fn field(&self, name: &str) -> Option<&DecodedField> {
-        self.fields.iter().find(|field| field.name == name)
-    }
-
-    /// Prints the register behind `first`, and goes on behind `rest` where a line gets too long.
-    ///
-    /// # Errors
-    /// Those of `out`.
-    pub fn write(&self, out: &mut dyn fmt::Write, first: &str, rest: &str) -> fmt::Result {
-        if self.unlabelled {
-            return self.write_fields(out, first, rest);
-        }
-        self.write_fields(out, &format!("{first}{}:", self.name), rest)
-    }
-
-    /// As [`DecodedRegister::write`], without the register's name.
-    ///
-    /// # Errors
-    /// Those of `out`.
-    pub fn write_fields(&self, out: &mut dyn fmt::Write, first: &str, rest: &str) -> fmt::Result {
-        const WIDTH: usize = 96;
-        let mut line = String::from(first);
-        let mut lead = "";
-        let mut plain = true;
-        let mut fresh = true;
-        for field in &self.fields {
-            let is_plain = matches!(field.kind, Kind::Flag(_));
-            let mut item = String::new();
-            if field.lead != lead && !field.lead.is_empty() {
-                write!(item, "{}: ", field.lead)?;
-            }
-            write!(item, "{field}")?;
-            let comma = !fresh && (field.lead != lead || !plain || !is_plain);
-            if comma {
-                line.push(',');
-            }
-            if line.len().saturating_add(item.len()) > WIDTH && !fresh {
-                writeln!(out, "{line}")?;
-                line = String::from(rest);
-                line.push_str(&item);
-            } else {
-                if !line.ends_with([' ', '\t']) && !line.is_empty() {
-                    line.push(' ');
-                }
-                line.push_str(&item);
-            }
-            lead = field.lead;
-            plain = is_plain;
-            fresh = false;
-        }
-        writeln!(out, "{line}")
-    }
-}
-
-impl Serialize for DecodedRegister {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeStruct as _;
-        let digits = usize::from(self.width).saturating_mul(2);
-        let mut map = serializer.serialize_struct("register", 4)?;
-        map.serialize_field("name", &self.name)?;
-        map.serialize_field("offset", &format_args!("0x{:03x}", self.offset))?;
-        map.serialize_field("value", &format_args!("0x{:0digits$x}", self.value))?;
-        map.serialize_field("fields", &self.fields)?;
-        map.end()
-    }
-}
-
-impl fmt::Display for DecodedRegister {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::new();
-        self.write(&mut text, "", " ")?;
-        f.write_str(text.trim_end())
     }
 }
 
@@ -520,15 +375,20 @@ impl fmt::Display for DecodedRegister {
 mod tests {
     use super::*;
 
-    const MIXED: Register = Register::new(0, 4, "Mixed", &[
-        flag(0, "A"),
-        active_low(1, "B"),
-        note(2, "Noted"),
-        dec(7, 4, "Count"),
-        flag(8, "C").lead("Group"),
-        flag(9, "D").lead("Group"),
-        hex(31, 16, 4, "Id").bare(),
-    ]);
+    const MIXED: Register = Register::new(
+        0,
+        4,
+        "Mixed",
+        &[
+            flag(0, "A"),
+            active_low(1, "B"),
+            note(2, "Noted"),
+            dec(7, 4, "Count"),
+            flag(8, "C").lead("Group"),
+            flag(9, "D").lead("Group"),
+            hex(31, 16, 4, "Id").bare(),
+        ],
+    );
 
     #[test]
     fn rows_print_as_flags_groups_and_values() {

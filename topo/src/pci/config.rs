@@ -18,7 +18,7 @@ use serde::Serialize;
 use super::bits::{Context, DecodedRegister, Facts, bits};
 use super::caps::{self, Capability, express};
 use super::ecaps;
-use super::function::{Class, PortType};
+use super::function::PortType;
 use super::header::{self, Header};
 use crate::evidence::{Damage, Decoded, Place};
 
@@ -89,6 +89,12 @@ impl Config {
         self.capability(caps::EXPRESS)?.register(register)
     }
 
+    /// Device/port type of the PCI Express capability.
+    #[must_use]
+    pub fn port_type(&self) -> Option<PortType> {
+        Some(express::port_type(self.express("PCIeCap")?.bits(7, 4)))
+    }
+
     /// Subsystem vendor and device, of the header or, for bridges, of their capability.
     #[must_use]
     pub fn subsystem(&self) -> Option<(u16, u16)> {
@@ -123,13 +129,22 @@ pub fn decode(bytes: &[u8]) -> Decoded<Config> {
             &format!("{} bytes", bytes.len()),
         ));
     }
-    if decoded.value.header.vendor == Some(0xffff) {
+    // a virtual function of SR-IOV has a vendor ID of ones as well, but not a header of ones
+    let head = bytes.get(..HEADER).unwrap_or(bytes);
+    if !head.is_empty() && head.iter().all(|byte| *byte == 0xff) {
+        decoded.value.header = Header::default();
         decoded.damage.push(damage(
             "configuration space",
             0,
             "a vendor ID",
-            "ffff: the function does not answer",
+            "all ones: the function does not answer",
         ));
+        return decoded;
+    }
+    if let Some(kind @ 3..) = decoded.value.header.header_type {
+        decoded
+            .damage
+            .push(damage("header type", 0x0e, "0, 1 or 2", &format!("{kind:#04x}")));
         return decoded;
     }
     let walk = Walk {
@@ -150,11 +165,13 @@ fn damage(what: &str, offset: usize, expected: &str, seen: &str) -> Damage {
 }
 
 fn facts(header: &Header) -> Facts {
+    // the BARs of a virtual function stand in its PF and are always memory (PCIe 6.0, 9.3.3)
+    let virtual_function = header.vendor == Some(0xffff) && header.header_type == Some(0);
     Facts {
         vendor: header.vendor.unwrap_or(0),
         device: header.device.unwrap_or(0),
         header_type: header.header_type.unwrap_or(0),
-        memory_bar: header.bars.iter().any(|bar| !bar.kind.is_io()),
+        memory_bar: virtual_function || header.bars.iter().any(|bar| !bar.kind.is_io()),
         ..Facts::default()
     }
 }
@@ -342,10 +359,17 @@ fn broken(decoded: &mut Decoded<Config>, from: usize, to: usize, extended: bool,
         BreakKind::Unreadable => "all ones",
         BreakKind::OutOfSpace => "a place where there can be none",
     };
-    let what = if extended { "list of extended capabilities" } else { "list of capabilities" };
-    decoded
-        .damage
-        .push(damage(what, from, "the next capability or 0", &format!("{to:#x}: {seen}")));
+    let what = if extended {
+        "list of extended capabilities"
+    } else {
+        "list of capabilities"
+    };
+    decoded.damage.push(damage(
+        what,
+        from,
+        "the next capability or 0",
+        &format!("{to:#x}: {seen}"),
+    ));
     decoded.value.breaks.push(Break {
         offset: u16::try_from(to).unwrap_or(u16::MAX),
         extended,
@@ -389,19 +413,4 @@ fn describe_breaks(config: &Config, extended: bool, out: &mut dyn fmt::Write) ->
         writeln!(out, "\tCapabilities: [{:0digits$x}] {word}", broken.offset)?;
     }
     Ok(())
-}
-
-/// The class code and port type as typed values, for those who need no text.
-impl Config {
-    /// Class code.
-    #[must_use]
-    pub const fn class(&self) -> Option<Class> {
-        self.header.class
-    }
-
-    /// Device/port type of the PCI Express capability.
-    #[must_use]
-    pub fn port_type(&self) -> Option<PortType> {
-        Some(express::port_type(self.express("PCIeCap")?.bits(7, 4)))
-    }
 }
