@@ -16,7 +16,6 @@ const MOST_INDEXES: usize = 16;
 /// Reads the caches of the online CPUs, sorted by level, kind and CPUs.
 pub fn read(reader: &mut Reader<'_>, online: &CpuSet) -> Vec<Cache> {
     let mut walk = Walk {
-        share_file: "",
         covered: Vec::new(),
         met: BTreeSet::new(),
         caches: Vec::new(),
@@ -30,8 +29,6 @@ pub fn read(reader: &mut Reader<'_>, online: &CpuSet) -> Vec<Cache> {
 }
 
 struct Walk {
-    /// File that tells the sharing CPUs; empty until the first cache is met.
-    share_file: &'static str,
     /// For each index, CPUs in the mask of an earlier CPU.
     covered: Vec<CpuSet>,
     met: BTreeSet<(u8, CacheKind, CpuSet)>,
@@ -69,7 +66,7 @@ impl Walk {
             );
             return true;
         };
-        let cpus = self.shared_cpus(reader, directory, cpu).intersection(online);
+        let cpus = shared_cpus(reader, directory, cpu).intersection(online);
         while self.covered.len() <= index {
             self.covered.push(CpuSet::new());
         }
@@ -90,28 +87,20 @@ impl Walk {
         }
         true
     }
+}
 
-    /// CPUs that share the cache; the CPU alone when the kernel does not say.
-    fn shared_cpus(&mut self, reader: &mut Reader<'_>, directory: &str, cpu: u32) -> CpuSet {
-        if self.share_file.is_empty() {
-            let lists = reader.source.exists(&format!("{directory}/shared_cpu_list"));
-            self.share_file = if lists { "shared_cpu_list" } else { "shared_cpu_map" };
+/// CPUs that share the cache; the CPU alone when the kernel does not say.
+fn shared_cpus(reader: &mut Reader<'_>, directory: &str, cpu: u32) -> CpuSet {
+    let list = format!("{directory}/shared_cpu_list");
+    let map = format!("{directory}/shared_cpu_map");
+    let cpus = reader.cpu_mask(&map).or_else(|| reader.cpu_list(&list));
+    match cpus {
+        Some(cpus) if cpus.contains(cpu) => cpus,
+        Some(cpus) => {
+            reader.damaged(&map, &format!("CPU {cpu} itself among the CPUs"), &cpus.to_string());
+            CpuSet::single(cpu)
         }
-        let list = format!("{directory}/shared_cpu_list");
-        let map = format!("{directory}/shared_cpu_map");
-        let cpus = if self.share_file == "shared_cpu_list" {
-            reader.cpu_list(&list).or_else(|| reader.cpu_mask(&map))
-        } else {
-            reader.cpu_mask(&map).or_else(|| reader.cpu_list(&list))
-        };
-        match cpus {
-            Some(cpus) if cpus.contains(cpu) => cpus,
-            Some(cpus) => {
-                reader.damaged(&map, &format!("CPU {cpu} itself among the CPUs"), &cpus.to_string());
-                CpuSet::single(cpu)
-            }
-            None => CpuSet::single(cpu),
-        }
+        None => CpuSet::single(cpu),
     }
 }
 

@@ -23,8 +23,6 @@ const CLASSES: &[&str] = &[
     "fc_host",
     "mic",
     "ve",
-    "kfd",
-    "dma",
 ];
 
 /// Class directories looked for below a function when there is no `/sys/class`.
@@ -60,7 +58,6 @@ fn is_shown(class: &str, name: &str) -> bool {
         "drm" => !name.contains('-') && (name.starts_with("card") || name.starts_with("renderD")),
         "sound" => name.starts_with("controlC"),
         "nvme" => !name.contains("subsys"),
-        "dma" => false,
         _ => true,
     }
 }
