@@ -24,7 +24,36 @@ pub fn read(reader: &mut Reader<'_>, online: &CpuSet) -> Vec<Cache> {
         walk.visit(reader, cpu, online);
     }
     let mut caches = walk.caches;
+    if caches.is_empty() {
+        caches = online.iter().flat_map(|cpu| read_sparc(reader, cpu)).collect();
+    }
     caches.sort_by(|a, b| (a.level, a.kind, &a.cpus).cmp(&(b.level, b.kind, &b.cpus)));
+    caches
+}
+
+/// Caches that SPARC kernels describe by files in the CPU's own directory, in bytes and without
+/// a word on sharing (`arch/sparc/kernel/sysfs.c`).
+const SPARC: &[(&str, u8, CacheKind)] = &[
+    ("l1_dcache", 1, CacheKind::Data),
+    ("l1_icache", 1, CacheKind::Instruction),
+    ("l2_cache", 2, CacheKind::Unified),
+];
+
+fn read_sparc(reader: &mut Reader<'_>, cpu: u32) -> Vec<Cache> {
+    let mut caches = Vec::new();
+    for &(name, level, kind) in SPARC {
+        let Some(size) = read_size(reader, &format!("{ROOT}/cpu{cpu}/{name}_size")) else {
+            break;
+        };
+        caches.push(Cache {
+            level,
+            kind,
+            size: Some(size),
+            line: reader.number(&format!("{ROOT}/cpu{cpu}/{name}_line_size")),
+            ways: None,
+            cpus: CpuSet::single(cpu),
+        });
+    }
     caches
 }
 
