@@ -1,5 +1,12 @@
 //! Hostile and broken trees: garbage in every file, absurd numbers, missing files.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
+
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -232,4 +239,17 @@ fn cpuinfo_alone_makes_packages_and_cores() {
     assert_eq!(sets(&topology.packages), ["0,2,4,6", "1,3,5,7"]);
     assert_eq!(sets(&topology.cores), ["0,4", "1,5", "2,6", "3,7"]);
     assert_eq!(topology.memory, Some(4096 * 1024));
+}
+
+#[test]
+fn lscpu_text_alone_gives_cpus_and_nodes() {
+    let root = tempfile::tempdir().unwrap();
+    let text = "Architecture:        x86_64\nCPU op-mode(s):      32-bit, 64-bit\nByte Order:          Little Endian\n\
+                CPU(s):              4\nOn-line CPU(s) list: 0-3\nThread(s) per core:  1\nSocket(s):           1\n\
+                NUMA node(s):        1\nVendor ID:           GenuineIntel\nNUMA node0 CPU(s):   0-3\n";
+    let path = root.path().join("lscpu.txt");
+    fs::write(&path, text).unwrap();
+    let topology = topo::sysfs::read(&source(&path)).value;
+    assert_eq!(topology.cpus.len(), 4);
+    assert_eq!(topology.nodes[0].cpus.to_string(), "0-3");
 }

@@ -3,6 +3,13 @@
 //! Its parsable table says for each CPU which core, socket, node and cache it is in; compared are
 //! the sets of CPUs that this makes. Every difference must stand in [`DIFFERENCES`].
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

@@ -3,6 +3,13 @@
 //! Compared are counts and containment (CPU sets), sizes, memory, distances, and the PCI tree.
 //! Every difference must stand in [`DIFFERENCES`] with its reason, and every row there must be met.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -10,7 +17,7 @@ use std::path::{Path, PathBuf};
 use captures::Source;
 use roxmltree::{Document, Node as Xml, ParsingOptions};
 use topo::pci::function::Function;
-use topo::sysfs::topology::{CacheKind, CpuTopology, Group};
+use topo::sysfs::topology::{CacheKind, CpuTopology, Group, MemoryKind};
 use topo::sysfs::{CpuSet, allowed};
 
 /// Capture, what differs, why.
@@ -249,7 +256,7 @@ fn compare_cpus(sheet: &mut Sheet, ours: &CpuTopology, objects: &[Xml<'_, '_>], 
     let all: CpuSet = ours.cpus.iter().map(|cpu| cpu.number).collect();
     let complete = machine.attribute("complete_cpuset").map(mask).unwrap();
     sheet.same("all CPUs", &[all], &[complete]);
-    sheet.same("usable CPUs", &[usable.clone()], &[cpuset(machine)]);
+    sheet.same("usable CPUs", std::slice::from_ref(usable), &[cpuset(machine)]);
     let mut units: Vec<i64> = of_type(objects, "PU")
         .filter_map(|object| number(object, "os_index"))
         .collect();
@@ -396,6 +403,20 @@ fn compare_nodes(sheet: &mut Sheet, source: &Source, ours: &CpuTopology, objects
         .collect();
     theirs.sort();
     sheet.same("nodes", &rows, &theirs);
+
+    let persistent = |node: &&topo::sysfs::topology::Node| node.kind == MemoryKind::Persistent;
+    let mine: Vec<i64> = ours
+        .nodes
+        .iter()
+        .filter(persistent)
+        .map(|node| i64::from(node.number.0))
+        .collect();
+    let mut their_persistent: Vec<i64> = of_type(objects, "NUMANode")
+        .filter(|object| object.attribute("subtype") == Some("NVM"))
+        .filter_map(|object| number(object, "os_index"))
+        .collect();
+    their_persistent.sort_unstable();
+    sheet.same("persistent memory", &mine, &their_persistent);
 }
 
 fn compare_distances(sheet: &mut Sheet, source: &Source, ours: &CpuTopology, document: &Document<'_>) {
