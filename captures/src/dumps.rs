@@ -103,6 +103,7 @@ impl<'a> Dumps<'a> {
         if tarball::is_tar(&bytes) {
             return;
         }
+        let bytes = utf8_of_utf16(bytes);
         self.bytes = self.bytes.saturating_add(bytes.len());
         if self.bytes > TOTAL_LIMIT {
             self.note(place, format!("more than {TOTAL_LIMIT} bytes of dumps: not looked at"));
@@ -162,6 +163,17 @@ impl<'a> Dumps<'a> {
             });
         }
     }
+}
+
+/// Text that Windows programs save with a byte order mark, as UTF-8; other bytes unchanged.
+fn utf8_of_utf16(bytes: Vec<u8>) -> Vec<u8> {
+    let Some(text) = bytes.strip_prefix(&[0xff, 0xfe]) else {
+        return bytes;
+    };
+    let (pairs, _) = text.as_chunks::<2>();
+    let units = pairs.iter().map(|pair| u16::from_le_bytes(*pair));
+    let letters = char::decode_utf16(units).map(|unit| unit.unwrap_or('\u{fffd}'));
+    letters.collect::<String>().into_bytes()
 }
 
 /// A `pu<N>` file behind its line `CPU N:`; other kinds and joined files unchanged.

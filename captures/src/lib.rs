@@ -1,4 +1,20 @@
 //! Where the bytes of a machine come from: the live system, a captured root, a tarball, a text dump.
+//!
+//! A [`Source`] is one machine. It answers by the paths the machine had, whatever it was opened
+//! from, and says of each byte which layer it came from. What the bytes mean is not known here.
+//!
+//! ```
+//! use captures::{DocumentKind, Source};
+//!
+//! let source = Source::live();
+//! for name in source.list("/sys/devices/system/cpu") {
+//!     let core = source.text(&format!("/sys/devices/system/cpu/{name}/topology/core_id"));
+//!     println!("{name}: {core:?}");
+//! }
+//! for dump in source.documents(DocumentKind::Lspci) {
+//!     println!("{}: {} bytes", dump.origin, dump.bytes.len());
+//! }
+//! ```
 
 #![forbid(unsafe_code)]
 

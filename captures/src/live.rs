@@ -125,7 +125,12 @@ fn pci(source: &Source) -> Option<Gap> {
 }
 
 fn gap(source: &Source, what: &str, error: &ReadError) -> Gap {
+    let root = rustix::process::geteuid().is_root();
     let (why, how) = match (source.is_live(), error) {
+        (true, ReadError::Denied) if root => {
+            let why = "kept from root too, as in containers and under kernel lockdown";
+            (why.to_owned(), None)
+        }
         (true, ReadError::Denied) => ("root only".to_owned(), Some("sudo delid topo")),
         (true, ReadError::Absent) => ("this system gives none".to_owned(), None),
         (true, ReadError::Failed(reason)) => (reason.clone(), None),

@@ -100,6 +100,13 @@ impl Opening {
                 how: None,
             });
         }
+        if bytes.len() >= FILE_LIMIT {
+            dumps.notes.push(Gap {
+                what: "file".to_owned(),
+                why: format!("longer than {FILE_LIMIT} bytes: the rest is not read"),
+                how: None,
+            });
+        }
         dumps.take(bytes, "");
         let kind = dumps::kind_in_words(&dumps.documents).ok_or_else(|| self.unrecognised(&dumps.notes))?;
         Ok(self.layer(kind, None, dumps.documents, dumps.notes))

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::places::{CLASSES, FILES, LINKS, PCI_FILES, PCI_LINKS, matches};
+use super::places::{CLASSES, CPUSET_FILES, FILES, LINKS, PCI_FILES, PCI_LINKS, matches};
 use crate::path;
 use crate::source::Source;
 use crate::tree::ReadError;
@@ -44,8 +44,9 @@ pub(crate) fn gather(source: &Source) -> Gathered {
         gatherer.each(pattern, &mut |gatherer, place| gatherer.link(place));
     }
     for class in CLASSES {
-        let pattern = format!("/sys/class/{class}/*");
-        gatherer.each(&pattern, &mut |gatherer, place| gatherer.link(place));
+        for pattern in [format!("/sys/class/{class}/*"), format!("/sys/class/{class}/*/device")] {
+            gatherer.each(&pattern, &mut |gatherer, place| gatherer.link(place));
+        }
     }
     gatherer.each("/sys/bus/pci/devices/*", &mut Gatherer::pci_function);
     gatherer.cpusets();
@@ -112,7 +113,12 @@ impl Gatherer<'_> {
     fn file(&mut self, place: &str) {
         match self.source.read(place) {
             Ok((bytes, _)) => {
-                let place = self.follow(place);
+                // `/proc/self` is a link to a number that changes: it is kept as a directory.
+                let place = if place.starts_with("/proc/") {
+                    place.to_owned()
+                } else {
+                    self.follow(place)
+                };
                 self.gathered.items.insert(place, Item::File(bytes));
             }
             Err(ReadError::Absent) => {}
@@ -160,10 +166,9 @@ impl Gatherer<'_> {
             for group in &groups {
                 let mut here = path::join(at, group);
                 while here.len() >= at.len() {
-                    for name in ["cpuset.cpus", "cpuset.mems", "cpus", "mems"] {
-                        for end in ["", ".effective", ".effective_cpus", ".effective_mems"] {
-                            self.cpuset_file(&here, &format!("{name}{end}"));
-                        }
+                    let known = self.list(&here);
+                    for name in known.iter().filter(|name| CPUSET_FILES.contains(&name.as_str())) {
+                        self.file(&path::join(&here, name));
                     }
                     if here.trim_end_matches('/') == at.trim_end_matches('/') {
                         break;
@@ -171,12 +176,6 @@ impl Gatherer<'_> {
                     here = path::parent(&here).to_owned();
                 }
             }
-        }
-    }
-
-    fn cpuset_file(&mut self, group: &str, name: &str) {
-        if self.list(group).iter().any(|known| known == name) {
-            self.file(&path::join(group, name));
         }
     }
 }

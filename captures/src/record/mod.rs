@@ -91,9 +91,7 @@ pub fn record(source: &Source, out: &mut dyn Write, options: RecordOptions) -> R
         return Err(RecordError::Nothing);
     }
     if options.redact {
-        for (place, item) in &mut items {
-            redact::redact(place, item);
-        }
+        items = redact::redact_all(items);
     }
     let unread = gathered.unread.into_iter();
     let manifest = Manifest {
@@ -213,6 +211,11 @@ mod tests {
         let target = "../../devices/pci0000:00/0000:00:01.0/0000:01:00.0/net/eth0";
         symlink(target, net.join("eth0")).unwrap();
         symlink("../../../0000:01:00.0", at.join(device).join("net/eth0/device")).unwrap();
+        write(at, "proc/self/mounts", b"cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n");
+        write(at, "proc/self/cgroup", b"0::/a/b\n");
+        write(at, "sys/fs/cgroup/a/cpuset.cpus.effective", b"0\n");
+        write(at, "sys/fs/cgroup/a/b/cpuset.mems", b"\n");
+        write(at, "sys/fs/cgroup/a/b/pids.max", b"9\n");
         write(at, "proc/cpuinfo", b"processor\t: 0\n\n");
         write(at, "proc/sys/kernel/hostname", b"box\n");
         write(at, "cpuid/pu0", b"1 0 0 0 0 => d 756e6547 6c65746e 49656e69\n");
@@ -245,6 +248,8 @@ mod tests {
             "/sys/class/net/eth0/address",
             "/sys/class/net/eth0/device/config",
             "/proc/cpuinfo",
+            "/sys/fs/cgroup/a/cpuset.cpus.effective",
+            "/sys/fs/cgroup/a/b/cpuset.mems",
         ] {
             let (bytes, _) = reopened.read(path).unwrap();
             assert_eq!(bytes, original.read(path).unwrap().0, "{path}");
@@ -254,6 +259,7 @@ mod tests {
             assert_eq!(reopened.list(path), original.list(path), "{path}");
         }
         assert!(!reopened.exists("/sys/devices/system/cpu/cpu0/cpuidle"));
+        assert!(!reopened.exists("/sys/fs/cgroup/a/b/pids.max"));
         let dump = |source: &Source| {
             let mut documents = source.documents(DocumentKind::CpuidHwloc);
             documents.next().map(|document| document.bytes.clone())

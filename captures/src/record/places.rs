@@ -39,7 +39,7 @@ pub(crate) const FILES: &[&str] = &[
     "/sys/devices/system/node/node#/access#/targets/*",
     "/sys/devices/system/node/node#/memory_side_cache/index#/*",
     "/sys/devices/system/memory/block_size_bytes",
-    "/sys/devices/virtual/memory_tiering/*/*",
+    "/sys/devices/virtual/memory_tiering/memory_tier#/*",
     "/sys/bus/pci/slots/*/address",
     "/sys/bus/pci/slots/*/power",
     "/sys/bus/pci/slots/*/cur_bus_speed",
@@ -101,13 +101,28 @@ pub(crate) const FILES: &[&str] = &[
 pub(crate) const LINKS: &[&str] = &[
     "/sys/bus/cxl/devices/*",
     "/sys/bus/dax/devices/*",
+    "/sys/bus/dax/devices/*/driver",
     "/sys/bus/nd/devices/*",
+    "/sys/bus/nd/devices/*/driver",
     "/sys/bus/pci/drivers/*/module",
     "/sys/kernel/iommu_groups/*/devices/*",
     "/sys/devices/system/node/node#/access#/initiators/node#",
     "/sys/devices/system/node/node#/access#/targets/node#",
     "/sys/devices/system/node/node#/cpu#",
-    "/sys/class/*/*/device",
+];
+
+/// Files of a control group (version 2, version 1, and the cpuset file system before them).
+pub(crate) const CPUSET_FILES: &[&str] = &[
+    "cpuset.cpus",
+    "cpuset.cpus.effective",
+    "cpuset.mems",
+    "cpuset.mems.effective",
+    "cpuset.effective_cpus",
+    "cpuset.effective_mems",
+    "cpus",
+    "effective_cpus",
+    "mems",
+    "effective_mems",
 ];
 
 /// Classes whose members say which operating-system device a function is.
@@ -121,7 +136,6 @@ pub(crate) const CLASSES: &[&str] = &[
     "infiniband",
     "kfd",
     "mic",
-    "misc",
     "mmc_host",
     "net",
     "nvme",
@@ -135,6 +149,7 @@ pub(crate) const CLASSES: &[&str] = &[
 
 /// Files of a PCI function.
 pub(crate) const PCI_FILES: &[&str] = &[
+    "uevent",
     "config",
     "class",
     "vendor",

@@ -2,13 +2,19 @@
 //! addresses, keys, names. Lengths stay, so that every layout can still be parsed.
 //!
 //! SMBIOS: DMTF DSP0134 (offsets of the string numbers in each structure). PCI: the Device Serial
-//! Number extended capability (PCIe 5.0, 7.9.3). ACPI: the Microsoft Data Management table.
+//! Number extended capability (PCIe 5.0, 7.9.3). ACPI: MSDM, iBFT, NBFT.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::gather::Item;
 use crate::path;
+use crate::text::is_hex;
 
 /// What a removed character becomes.
 const MASK: u8 = b'X';
+
+/// Numbers looked for in other strings; a real table has some hundred.
+const NAME_LIMIT: usize = 2048;
 
 /// Structure types with the offsets of string numbers that name one part.
 const SMBIOS_STRINGS: &[(u8, &[usize])] = &[
@@ -24,26 +30,79 @@ const SMBIOS_STRINGS: &[(u8, &[usize])] = &[
 /// Parameters of the kernel's command line that may name hosts, disks or addresses.
 const COMMAND_LINE: &[&str] = &["root", "resume", "ip", "bootif", "nfsroot", "cryptdevice"];
 
+/// ACPI tables that are about one machine or its owner, and how much of each is layout that stays:
+/// the Microsoft key (its 20 bytes of description), boot over iSCSI and NVMe (names, secrets).
+const ACPI_TABLES: &[(&[u8; 4], usize)] = &[(b"MSDM", 36 + 20), (b"iBFT", 36), (b"IBFT", 36), (b"NBFT", 36)];
+
+/// Lines of `/proc/cpuinfo` (Arm) and `/proc/sysinfo` (s390) with numbers and names of one machine.
+const LINES: &[&str] = &["Serial", "Sequence Code", "UUID", "Name"];
+
+/// Redacts everything.
+pub(crate) fn redact_all(items: BTreeMap<String, Item>) -> BTreeMap<String, Item> {
+    let cards = named_cards(&items);
+    let renamed = items.into_iter().map(|(place, mut item)| {
+        redact(&place, &mut item);
+        if let Item::Link(target) = &mut item {
+            *target = rename(target, &cards);
+        }
+        (rename(&place, &cards), item)
+    });
+    renamed.collect()
+}
+
+/// Network cards that are called by their MAC address (`enx525400123456`), in order.
+fn named_cards(items: &BTreeMap<String, Item>) -> BTreeSet<String> {
+    let is_address = |name: &&str| {
+        let digits = name.get(3..).unwrap_or("");
+        let kind = name.get(..3).unwrap_or("");
+        matches!(kind, "enx" | "wlx" | "wwx" | "ibx") && is_hex(digits, 12..=12)
+    };
+    let names = items.keys().map(|place| path::name(place));
+    names.filter(is_address).map(str::to_owned).collect()
+}
+
+fn rename(text: &str, cards: &BTreeSet<String>) -> String {
+    let mut text = text.to_owned();
+    for (number, card) in cards.iter().enumerate() {
+        if text.contains(card.as_str()) {
+            let kind = card.get(..3).unwrap_or("");
+            text = text.replace(card.as_str(), &format!("{kind}{number:012x}"));
+        }
+    }
+    text
+}
+
 /// Redacts one item in place.
-pub(crate) fn redact(place: &str, item: &mut Item) {
+fn redact(place: &str, item: &mut Item) {
     let Item::File(bytes) = item else { return };
     let name = path::name(place);
-    if place == "/sys/firmware/dmi/tables/DMI" {
-        smbios(bytes);
-    } else if place.starts_with("/sys/firmware/acpi/tables/") {
-        acpi(bytes);
-    } else if place.contains("/dmi/id/") && is_identity(name) || matches!(name, "wwid" | "serial") {
-        mask(bytes);
-    } else if name == "config" {
-        pci_serial(bytes);
-    } else if matches!(name, "address" | "node_guid") && !place.starts_with("/sys/bus/pci/slots") {
-        zero_digits(bytes);
-    } else if place == "/proc/sys/kernel/hostname" {
-        mask(bytes);
-    } else if place == "/proc/cmdline" {
-        command_line(bytes);
-    } else if name == "mounts" {
-        mounts(bytes);
+    match name {
+        "DMI" if place == "/sys/firmware/dmi/tables/DMI" => smbios(bytes),
+        _ if place.starts_with("/sys/firmware/acpi/tables/") => acpi(bytes),
+        _ if place.contains("/dmi/id/") && is_identity(name) => mask(bytes),
+        "wwid" | "serial" | "uuid" | "hostname" => mask(bytes),
+        "config" => pci_serial(bytes),
+        "address" if place.starts_with("/sys/bus/pci/slots/") => {}
+        "address" | "node_guid" | "ppin" => zero_digits(bytes),
+        "cmdline" => command_line(bytes),
+        "mounts" => mounts(bytes),
+        "cpuinfo" | "sysinfo" => lines(bytes),
+        _ => {}
+    }
+}
+
+/// Masks the values of lines that begin with one of [`LINES`].
+fn lines(bytes: &mut [u8]) {
+    for line in bytes.split_mut(|byte| *byte == b'\n') {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+            continue;
+        };
+        let (key, value) = line.split_at_mut(colon);
+        let key = String::from_utf8_lossy(key);
+        let named = key.trim_end().split_once(' ').map_or("", |(_, after)| after.trim());
+        if LINES.iter().any(|name| key.trim_end() == *name || named == *name) {
+            mask(value.get_mut(1..).unwrap_or_default());
+        }
     }
 }
 
@@ -127,14 +186,17 @@ fn smbios(table: &mut [u8]) {
             let place = usize::from(number.unwrap_or(0)).checked_sub(1);
             let string = place.and_then(|place| structure.strings.get(place));
             let Some((at, length)) = string else { continue };
-            if let Some(text) = table.get(*at..at.saturating_add(*length)) {
+            if let Some(text) = table.get_mut(*at..at.saturating_add(*length)) {
                 names.push(text.to_vec());
+                mask(text);
             }
         }
     }
     // The same number often stands again in another string (OEM strings, slots' names).
     names.retain(|name| !name.iter().all(u8::is_ascii_whitespace));
-    names.sort_by_key(|name| std::cmp::Reverse(name.len()));
+    names.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    names.dedup();
+    names.truncate(NAME_LIMIT);
     for structure in &structures {
         for (at, length) in &structure.strings {
             if let Some(text) = table.get_mut(*at..at.saturating_add(*length)) {
@@ -164,15 +226,12 @@ fn mask_names(text: &mut [u8], names: &[Vec<u8>]) {
     }
 }
 
-/// Zeros the key in an MSDM table and makes its checksum right again.
+/// Zeros what [`ACPI_TABLES`] says of a table and makes its checksum right again.
 fn acpi(table: &mut [u8]) {
-    const HEADER: usize = 36;
-    const KEY: usize = HEADER + 20;
-    if !table.starts_with(b"MSDM") {
-        return;
-    }
-    if let Some(key) = table.get_mut(KEY..) {
-        key.fill(0);
+    let known = ACPI_TABLES.iter().find(|(name, _)| table.starts_with(*name));
+    let Some((_, kept)) = known else { return };
+    if let Some(rest) = table.get_mut(*kept..) {
+        rest.fill(0);
     }
     if let Some(checksum) = table.get_mut(9) {
         *checksum = 0;
@@ -297,7 +356,17 @@ mod tests {
 
     #[test]
     fn names_of_hosts_disks_and_cards_are_taken_out() {
-        let cases: [(&str, &str, &str); 5] = [
+        let cases: [(&str, &str, &str); 7] = [
+            (
+                "/proc/cpuinfo",
+                "Hardware\t: Board\nSerial\t\t: 00ab\n",
+                "Hardware\t: Board\nSerial\t\t: XXXX\n",
+            ),
+            (
+                "/proc/sysinfo",
+                "LPAR Name: PROD\nType: 3906\n",
+                "LPAR Name: XXXX\nType: 3906\n",
+            ),
             (
                 "/sys/devices/x/net/eth0/address",
                 "52:54:aa:1b:00:ff\n",
@@ -319,7 +388,23 @@ mod tests {
         for (place, before, after) in cases {
             assert_eq!(redacted(place, before.as_bytes()), after.as_bytes(), "{place}");
         }
+        let ppin = "/sys/devices/system/cpu/cpu0/topology/ppin";
+        assert_eq!(redacted(ppin, b"0x1f2e\n"), b"0x0000\n");
         let slot = "/sys/bus/pci/slots/3/address";
         assert_eq!(redacted(slot, b"0000:3b:00\n"), b"0000:3b:00\n");
+    }
+
+    #[test]
+    fn cards_called_by_their_address_get_a_number() {
+        let card = "/sys/devices/x/net/enx525400aabbcc";
+        let link = Item::Link("../../devices/x/net/enx525400aabbcc".to_owned());
+        let items = BTreeMap::from([
+            (card.to_owned(), Item::Directory),
+            ("/sys/class/net/enx525400aabbcc".to_owned(), link),
+        ]);
+        let after = redact_all(items);
+        let expected = Item::Link("../../devices/x/net/enx000000000000".to_owned());
+        assert_eq!(after["/sys/class/net/enx000000000000"], expected);
+        assert!(after.contains_key("/sys/devices/x/net/enx000000000000"));
     }
 }
