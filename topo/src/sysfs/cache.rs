@@ -16,7 +16,6 @@ const MOST_INDEXES: usize = 16;
 /// Reads the caches of the online CPUs, sorted by level, kind and CPUs.
 pub fn read(reader: &mut Reader<'_>, online: &CpuSet) -> Vec<Cache> {
     let mut walk = Walk {
-        share_file: "",
         covered: Vec::new(),
         met: BTreeSet::new(),
         caches: Vec::new(),
@@ -25,13 +24,40 @@ pub fn read(reader: &mut Reader<'_>, online: &CpuSet) -> Vec<Cache> {
         walk.visit(reader, cpu, online);
     }
     let mut caches = walk.caches;
+    if caches.is_empty() {
+        caches = online.iter().flat_map(|cpu| read_sparc(reader, cpu)).collect();
+    }
     caches.sort_by(|a, b| (a.level, a.kind, &a.cpus).cmp(&(b.level, b.kind, &b.cpus)));
     caches
 }
 
+/// Caches that SPARC kernels describe by files in the CPU's own directory, in bytes and without
+/// a word on sharing (`arch/sparc/kernel/sysfs.c`).
+const SPARC: &[(&str, u8, CacheKind)] = &[
+    ("l1_dcache", 1, CacheKind::Data),
+    ("l1_icache", 1, CacheKind::Instruction),
+    ("l2_cache", 2, CacheKind::Unified),
+];
+
+fn read_sparc(reader: &mut Reader<'_>, cpu: u32) -> Vec<Cache> {
+    let mut caches = Vec::new();
+    for &(name, level, kind) in SPARC {
+        let Some(size) = read_size(reader, &format!("{ROOT}/cpu{cpu}/{name}_size")) else {
+            break;
+        };
+        caches.push(Cache {
+            level,
+            kind,
+            size: Some(size),
+            line: reader.number(&format!("{ROOT}/cpu{cpu}/{name}_line_size")),
+            ways: None,
+            cpus: CpuSet::single(cpu),
+        });
+    }
+    caches
+}
+
 struct Walk {
-    /// File that tells the sharing CPUs; empty until the first cache is met.
-    share_file: &'static str,
     /// For each index, CPUs in the mask of an earlier CPU.
     covered: Vec<CpuSet>,
     met: BTreeSet<(u8, CacheKind, CpuSet)>,
@@ -69,7 +95,7 @@ impl Walk {
             );
             return true;
         };
-        let cpus = self.shared_cpus(reader, directory, cpu).intersection(online);
+        let cpus = shared_cpus(reader, directory, cpu).intersection(online);
         while self.covered.len() <= index {
             self.covered.push(CpuSet::new());
         }
@@ -90,28 +116,20 @@ impl Walk {
         }
         true
     }
+}
 
-    /// CPUs that share the cache; the CPU alone when the kernel does not say.
-    fn shared_cpus(&mut self, reader: &mut Reader<'_>, directory: &str, cpu: u32) -> CpuSet {
-        if self.share_file.is_empty() {
-            let lists = reader.source.exists(&format!("{directory}/shared_cpu_list"));
-            self.share_file = if lists { "shared_cpu_list" } else { "shared_cpu_map" };
+/// CPUs that share the cache; the CPU alone when the kernel does not say.
+fn shared_cpus(reader: &mut Reader<'_>, directory: &str, cpu: u32) -> CpuSet {
+    let list = format!("{directory}/shared_cpu_list");
+    let map = format!("{directory}/shared_cpu_map");
+    let cpus = reader.cpu_mask(&map).or_else(|| reader.cpu_list(&list));
+    match cpus {
+        Some(cpus) if cpus.contains(cpu) => cpus,
+        Some(cpus) => {
+            reader.damaged(&map, &format!("CPU {cpu} itself among the CPUs"), &cpus.to_string());
+            CpuSet::single(cpu)
         }
-        let list = format!("{directory}/shared_cpu_list");
-        let map = format!("{directory}/shared_cpu_map");
-        let cpus = if self.share_file == "shared_cpu_list" {
-            reader.cpu_list(&list).or_else(|| reader.cpu_mask(&map))
-        } else {
-            reader.cpu_mask(&map).or_else(|| reader.cpu_list(&list))
-        };
-        match cpus {
-            Some(cpus) if cpus.contains(cpu) => cpus,
-            Some(cpus) => {
-                reader.damaged(&map, &format!("CPU {cpu} itself among the CPUs"), &cpus.to_string());
-                CpuSet::single(cpu)
-            }
-            None => CpuSet::single(cpu),
-        }
+        None => CpuSet::single(cpu),
     }
 }
 

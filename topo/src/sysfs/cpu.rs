@@ -2,7 +2,8 @@
 //!
 //! Follows the kernel's `Documentation/admin-guide/cputopology.rst`. The names of Linux 5.3
 //! (`core_cpus`, `package_cpus`, `die_cpus`) are preferred; older kernels have `thread_siblings` and
-//! `core_siblings`. A CPU that stands in the mask of an earlier one is not asked again for that
+//! `core_siblings`. Masks are preferred to lists: captures always have them, and kernels were seen
+//! whose `shared_cpu_list` is wrong beside a right mask. A CPU that stands in the mask of an earlier one is not asked again for that
 //! mask. Without any `cpuN` directory, `/proc/cpuinfo` is all there is.
 
 use std::collections::{BTreeMap, HashSet};
@@ -23,32 +24,32 @@ struct Level {
 
 const CORE: Level = Level {
     id: "core_id",
-    cpus: &["core_cpus_list", "thread_siblings_list", "core_cpus", "thread_siblings"],
+    cpus: &["core_cpus", "thread_siblings", "core_cpus_list", "thread_siblings_list"],
 };
 const PACKAGE: Level = Level {
     id: "physical_package_id",
     cpus: &[
-        "package_cpus_list",
-        "core_siblings_list",
         "package_cpus",
         "core_siblings",
+        "package_cpus_list",
+        "core_siblings_list",
     ],
 };
 const DIE: Level = Level {
     id: "die_id",
-    cpus: &["die_cpus_list", "die_cpus"],
+    cpus: &["die_cpus", "die_cpus_list"],
 };
 const CLUSTER: Level = Level {
     id: "cluster_id",
-    cpus: &["cluster_cpus_list", "cluster_cpus"],
+    cpus: &["cluster_cpus", "cluster_cpus_list"],
 };
 const BOOK: Level = Level {
     id: "book_id",
-    cpus: &["book_siblings_list", "book_siblings"],
+    cpus: &["book_siblings", "book_siblings_list"],
 };
 const DRAWER: Level = Level {
     id: "drawer_id",
-    cpus: &["drawer_siblings_list", "drawer_siblings"],
+    cpus: &["drawer_siblings", "drawer_siblings_list"],
 };
 
 /// Groups of one level found so far, and the files this kernel has for it.
@@ -122,9 +123,13 @@ impl Found {
     }
 
     /// As [`Self::visit`], without asking for the number of a CPU that an earlier mask has.
+    /// A number that is none (-1) says that the machine has no such level there.
     fn visit_trusting(&mut self, reader: &mut Reader<'_>, cpu: u32, online: &CpuSet) {
-        if !self.files.is_empty() && !self.of.contains_key(&cpu) {
-            let os_id = self.read_id(reader, cpu).and_then(known);
+        if self.files.is_empty() || self.of.contains_key(&cpu) {
+            return;
+        }
+        let os_id = self.read_id(reader, cpu);
+        if os_id.is_none_or(|id| known(id).is_some()) {
             self.visit(reader, cpu, os_id, online);
         }
     }

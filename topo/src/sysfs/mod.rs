@@ -12,6 +12,7 @@ pub mod cpuset;
 pub mod dmi;
 pub mod hypervisor;
 pub mod kind;
+pub mod lscpu;
 pub mod node;
 pub mod os_names;
 pub mod pci;
@@ -24,18 +25,24 @@ pub use dmi::read_dmi_id;
 pub use pci::read_functions;
 pub use topology::CpuTopology;
 
-use captures::Source;
+use captures::{DocumentKind, Source};
 
 use crate::evidence::Decoded;
 use reader::Reader;
 
-/// Reads CPUs, caches and NUMA nodes; empty when the source has neither `/sys` nor `/proc/cpuinfo`.
+/// Reads CPUs, caches and NUMA nodes from `/sys` and `/proc`, else from a `/proc/cpuinfo` or
+/// `lscpu` text; empty when the source has none of them.
 #[must_use]
 pub fn read(source: &Source) -> Decoded<CpuTopology> {
     let mut reader = Reader::new(source);
     let mut topology = CpuTopology::default();
-    let info = proc::read(&mut reader);
+    let info = proc::read(&reader);
     let online = cpu::read(&mut reader, &info, &mut topology);
+    if topology.cpus.is_empty()
+        && let Some(told) = from_lscpu(source)
+    {
+        return Decoded::intact(told);
+    }
     topology.caches = cache::read(&mut reader, &online);
     node::read(&mut reader, &online, &mut topology);
     kind::read(&mut reader, &info, &mut topology);
@@ -53,6 +60,12 @@ pub fn read(source: &Source) -> Decoded<CpuTopology> {
         value: topology,
         damage: reader.damage,
     }
+}
+
+fn from_lscpu(source: &Source) -> Option<CpuTopology> {
+    source
+        .documents(DocumentKind::Lscpu)
+        .find_map(|document| lscpu::parse(&String::from_utf8_lossy(&document.bytes)))
 }
 
 fn is_x86(topology: &CpuTopology) -> bool {

@@ -23,8 +23,6 @@ const CLASSES: &[&str] = &[
     "fc_host",
     "mic",
     "ve",
-    "kfd",
-    "dma",
 ];
 
 /// Class directories looked for below a function when there is no `/sys/class`.
@@ -60,7 +58,6 @@ fn is_shown(class: &str, name: &str) -> bool {
         "drm" => !name.contains('-') && (name.starts_with("card") || name.starts_with("renderD")),
         "sound" => name.starts_with("controlC"),
         "nvme" => !name.contains("subsys"),
-        "dma" => false,
         _ => true,
     }
 }
@@ -76,13 +73,16 @@ fn function_of(source: &Source, class: &str, name: &str) -> Option<Bdf> {
     target.rsplit('/').find_map(function_name)
 }
 
-/// `…/block/nvme0n1/nvme0n1p1`: a disk stands right below a directory that is no disk.
+/// `…/block/sda/sda1`, `…/nvme0n1/nvme0n1p1`: below its disk, and named as it with a number after.
 fn is_partition(target: &str) -> bool {
     let mut names = target.rsplit('/');
     let (Some(name), Some(above)) = (names.next(), names.next()) else {
         return false;
     };
-    above != "block" && name.starts_with(above)
+    let number = name
+        .strip_prefix(above)
+        .map(|rest| rest.strip_prefix('p').unwrap_or(rest));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Names in class directories of the function, and of virtio devices below it.

@@ -4,6 +4,8 @@
 //! Keys are those that `arch/*/kernel` of Linux prints (x86, ARM, POWER, s390, Itanium, SPARC,
 //! RISC-V, LoongArch, MIPS).
 
+use captures::DocumentKind;
+
 use super::arm;
 use super::reader::{Reader, hex};
 
@@ -78,9 +80,15 @@ impl CpuInfo {
     }
 }
 
-/// Reads `/proc/cpuinfo`; an absent file says nothing.
-pub fn read(reader: &mut Reader<'_>) -> CpuInfo {
-    parse(&reader.text("/proc/cpuinfo").unwrap_or_default())
+/// Reads `/proc/cpuinfo`, or a copy of it that was given alone.
+#[must_use]
+pub fn read(reader: &Reader<'_>) -> CpuInfo {
+    if let Some(text) = reader.text("/proc/cpuinfo") {
+        return parse(&text);
+    }
+    let copy = reader.source.documents(DocumentKind::ProcCpuinfo).next();
+    copy.map(|document| parse(&String::from_utf8_lossy(&document.bytes)))
+        .unwrap_or_default()
 }
 
 /// Decodes the text of `/proc/cpuinfo`.

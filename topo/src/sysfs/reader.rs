@@ -38,10 +38,15 @@ impl<'a> Reader<'a> {
         });
     }
 
-    /// Text of a file, trimmed.
+    /// Text of a file, trimmed; some captures end each file with a NUL, which is trimmed too.
     #[must_use]
     pub fn text(&self, path: &str) -> Option<String> {
-        self.source.text(path)
+        let mut text = self.source.text(path)?;
+        if text.ends_with('\0') {
+            let kept = text.trim_end_matches(|c: char| c == '\0' || c.is_whitespace()).len();
+            text.truncate(kept);
+        }
+        Some(text)
     }
 
     /// Text of a file when it is not empty, trimmed.
