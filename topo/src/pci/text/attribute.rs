@@ -129,7 +129,7 @@ fn capability(value: &[u8], function: &mut Function, facts: &mut Facts) -> Resul
     let body = after(value, b"] ").unwrap_or_default();
     if let Some(express) = body.strip_prefix(b"Express ") {
         function.port_type = port_type(express);
-    } else if let Some(serial) = body.strip_prefix(b"Device Serial Number ") {
+    } else if let Some(serial) = body.strip_prefix(b"Device Serial Number ").filter(|_| has_version(value)) {
         function.serial = Some(serial_number(serial).ok_or("Device Serial Number: eight bytes")?);
     } else if let Some(name) = body.strip_prefix(b"Subsystem: ")
         && function.subsystem_vendor.is_none()
@@ -138,6 +138,12 @@ fn capability(value: &[u8], function: &mut Function, facts: &mut Facts) -> Resul
         subsystem(name, function);
     }
     Ok(())
+}
+
+/// Whether the bracket tells the capability's version, `[148 v1]`. Versions of `lspci` before that
+/// printed serial numbers in the other byte order.
+fn has_version(value: &[u8]) -> bool {
+    split_once(value, b"]").is_some_and(|(bracket, _)| find(bracket, b" v").is_some())
 }
 
 /// The words `lspci` has for device/port types.
@@ -200,10 +206,13 @@ fn inside_capability(text: &[u8], function: &mut Function) -> Result<(), Unread>
             b'-' => Some(false),
             _ => None,
         });
+    } else if is(b"IOVCtl:") && find(text, b"Enable-").is_some() {
+        function.vfs_enabled = Some(0);
     } else if is(b"Initial VFs:") {
         let told = |key: &[u8]| number(after(text, key)?).and_then(|count| u16::try_from(count).ok());
         function.vfs_total = told(b"Total VFs: ");
-        function.vfs_enabled = told(b"Number of VFs: ");
+        // The number stays in its register while the control bit above says off.
+        function.vfs_enabled = function.vfs_enabled.or_else(|| told(b"Number of VFs: "));
     }
     Ok(())
 }

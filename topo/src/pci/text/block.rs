@@ -233,6 +233,10 @@ impl Block<'_> {
         if let Some(record) = record {
             record.finish(&mut function, &mut facts);
         }
+        if matches!(function.subsystem_vendor, Some(0 | 0xffff)) {
+            // Registers that nobody has written.
+            (function.subsystem_vendor, function.subsystem_device) = (None, None);
+        }
         if facts.verbose {
             function.header_type = merge::header_type(&function, &facts);
         }

@@ -1,6 +1,7 @@
 //! Two accounts of one function become one: hex rows win for registers, the first account for the rest.
 
-use super::super::function::{Class, Function, Link};
+use super::super::function::{Bdf, Class, Function, Link};
+use super::super::{config, link};
 use super::rows::Rows;
 use super::{Facts, damage};
 use crate::evidence::Damage;
@@ -9,19 +10,65 @@ use crate::evidence::Damage;
 ///
 /// Where bytes are missing in the middle, two decodes with opposite fillings tell which fields do
 /// not depend on them; the others stay unknown. The kept bytes end at the first missing one.
-pub(super) fn from_rows(rows: &Rows, bdf: super::super::function::Bdf, line: u64) -> (Function, Facts) {
-    let mut function = Function {
-        bdf,
-        ..Function::default()
+/// What is odd inside the configuration space is for whoever decodes the kept bytes to report.
+pub(super) fn from_rows(rows: &Rows, bdf: Bdf, line: u64) -> (Function, Facts) {
+    let decoded = |bytes: &[u8]| {
+        let mut function = Function {
+            bdf,
+            ..Function::default()
+        };
+        link::fill(&mut function, &config::decode(bytes).value);
+        function
     };
-    function.config = Some(rows.intact().to_vec());
+    let mut function = if rows.has_holes() {
+        agreed(decoded(&rows.filled(0)), &decoded(&rows.filled(0xff)))
+    } else {
+        decoded(rows.intact())
+    };
+    let unanswered = !rows.intact().is_empty() && rows.intact().iter().all(|byte| *byte == 0xff);
+    if unanswered {
+        function = Function {
+            bdf,
+            ..Function::default()
+        };
+    } else if (function.vendor, function.device) == (Some(0xffff), Some(0xffff)) {
+        // Virtual functions read so (SR-IOV 1.1, 3.4.1.1); the text has the kernel's word for them.
+        (function.vendor, function.device) = (None, None);
+    }
+    function.config = Some(rows.intact().to_vec()).filter(|bytes| !bytes.is_empty());
     let facts = Facts {
         line,
-        interface_told: true,
+        interface_told: function.class.is_some(),
         hex: true,
+        unanswered,
         ..Facts::default()
     };
     (function, facts)
+}
+
+/// The fields in which both decodes agree.
+fn agreed(mut one: Function, other: &Function) -> Function {
+    macro_rules! keep {
+        ($($field:ident),* $(,)?) => {$(
+            if one.$field != other.$field {
+                one.$field = None;
+            }
+        )*};
+    }
+    keep!(
+        vendor, device, subsystem_vendor, subsystem_device, class, revision, header_type, buses, port_type,
+        max_payload, max_payload_supported, max_read_request, slot_number, slot_occupied, vfs_total,
+        vfs_enabled, serial,
+    );
+    if let (Some(link), Some(other)) = (&mut one.link, other.link) {
+        let same = link.status == other.status && link.down == other.down;
+        link.capability = link.capability.filter(|_| link.capability == other.capability);
+        link.status = link.status.filter(|_| same);
+        link.down &= same;
+    } else {
+        one.link = None;
+    }
+    one
 }
 
 /// Header type of a function that was printed with `-v` or more: bridges show their buses.
