@@ -32,12 +32,21 @@ fn only(text: &[u8], hex: bool) -> Vec<u8> {
 fn functions(text: &[u8], name: &str) -> BTreeMap<Bdf, Function> {
     let listing = text::parse(text);
     assert_eq!(listing.damage, [], "{name}");
-    listing.value.functions.into_iter().map(|function| (function.bdf, function)).collect()
+    listing
+        .value
+        .functions
+        .into_iter()
+        .map(|function| (function.bdf, function))
+        .collect()
 }
 
 /// Compares every register both can tell; returns how many values agreed.
 fn compare(text: &BTreeMap<Bdf, Function>, hex: &BTreeMap<Bdf, Function>, name: &str) -> usize {
-    assert_eq!(text.keys().collect::<Vec<_>>(), hex.keys().collect::<Vec<_>>(), "{name}");
+    assert_eq!(
+        text.keys().collect::<Vec<_>>(),
+        hex.keys().collect::<Vec<_>>(),
+        "{name}"
+    );
     let mut agreed = 0;
     for (bdf, text) in text {
         let hex = &hex[bdf];
@@ -54,8 +63,22 @@ fn compare(text: &BTreeMap<Bdf, Function>, hex: &BTreeMap<Bdf, Function>, name: 
         if hex.vendor.is_some() {
             same!(vendor, device);
         }
-        same!(subsystem_vendor, subsystem_device, revision, header_type, buses, port_type, link);
-        same!(max_payload, max_payload_supported, max_read_request, slot_number, slot_occupied);
+        same!(
+            subsystem_vendor,
+            subsystem_device,
+            revision,
+            header_type,
+            buses,
+            port_type,
+            link
+        );
+        same!(
+            max_payload,
+            max_payload_supported,
+            max_read_request,
+            slot_number,
+            slot_occupied
+        );
         same!(vfs_total, vfs_enabled, serial);
         if let Some(class) = text.class {
             assert_eq!(class.kind(), hex.class.unwrap().kind(), "class of {bdf} of {name}");
@@ -66,7 +89,15 @@ fn compare(text: &BTreeMap<Bdf, Function>, hex: &BTreeMap<Bdf, Function>, name: 
                 assert_eq!(text.$field.is_some(), hex.$field.is_some(), "{} of {bdf} of {name}", stringify!($field));
             )*};
         }
-        both!(header_type, buses, port_type, link, max_payload, max_payload_supported, max_read_request);
+        both!(
+            header_type,
+            buses,
+            port_type,
+            link,
+            max_payload,
+            max_payload_supported,
+            max_read_request
+        );
         both!(slot_number, slot_occupied, vfs_total, vfs_enabled);
     }
     agreed
@@ -82,7 +113,10 @@ fn text_and_hex_rows_of_two_hosts_agree() {
             eprintln!("xz absent: 1 case not run");
             continue;
         };
-        let (text, hex) = (functions(&only(&mixed, false), host), functions(&only(&mixed, true), host));
+        let (text, hex) = (
+            functions(&only(&mixed, false), host),
+            functions(&only(&mixed, true), host),
+        );
         let agreed = compare(&text, &hex, host);
         assert!(agreed >= 80, "{host}: {agreed}");
         let merged = functions(&mixed, host);
@@ -108,13 +142,33 @@ fn text_and_hex_rows_of_the_virtual_machines_agree() {
             let record = &records[bdf];
             assert_eq!(record.class, full.class, "{bdf}");
             assert_eq!((record.vendor, record.device), (full.vendor, full.device), "{bdf}");
-            assert_eq!((record.subsystem_vendor, record.subsystem_device), (full.subsystem_vendor, full.subsystem_device));
-            assert_eq!((record.iommu_group, record.numa_node), (full.iommu_group, full.numa_node), "{bdf}");
-            assert_eq!((&record.driver, &record.physical_slot), (&full.driver, &full.physical_slot), "{bdf}");
-            assert_eq!((brief[bdf].vendor, brief[bdf].device), (full.vendor, full.device), "{bdf}");
+            assert_eq!(
+                (record.subsystem_vendor, record.subsystem_device),
+                (full.subsystem_vendor, full.subsystem_device)
+            );
+            assert_eq!(
+                (record.iommu_group, record.numa_node),
+                (full.iommu_group, full.numa_node),
+                "{bdf}"
+            );
+            assert_eq!(
+                (&record.driver, &record.physical_slot),
+                (&full.driver, &full.physical_slot),
+                "{bdf}"
+            );
+            assert_eq!(
+                (brief[bdf].vendor, brief[bdf].device),
+                (full.vendor, full.device),
+                "{bdf}"
+            );
             assert_eq!(brief[bdf].name, full.name, "{bdf}");
         }
-        let together = [read("lspci-nnD.txt"), read("lspci-vvvnn.txt"), read("lspci-tvnn.txt"), read("lspci-xxxx.txt")];
+        let together = [
+            read("lspci-nnD.txt"),
+            read("lspci-vvvnn.txt"),
+            read("lspci-tvnn.txt"),
+            read("lspci-xxxx.txt"),
+        ];
         let merged = functions(&together.join(&b'\n'), &name);
         compare(&text, &merged, &name);
     }
@@ -152,11 +206,34 @@ fn a_text_of_two_sockets_tells_nodes_slots_and_links() {
     };
     let all = functions(&text, "2s-broadwell");
     assert_eq!(all.len(), 201);
-    let lines = |mark: &str| String::from_utf8_lossy(&text).lines().filter(|line| line.contains(mark)).count();
-    assert_eq!(all.values().filter(|function| function.numa_node.is_some()).count(), lines("NUMA node:"));
-    assert_eq!(all.values().filter(|function| function.label.is_some()).count(), lines("DeviceName:"));
-    assert_eq!(all.values().filter(|function| function.buses.is_some()).count(), lines("\tBus: primary"));
-    assert_eq!(all.values().filter(|function| function.driver.is_some()).count(), lines("driver in use"));
-    assert_eq!(all.values().filter(|function| function.slot_number.is_some()).count(), lines("\t\t\tSlot #"));
-    assert!(all.values().all(|function| function.class_name.is_some() && function.name.is_some()));
+    let lines = |mark: &str| {
+        String::from_utf8_lossy(&text)
+            .lines()
+            .filter(|line| line.contains(mark))
+            .count()
+    };
+    assert_eq!(
+        all.values().filter(|function| function.numa_node.is_some()).count(),
+        lines("NUMA node:")
+    );
+    assert_eq!(
+        all.values().filter(|function| function.label.is_some()).count(),
+        lines("DeviceName:")
+    );
+    assert_eq!(
+        all.values().filter(|function| function.buses.is_some()).count(),
+        lines("\tBus: primary")
+    );
+    assert_eq!(
+        all.values().filter(|function| function.driver.is_some()).count(),
+        lines("driver in use")
+    );
+    assert_eq!(
+        all.values().filter(|function| function.slot_number.is_some()).count(),
+        lines("\t\t\tSlot #")
+    );
+    assert!(
+        all.values()
+            .all(|function| function.class_name.is_some() && function.name.is_some())
+    );
 }

@@ -27,7 +27,10 @@ fn dumps(corpus: &Path, scratch: &Path) -> Vec<(String, Vec<u8>)> {
 fn lspci(text: &[u8], scratch: &Path, options: &[&str]) -> String {
     let file = scratch.join("dump");
     // `lspci` refuses a file with lines over 254 bytes; it needs only their start.
-    let short: Vec<&[u8]> = text.split(|byte| *byte == b'\n').map(|line| &line[..line.len().min(200)]).collect();
+    let short: Vec<&[u8]> = text
+        .split(|byte| *byte == b'\n')
+        .map(|line| &line[..line.len().min(200)])
+        .collect();
     std::fs::write(&file, short.join(&b'\n')).unwrap();
     let arguments = [&["-F", file.to_str().unwrap()], options].concat();
     String::from_utf8(output("lspci", &arguments).unwrap()).unwrap()

@@ -83,7 +83,12 @@ impl<'a> Context<'a> {
             return None;
         }
         let bytes = self.space.get(start..end)?;
-        Some(bytes.iter().rev().fold(0, |value, byte| (value << 8) | u64::from(*byte)))
+        Some(
+            bytes
+                .iter()
+                .rev()
+                .fold(0, |value, byte| (value << 8) | u64::from(*byte)),
+        )
     }
 
     /// As [`Context::read`], 0 where there are no bytes.
@@ -303,8 +308,7 @@ impl Register {
     /// Whether this function has the register at all, as far as its bytes can be read.
     #[must_use]
     pub fn applies(&self, cx: &Context<'_>) -> bool {
-        self.when
-            .is_none_or(|when| when(cx, cx.peek(self.offset, self.width)))
+        self.when.is_none_or(|when| when(cx, cx.peek(self.offset, self.width)))
     }
 
     /// First byte after the register, from the start of the structure.
@@ -520,15 +524,20 @@ impl fmt::Display for DecodedRegister {
 mod tests {
     use super::*;
 
-    const MIXED: Register = Register::new(0, 4, "Mixed", &[
-        flag(0, "A"),
-        active_low(1, "B"),
-        note(2, "Noted"),
-        dec(7, 4, "Count"),
-        flag(8, "C").lead("Group"),
-        flag(9, "D").lead("Group"),
-        hex(31, 16, 4, "Id").bare(),
-    ]);
+    const MIXED: Register = Register::new(
+        0,
+        4,
+        "Mixed",
+        &[
+            flag(0, "A"),
+            active_low(1, "B"),
+            note(2, "Noted"),
+            dec(7, 4, "Count"),
+            flag(8, "C").lead("Group"),
+            flag(9, "D").lead("Group"),
+            hex(31, 16, 4, "Id").bare(),
+        ],
+    );
 
     #[test]
     fn rows_print_as_flags_groups_and_values() {

@@ -342,10 +342,17 @@ fn broken(decoded: &mut Decoded<Config>, from: usize, to: usize, extended: bool,
         BreakKind::Unreadable => "all ones",
         BreakKind::OutOfSpace => "a place where there can be none",
     };
-    let what = if extended { "list of extended capabilities" } else { "list of capabilities" };
-    decoded
-        .damage
-        .push(damage(what, from, "the next capability or 0", &format!("{to:#x}: {seen}")));
+    let what = if extended {
+        "list of extended capabilities"
+    } else {
+        "list of capabilities"
+    };
+    decoded.damage.push(damage(
+        what,
+        from,
+        "the next capability or 0",
+        &format!("{to:#x}: {seen}"),
+    ));
     decoded.value.breaks.push(Break {
         offset: u16::try_from(to).unwrap_or(u16::MAX),
         extended,

@@ -174,71 +174,96 @@ fn address<S: Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error>
 
 const DEVSEL: &[(u64, &str)] = &[(0, "fast"), (1, "medium"), (2, "slow")];
 
-const COMMAND: Register = Register::new(4, 2, "Control", &[
-    flag(0, "I/O"),
-    flag(1, "Mem"),
-    flag(2, "BusMaster"),
-    flag(3, "SpecCycle"),
-    flag(4, "MemWINV"),
-    flag(5, "VGASnoop"),
-    flag(6, "ParErr"),
-    flag(7, "Stepping"),
-    flag(8, "SERR"),
-    flag(9, "FastB2B"),
-    flag(10, "DisINTx"),
-]);
-const STATUS: Register = Register::new(6, 2, "Status", &[
-    flag(4, "Cap"),
-    flag(5, "66MHz"),
-    flag(6, "UDF"),
-    flag(7, "FastB2B"),
-    flag(8, "ParErr"),
-    DEVSEL_TIMING,
-    flag(11, ">TAbort"),
-    flag(12, "<TAbort"),
-    flag(13, "<MAbort"),
-    flag(14, ">SERR"),
-    flag(15, "<PERR"),
-    flag(3, "INTx"),
-]);
+const COMMAND: Register = Register::new(
+    4,
+    2,
+    "Control",
+    &[
+        flag(0, "I/O"),
+        flag(1, "Mem"),
+        flag(2, "BusMaster"),
+        flag(3, "SpecCycle"),
+        flag(4, "MemWINV"),
+        flag(5, "VGASnoop"),
+        flag(6, "ParErr"),
+        flag(7, "Stepping"),
+        flag(8, "SERR"),
+        flag(9, "FastB2B"),
+        flag(10, "DisINTx"),
+    ],
+);
+const STATUS: Register = Register::new(
+    6,
+    2,
+    "Status",
+    &[
+        flag(4, "Cap"),
+        flag(5, "66MHz"),
+        flag(6, "UDF"),
+        flag(7, "FastB2B"),
+        flag(8, "ParErr"),
+        DEVSEL_TIMING,
+        flag(11, ">TAbort"),
+        flag(12, "<TAbort"),
+        flag(13, "<MAbort"),
+        flag(14, ">SERR"),
+        flag(15, "<PERR"),
+        flag(3, "INTx"),
+    ],
+);
 const DEVSEL_TIMING: Field = words(10, 9, "DEVSEL", DEVSEL, "??");
-const SECONDARY_STATUS: Register = Register::new(0x1e, 2, "Secondary status", &[
-    flag(5, "66MHz"),
-    flag(7, "FastB2B"),
-    flag(8, "ParErr"),
-    DEVSEL_TIMING,
-    flag(11, ">TAbort"),
-    flag(12, "<TAbort"),
-    flag(13, "<MAbort"),
-    flag(14, "<SERR"),
-    flag(15, "<PERR"),
-]);
-const BRIDGE_CONTROL: Register = Register::new(0x3e, 2, "BridgeCtl", &[
-    flag(0, "Parity"),
-    flag(1, "SERR"),
-    flag(2, "NoISA"),
-    flag(3, "VGA"),
-    flag(4, "VGA16"),
-    flag(5, "MAbort"),
-    flag(6, ">Reset"),
-    flag(7, "FastB2B"),
-    flag(8, "PriDiscTmr"),
-    flag(9, "SecDiscTmr"),
-    flag(10, "DiscTmrStat"),
-    flag(11, "DiscTmrSERREn"),
-]);
-const CARDBUS_CONTROL: Register = Register::new(0x3e, 2, "BridgeCtl", &[
-    flag(0, "Parity"),
-    flag(1, "SERR"),
-    flag(2, "ISA"),
-    flag(3, "VGA"),
-    flag(5, "MAbort"),
-    flag(6, ">Reset"),
-    flag(7, "16bInt"),
-    flag(8, "Prefetch0"),
-    flag(9, "Prefetch1"),
-    flag(10, "PostWrite"),
-]);
+const SECONDARY_STATUS: Register = Register::new(
+    0x1e,
+    2,
+    "Secondary status",
+    &[
+        flag(5, "66MHz"),
+        flag(7, "FastB2B"),
+        flag(8, "ParErr"),
+        DEVSEL_TIMING,
+        flag(11, ">TAbort"),
+        flag(12, "<TAbort"),
+        flag(13, "<MAbort"),
+        flag(14, "<SERR"),
+        flag(15, "<PERR"),
+    ],
+);
+const BRIDGE_CONTROL: Register = Register::new(
+    0x3e,
+    2,
+    "BridgeCtl",
+    &[
+        flag(0, "Parity"),
+        flag(1, "SERR"),
+        flag(2, "NoISA"),
+        flag(3, "VGA"),
+        flag(4, "VGA16"),
+        flag(5, "MAbort"),
+        flag(6, ">Reset"),
+        flag(7, "FastB2B"),
+        flag(8, "PriDiscTmr"),
+        flag(9, "SecDiscTmr"),
+        flag(10, "DiscTmrStat"),
+        flag(11, "DiscTmrSERREn"),
+    ],
+);
+const CARDBUS_CONTROL: Register = Register::new(
+    0x3e,
+    2,
+    "BridgeCtl",
+    &[
+        flag(0, "Parity"),
+        flag(1, "SERR"),
+        flag(2, "ISA"),
+        flag(3, "VGA"),
+        flag(5, "MAbort"),
+        flag(6, ">Reset"),
+        flag(7, "16bInt"),
+        flag(8, "Prefetch0"),
+        flag(9, "Prefetch1"),
+        flag(10, "PostWrite"),
+    ],
+);
 
 /// Decodes as much of the header as there are bytes for.
 #[must_use]
@@ -414,7 +439,11 @@ impl Reader<'_> {
         };
         let io = |at: usize| {
             let (base, limit) = (self.cx.read(at, 4)?, self.cx.read(at.checked_add(4)?, 4)?);
-            let (mask, width) = if bits(base, 0, 0) == 1 { (0xffff_fffc, 32) } else { (0xfffc, 16) };
+            let (mask, width) = if bits(base, 0, 0) == 1 {
+                (0xffff_fffc, 32)
+            } else {
+                (0xfffc, 16)
+            };
             Some(Window {
                 base: base & mask,
                 limit: limit & mask | 3,
@@ -495,7 +524,11 @@ impl Header {
 }
 
 fn place(address: u64) -> String {
-    if address == 0 { "<unassigned>".to_owned() } else { format!("{address:08x}") }
+    if address == 0 {
+        "<unassigned>".to_owned()
+    } else {
+        format!("{address:08x}")
+    }
 }
 
 impl fmt::Display for Bar {
@@ -519,7 +552,11 @@ impl fmt::Display for Bar {
             let prefetch = if self.prefetchable { "" } else { "non-" };
             write!(f, "Memory at {} ({width}, {prefetch}prefetchable)", place(self.address))?;
         }
-        if self.enabled { Ok(()) } else { f.write_str(" [disabled]") }
+        if self.enabled {
+            Ok(())
+        } else {
+            f.write_str(" [disabled]")
+        }
     }
 }
 

@@ -138,7 +138,13 @@ pub fn supported_speeds(config: &Config) -> Vec<u32> {
     let vector = config.express("LnkCap2").map_or(0, |register| register.bits(7, 1));
     let most = config.express("LnkCap").map_or(0, |register| register.bits(3, 0));
     (1..=7_u64)
-        .filter(|code| if vector == 0 { *code <= most } else { vector >> (code - 1) & 1 == 1 })
+        .filter(|code| {
+            if vector == 0 {
+                *code <= most
+            } else {
+                vector >> (code - 1) & 1 == 1
+            }
+        })
         .filter_map(speed_of_code)
         .collect()
 }
@@ -199,7 +205,10 @@ fn fill_express(function: &mut Function, config: &Config) {
 
 fn fill_extended(function: &mut Function, config: &Config) {
     if let Some(serial) = config.extended_capability(ecaps::SERIAL_NUMBER) {
-        set(&mut function.serial, serial.register("Serial").map(|serial| serial.value));
+        set(
+            &mut function.serial,
+            serial.register("Serial").map(|serial| serial.value),
+        );
     }
     if let Some(virtual_functions) = config.extended_capability(ecaps::SR_IOV) {
         let count = |name: &str| u16::try_from(virtual_functions.register(name)?.value).ok();

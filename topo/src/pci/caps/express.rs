@@ -11,13 +11,18 @@ use super::Layout;
 /// The PCI Express capability.
 pub(crate) const EXPRESS: Layout = Layout::new("Express", REGISTERS).heading(FLAGS);
 
-const FLAGS: Register = Register::new(2, 2, "PCIeCap", &[
-    text(3, 0, "Version", |v| format!("v{v}")).bare(),
-    text(7, 4, "Type", port_name).bare(),
-    flag(8, "Slot").when(|cx, _| below(cx)),
-    dec(13, 9, "IntMsgNum"),
-    note(15, "FLIT Mode Supported"),
-]);
+const FLAGS: Register = Register::new(
+    2,
+    2,
+    "PCIeCap",
+    &[
+        text(3, 0, "Version", |v| format!("v{v}")).bare(),
+        text(7, 4, "Type", port_name).bare(),
+        flag(8, "Slot").when(|cx, _| below(cx)),
+        dec(13, 9, "IntMsgNum"),
+        note(15, "FLIT Mode Supported"),
+    ],
+);
 
 /// The device/port type in words.
 fn port_name(code: u64) -> String {
@@ -220,7 +225,13 @@ const LINK_CAPABILITIES: &[Field] = &[
     text(31, 24, "Port", |v| format!("#{v}")),
     text(3, 0, "Speed", |v| speed(v).to_owned()),
     text(9, 4, "Width", |v| format!("x{v}")),
-    words(11, 10, "ASPM", &[(0, "not supported"), (1, "L0s"), (2, "L1"), (3, "L0s L1")], ""),
+    words(
+        11,
+        10,
+        "ASPM",
+        &[(0, "not supported"), (1, "L0s"), (2, "L1"), (3, "L0s L1")],
+        "",
+    ),
     words(14, 12, "Exit Latency L0s", LATENCY_L0S, "").when(|_, v| bits(v, 10, 10) == 1),
     words(17, 15, "L1", LATENCY_L1, "").when(|_, v| bits(v, 11, 10) == 3),
     words(17, 15, "Exit Latency L1", LATENCY_L1, "").when(|_, v| bits(v, 11, 10) == 2),
@@ -236,7 +247,12 @@ const LINK_CONTROL: &[Field] = &[
         1,
         0,
         "ASPM",
-        &[(0, "Disabled"), (1, "L0s Enabled"), (2, "L1 Enabled"), (3, "L0s L1 Enabled")],
+        &[
+            (0, "Disabled"),
+            (1, "L0s Enabled"),
+            (2, "L1 Enabled"),
+            (3, "L0s L1 Enabled"),
+        ],
         "",
     ),
     words(3, 3, "RCB", &[(0, "64 bytes"), (1, "128 bytes")], "").when(|cx, _| is(cx, &[RP, EP, LEGACY, PCI])),
@@ -357,18 +373,26 @@ const DEVICE_CAPABILITIES_2: &[Field] = &[
     flag(12, "TPHComp").when(tph_completer),
     flag(13, "ExtTPHComp").when(tph_completer),
     flag(5, "ARIFwd").when(|cx, _| is(cx, &[RP, DOWN])),
-    flag(6, "Routing").lead("AtomicOpsCap").when(|cx, _| is(cx, &[RP, UP, DOWN])),
+    flag(6, "Routing")
+        .lead("AtomicOpsCap")
+        .when(|cx, _| is(cx, &[RP, UP, DOWN])),
     flag(7, "32bit").lead("AtomicOpsCap").when(|cx, _| atomic_completer(cx)),
     flag(8, "64bit").lead("AtomicOpsCap").when(|cx, _| atomic_completer(cx)),
-    flag(9, "128bitCAS").lead("AtomicOpsCap").when(|cx, _| atomic_completer(cx)),
+    flag(9, "128bitCAS")
+        .lead("AtomicOpsCap")
+        .when(|cx, _| atomic_completer(cx)),
 ];
 
 const DEVICE_CONTROL_2: &[Field] = &[
     words(3, 0, "Completion Timeout", TIMEOUTS, "Unknown"),
     flag(4, "TimeoutDis"),
     flag(5, "ARIFwd").when(|cx, _| is(cx, &[RP, DOWN])),
-    flag(6, "ReqEn").lead("AtomicOpsCtl").when(|cx, _| is(cx, &[RP, EP, RCIEP, LEGACY])),
-    flag(7, "EgressBlck").lead("AtomicOpsCtl").when(|cx, _| is(cx, &[RP, UP, DOWN])),
+    flag(6, "ReqEn")
+        .lead("AtomicOpsCtl")
+        .when(|cx, _| is(cx, &[RP, EP, RCIEP, LEGACY])),
+    flag(7, "EgressBlck")
+        .lead("AtomicOpsCtl")
+        .when(|cx, _| is(cx, &[RP, UP, DOWN])),
     flag(8, "IDOReq"),
     flag(9, "IDOCompl"),
     flag(10, "LTR"),
@@ -378,7 +402,12 @@ const DEVICE_CONTROL_2: &[Field] = &[
         14,
         13,
         "OBFF",
-        &[(0, "Disabled"), (1, "Via message A"), (2, "Via message B"), (3, "Via WAKE#")],
+        &[
+            (0, "Disabled"),
+            (1, "Via message A"),
+            (2, "Via message B"),
+            (3, "Via WAKE#"),
+        ],
         "",
     ),
     flag(15, "EETLPPrefixBlk"),
@@ -464,55 +493,80 @@ const LINK_STATUS_2: &[Field] = &[
 const REGISTERS: &[Register] = &[
     Register::new(0x04, 4, "DevCap", DEVICE_CAPABILITIES),
     Register::new(0x08, 2, "DevCtl", DEVICE_CONTROL),
-    Register::new(0x0a, 2, "DevSta", &[
-        flag(0, "CorrErr"),
-        flag(1, "NonFatalErr"),
-        flag(2, "FatalErr"),
-        flag(3, "UnsupReq"),
-        flag(4, "AuxPwr"),
-        flag(5, "TransPend"),
-    ]),
+    Register::new(
+        0x0a,
+        2,
+        "DevSta",
+        &[
+            flag(0, "CorrErr"),
+            flag(1, "NonFatalErr"),
+            flag(2, "FatalErr"),
+            flag(3, "UnsupReq"),
+            flag(4, "AuxPwr"),
+            flag(5, "TransPend"),
+        ],
+    ),
     Register::new(0x0c, 4, "LnkCap", LINK_CAPABILITIES).when(|cx, _| has_link(cx)),
     Register::new(0x10, 2, "LnkCtl", LINK_CONTROL).when(|cx, _| has_link(cx)),
-    Register::new(0x12, 2, "LnkSta", &[
-        computed(3, 0, "Speed", trained_speed),
-        computed(9, 4, "Width", trained_width),
-        flag(10, "TrErr"),
-        flag(11, "Train"),
-        flag(12, "SlotClk"),
-        flag(13, "DLActive"),
-        flag(14, "BWMgmt"),
-        flag(15, "ABWMgmt"),
-    ])
+    Register::new(
+        0x12,
+        2,
+        "LnkSta",
+        &[
+            computed(3, 0, "Speed", trained_speed),
+            computed(9, 4, "Width", trained_width),
+            flag(10, "TrErr"),
+            flag(11, "Train"),
+            flag(12, "SlotClk"),
+            flag(13, "DLActive"),
+            flag(14, "BWMgmt"),
+            flag(15, "ABWMgmt"),
+        ],
+    )
     .when(|cx, _| has_link(cx)),
     Register::new(0x14, 4, "SltCap", SLOT_CAPABILITIES).when(|cx, _| has_slot(cx)),
     Register::new(0x18, 2, "SltCtl", SLOT_CONTROL).when(|cx, _| has_slot(cx)),
     Register::new(0x1a, 2, "SltSta", SLOT_STATUS).when(|cx, _| has_slot(cx)),
     Register::new(0x1e, 2, "RootCap", &[flag(0, "CRSVisible")]).when(|cx, _| is(cx, &[RP, RCEC])),
-    Register::new(0x1c, 2, "RootCtl", &[
-        flag(0, "ErrCorrectable"),
-        flag(1, "ErrNon-Fatal"),
-        flag(2, "ErrFatal"),
-        flag(3, "PMEIntEna"),
-        flag(4, "CRSVisible"),
-    ])
+    Register::new(
+        0x1c,
+        2,
+        "RootCtl",
+        &[
+            flag(0, "ErrCorrectable"),
+            flag(1, "ErrNon-Fatal"),
+            flag(2, "ErrFatal"),
+            flag(3, "PMEIntEna"),
+            flag(4, "CRSVisible"),
+        ],
+    )
     .when(|cx, _| is(cx, &[RP, RCEC])),
-    Register::new(0x20, 4, "RootSta", &[
-        text(15, 0, "PME ReqID", |v| format!("{v:04x}")),
-        flag(16, "PMEStatus"),
-        flag(17, "PMEPending"),
-    ])
+    Register::new(
+        0x20,
+        4,
+        "RootSta",
+        &[
+            text(15, 0, "PME ReqID", |v| format!("{v:04x}")),
+            flag(16, "PMEStatus"),
+            flag(17, "PMEPending"),
+        ],
+    )
     .when(|cx, _| is(cx, &[RP, RCEC])),
     Register::new(0x24, 4, "DevCap2", DEVICE_CAPABILITIES_2).when(|cx, _| second(cx)),
     Register::new(0x28, 2, "DevCtl2", DEVICE_CONTROL_2).when(|cx, _| second(cx)),
     // reserved, and so 0, before PCIe 3.0
-    Register::new(0x2c, 4, "LnkCap2", &[
-        text(7, 1, "Supported Link Speeds", supported_speeds),
-        flag(8, "Crosslink"),
-        flag(23, "Retimer"),
-        flag(24, "2Retimers"),
-        flag(31, "DRS"),
-    ])
+    Register::new(
+        0x2c,
+        4,
+        "LnkCap2",
+        &[
+            text(7, 1, "Supported Link Speeds", supported_speeds),
+            flag(8, "Crosslink"),
+            flag(23, "Retimer"),
+            flag(24, "2Retimers"),
+            flag(31, "DRS"),
+        ],
+    )
     .when(|cx, value| second(cx) && has_link(cx) && value != 0),
     Register::new(0x30, 2, "LnkCtl2", LINK_CONTROL_2).when(|cx, _| second(cx) && has_link(cx)),
     Register::new(0x32, 2, "LnkSta2", LINK_STATUS_2).when(|cx, _| second(cx) && has_link(cx)),

@@ -19,22 +19,27 @@ fn revision(cx: &Context<'_>) -> u64 {
     bits(cx.peek(4, 4), 19, 16)
 }
 
-const KIND: Register = Register::new(8, 2, "DVSECID", &[text(15, 0, "Kind", |id| {
-    match id {
-        0 => "PCIe DVSEC for CXL Devices",
-        2 => "Non-CXL Function Map DVSEC",
-        3 => "CXL Extensions DVSEC for Ports",
-        4 => "GPF DVSEC for CXL Ports",
-        5 => "GPF DVSEC for CXL Devices",
-        7 => "PCIe DVSEC for Flex Bus Port",
-        8 => "Register Locator DVSEC",
-        9 => "MLD DVSEC",
-        0xa => "PCIe DVSEC for Test Capability",
-        _ => return format!("Unknown ID {id:04x}"),
-    }
-    .to_owned()
-})
-.bare()])
+const KIND: Register = Register::new(
+    8,
+    2,
+    "DVSECID",
+    &[text(15, 0, "Kind", |id| {
+        match id {
+            0 => "PCIe DVSEC for CXL Devices",
+            2 => "Non-CXL Function Map DVSEC",
+            3 => "CXL Extensions DVSEC for Ports",
+            4 => "GPF DVSEC for CXL Ports",
+            5 => "GPF DVSEC for CXL Devices",
+            7 => "PCIe DVSEC for Flex Bus Port",
+            8 => "Register Locator DVSEC",
+            9 => "MLD DVSEC",
+            0xa => "PCIe DVSEC for Test Capability",
+            _ => return format!("Unknown ID {id:04x}"),
+        }
+        .to_owned()
+    })
+    .bare()],
+)
 .unlabelled();
 
 /// Decodes the CXL structure of this DVSEC.
@@ -66,61 +71,97 @@ fn device_2(cx: &Context<'_>, _: u64) -> bool {
 }
 
 const DEVICE: &[Register] = &[
-    Register::new(0x0a, 2, "CXLCap", &[
-        flag(0, "Cache"),
-        flag(1, "IO"),
-        flag(2, "Mem"),
-        flag(3, "MemHWInit"),
-        dec(5, 4, "HDMCount"),
-        flag(14, "Viral"),
-    ])
+    Register::new(
+        0x0a,
+        2,
+        "CXLCap",
+        &[
+            flag(0, "Cache"),
+            flag(1, "IO"),
+            flag(2, "Mem"),
+            flag(3, "MemHWInit"),
+            dec(5, 4, "HDMCount"),
+            flag(14, "Viral"),
+        ],
+    )
     .when(device_1),
-    Register::new(0x0c, 2, "CXLCtl", &[
-        flag(0, "Cache"),
-        flag(1, "IO"),
-        flag(2, "Mem"),
-        dec(7, 3, "CacheSFCov"),
-        dec(10, 8, "CacheSFGran"),
-        flag(11, "CacheClean"),
-        flag(14, "Viral"),
-    ])
+    Register::new(
+        0x0c,
+        2,
+        "CXLCtl",
+        &[
+            flag(0, "Cache"),
+            flag(1, "IO"),
+            flag(2, "Mem"),
+            dec(7, 3, "CacheSFCov"),
+            dec(10, 8, "CacheSFGran"),
+            flag(11, "CacheClean"),
+            flag(14, "Viral"),
+        ],
+    )
     .when(device_1),
     Register::new(0x0e, 2, "CXLSta", &[flag(14, "Viral")]).when(device_1),
-    Register::new(0x10, 2, "CXLCtl2", &[
-        flag(0, "DisableCaching"),
-        flag(1, "InitCacheWB&Inval"),
-        flag(2, "InitRst"),
-        flag(3, "RstMemClrEn"),
-        flag(4, "DesiredVolatileHDMStateAfterHotReset").when(|cx, _| revision(cx) >= 2),
-    ])
+    Register::new(
+        0x10,
+        2,
+        "CXLCtl2",
+        &[
+            flag(0, "DisableCaching"),
+            flag(1, "InitCacheWB&Inval"),
+            flag(2, "InitRst"),
+            flag(3, "RstMemClrEn"),
+            flag(4, "DesiredVolatileHDMStateAfterHotReset").when(|cx, _| revision(cx) >= 2),
+        ],
+    )
     .when(device_1),
-    Register::new(0x12, 2, "CXLSta2", &[
-        flag(1, "ResetComplete"),
-        flag(2, "ResetError"),
-        flag(15, "PMComplete"),
-    ])
+    Register::new(
+        0x12,
+        2,
+        "CXLSta2",
+        &[flag(1, "ResetComplete"), flag(2, "ResetError"), flag(15, "PMComplete")],
+    )
     .when(device_1),
-    Register::new(0x16, 2, "CXLCap2", &[computed(15, 0, "Cache", |_, v| {
-        let size = bits(v, 15, 8);
-        match bits(v, 3, 0) {
-            0 => "Cache Size Not Reported".to_owned(),
-            1 => format!("Cache Size: {:08x}", size << 16),
-            2 => format!("Cache Size: {:08x}", size << 20),
-            unit => format!("Cache Size: {size} of unknown unit size ({unit})"),
-        }
-    })
-    .bare()])
+    Register::new(
+        0x16,
+        2,
+        "CXLCap2",
+        &[computed(15, 0, "Cache", |_, v| {
+            let size = bits(v, 15, 8);
+            match bits(v, 3, 0) {
+                0 => "Cache Size Not Reported".to_owned(),
+                1 => format!("Cache Size: {:08x}", size << 16),
+                2 => format!("Cache Size: {:08x}", size << 20),
+                unit => format!("Cache Size: {size} of unknown unit size ({unit})"),
+            }
+        })
+        .bare()],
+    )
     .when(device_1),
-    Register::new(0x18, 8, "Range1", &[RANGE[0], RANGE[1], RANGE[2], RANGE[3], RANGE[4], RANGE[5], RANGE[6]])
-        .when(device_1),
-    Register::new(0x28, 8, "Range2", &[RANGE2, RANGE[1], RANGE[2], RANGE[3], RANGE[4], RANGE[5], RANGE[6]])
-        .when(device_1),
-    Register::new(0x38, 2, "CXLCap3", &[
-        flag(0, "ColdReset").lead("DefaultVolatile HDM State After"),
-        flag(1, "WarmReset").lead("DefaultVolatile HDM State After"),
-        flag(2, "HotReset").lead("DefaultVolatile HDM State After"),
-        flag(3, "HotResetConfigurability").lead("DefaultVolatile HDM State After"),
-    ])
+    Register::new(
+        0x18,
+        8,
+        "Range1",
+        &[RANGE[0], RANGE[1], RANGE[2], RANGE[3], RANGE[4], RANGE[5], RANGE[6]],
+    )
+    .when(device_1),
+    Register::new(
+        0x28,
+        8,
+        "Range2",
+        &[RANGE2, RANGE[1], RANGE[2], RANGE[3], RANGE[4], RANGE[5], RANGE[6]],
+    )
+    .when(device_1),
+    Register::new(
+        0x38,
+        2,
+        "CXLCap3",
+        &[
+            flag(0, "ColdReset").lead("DefaultVolatile HDM State After"),
+            flag(1, "WarmReset").lead("DefaultVolatile HDM State After"),
+            flag(2, "HotReset").lead("DefaultVolatile HDM State After"),
+            flag(3, "HotResetConfigurability").lead("DefaultVolatile HDM State After"),
+        ],
+    )
     .when(device_2),
 ];
 
@@ -167,21 +208,36 @@ fn range(size: u64, base: u64) -> String {
 
 const PORT: &[Register] = &[
     Register::new(0x0a, 2, "CXLPortSta", &[flag(0, "PMComplete")]),
-    Register::new(0x0c, 2, "CXLPortCtl", &[
-        flag(0, "UnmaskSBR"),
-        flag(1, "UnmaskLinkDisable"),
-        flag(2, "AltMem"),
-        flag(3, "AltBME"),
-        flag(14, "ViralEnable"),
-    ]),
-    Register::new(0x0e, 2, "AlternateBus", &[computed(15, 0, "Buses", |_, v| {
-        format!("{:02x}-{:02x}", bits(v, 7, 0), bits(v, 15, 8))
-    })
-    .bare()]),
-    Register::new(0x10, 4, "AlternateMem", &[computed(31, 0, "Memory", |_, v| {
-        format!("{:04x}-{:04x}", bits(v, 15, 0), bits(v, 31, 16))
-    })
-    .bare()]),
+    Register::new(
+        0x0c,
+        2,
+        "CXLPortCtl",
+        &[
+            flag(0, "UnmaskSBR"),
+            flag(1, "UnmaskLinkDisable"),
+            flag(2, "AltMem"),
+            flag(3, "AltBME"),
+            flag(14, "ViralEnable"),
+        ],
+    ),
+    Register::new(
+        0x0e,
+        2,
+        "AlternateBus",
+        &[computed(15, 0, "Buses", |_, v| {
+            format!("{:02x}-{:02x}", bits(v, 7, 0), bits(v, 15, 8))
+        })
+        .bare()],
+    ),
+    Register::new(
+        0x10,
+        4,
+        "AlternateMem",
+        &[computed(31, 0, "Memory", |_, v| {
+            format!("{:04x}-{:04x}", bits(v, 15, 0), bits(v, 31, 16))
+        })
+        .bare()],
+    ),
 ];
 
 fn blocks(sink: &mut Sink<'_>) {
@@ -197,23 +253,28 @@ fn blocks(sink: &mut Sink<'_>) {
     }
 }
 
-const BLOCK: Register = Register::new(0, 8, "Block", &[
-    text(2, 0, "BIR", |v| format!("bar{v}")),
-    words(
-        15,
-        8,
-        "ID",
-        &[
-            (1, "component registers"),
-            (2, "BAR virtualization"),
-            (3, "CXL device registers"),
-            (4, "CPMU registers"),
-            (0xff, "vendor-specific"),
-        ],
-        "<?>",
-    ),
-    computed(63, 16, "offset", |_, v| format!("{:016x}", v & !0xffff)),
-]);
+const BLOCK: Register = Register::new(
+    0,
+    8,
+    "Block",
+    &[
+        text(2, 0, "BIR", |v| format!("bar{v}")),
+        words(
+            15,
+            8,
+            "ID",
+            &[
+                (1, "component registers"),
+                (2, "BAR virtualization"),
+                (3, "CXL device registers"),
+                (4, "CPMU registers"),
+                (0xff, "vendor-specific"),
+            ],
+            "<?>",
+        ),
+        computed(63, 16, "offset", |_, v| format!("{:016x}", v & !0xffff)),
+    ],
+);
 
 /// Time base in bits 3:0, scale in 11:8, from 1 us to 10 s.
 fn duration(code: u64) -> String {
@@ -233,49 +294,84 @@ fn duration(code: u64) -> String {
 }
 
 const GPF_DEVICE: &[Register] = &[
-    Register::new(0x0a, 2, "GPF Phase 2 Duration", &[text(15, 0, "Duration", duration).bare()]),
-    Register::new(0x0c, 4, "GPF Phase 2 Power", &[text(31, 0, "Power", |v| format!("{v}mW")).bare()]),
+    Register::new(
+        0x0a,
+        2,
+        "GPF Phase 2 Duration",
+        &[text(15, 0, "Duration", duration).bare()],
+    ),
+    Register::new(
+        0x0c,
+        4,
+        "GPF Phase 2 Power",
+        &[text(31, 0, "Power", |v| format!("{v}mW")).bare()],
+    ),
 ];
 const GPF_PORT: &[Register] = &[
-    Register::new(0x0c, 2, "GPF Phase 1 Timeout", &[text(15, 0, "Timeout", duration).bare()]),
-    Register::new(0x0e, 2, "GPF Phase 2 Timeout", &[text(15, 0, "Timeout", duration).bare()]),
+    Register::new(
+        0x0c,
+        2,
+        "GPF Phase 1 Timeout",
+        &[text(15, 0, "Timeout", duration).bare()],
+    ),
+    Register::new(
+        0x0e,
+        2,
+        "GPF Phase 2 Timeout",
+        &[text(15, 0, "Timeout", duration).bare()],
+    ),
 ];
 
 const FLEX_BUS: &[Register] = &[
-    Register::new(0x0a, 2, "FBCap", &[
-        flag(0, "Cache"),
-        flag(1, "IO"),
-        flag(2, "Mem"),
-        flag(5, "68BFlit"),
-        flag(6, "MltLogDev"),
-        flag(13, "256BFlit").when(|cx, _| revision(cx) > 1),
-        flag(14, "PBRFlit").when(|cx, _| revision(cx) > 1),
-    ]),
-    Register::new(0x0c, 2, "FBCtl", &[
-        flag(0, "Cache"),
-        flag(1, "IO"),
-        flag(2, "Mem"),
-        flag(3, "SynHdrByp"),
-        flag(4, "DrftBuf"),
-        flag(5, "68BFlit"),
-        flag(6, "MltLogDev"),
-        flag(7, "RCD"),
-        flag(8, "Retimer1"),
-        flag(9, "Retimer2"),
-        flag(13, "256BFlit").when(|cx, _| revision(cx) > 1),
-        flag(14, "PBRFlit").when(|cx, _| revision(cx) > 1),
-    ]),
-    Register::new(0x0e, 2, "FBSta", &[
-        flag(0, "Cache"),
-        flag(1, "IO"),
-        flag(2, "Mem"),
-        flag(3, "SynHdrByp"),
-        flag(4, "DrftBuf"),
-        flag(5, "68BFlit"),
-        flag(6, "MltLogDev"),
-        flag(13, "256BFlit").when(|cx, _| revision(cx) > 1),
-        flag(14, "PBRFlit").when(|cx, _| revision(cx) > 1),
-    ]),
+    Register::new(
+        0x0a,
+        2,
+        "FBCap",
+        &[
+            flag(0, "Cache"),
+            flag(1, "IO"),
+            flag(2, "Mem"),
+            flag(5, "68BFlit"),
+            flag(6, "MltLogDev"),
+            flag(13, "256BFlit").when(|cx, _| revision(cx) > 1),
+            flag(14, "PBRFlit").when(|cx, _| revision(cx) > 1),
+        ],
+    ),
+    Register::new(
+        0x0c,
+        2,
+        "FBCtl",
+        &[
+            flag(0, "Cache"),
+            flag(1, "IO"),
+            flag(2, "Mem"),
+            flag(3, "SynHdrByp"),
+            flag(4, "DrftBuf"),
+            flag(5, "68BFlit"),
+            flag(6, "MltLogDev"),
+            flag(7, "RCD"),
+            flag(8, "Retimer1"),
+            flag(9, "Retimer2"),
+            flag(13, "256BFlit").when(|cx, _| revision(cx) > 1),
+            flag(14, "PBRFlit").when(|cx, _| revision(cx) > 1),
+        ],
+    ),
+    Register::new(
+        0x0e,
+        2,
+        "FBSta",
+        &[
+            flag(0, "Cache"),
+            flag(1, "IO"),
+            flag(2, "Mem"),
+            flag(3, "SynHdrByp"),
+            flag(4, "DrftBuf"),
+            flag(5, "68BFlit"),
+            flag(6, "MltLogDev"),
+            flag(13, "256BFlit").when(|cx, _| revision(cx) > 1),
+            flag(14, "PBRFlit").when(|cx, _| revision(cx) > 1),
+        ],
+    ),
     Register::new(0x10, 4, "FBModTS", &[hex(23, 0, 6, "Received FB Data")]).when(|cx, _| revision(cx) >= 1),
     Register::new(0x14, 4, "FBCap2", &[flag(0, "NOPHint")]).when(|cx, _| revision(cx) >= 2),
     Register::new(0x18, 4, "FBCtl2", &[flag(0, "NOPHint")]).when(|cx, _| revision(cx) >= 2),
@@ -283,8 +379,8 @@ const FLEX_BUS: &[Register] = &[
 ];
 
 /// Encodings above 16 are reserved.
-const LOGICAL_DEVICES: &[Register] = &[Register::new(0x0a, 2, "NumLogDevs", &[dec(15, 0, "Count").bare()])
-    .when(|_, count| (1..=16).contains(&count))];
+const LOGICAL_DEVICES: &[Register] =
+    &[Register::new(0x0a, 2, "NumLogDevs", &[dec(15, 0, "Count").bare()]).when(|_, count| (1..=16).contains(&count))];
 
 const MAP: &[super::super::bits::Field] = &[hex(31, 0, 8, "Map").bare()];
 const FUNCTION_MAP: &[Register] = &[

@@ -4,31 +4,47 @@
 use super::super::bits::{Field, Register, bits, computed, dec, flag, hex, note, text, words};
 use super::super::caps::{Layout, Sink};
 
-pub(crate) const INTEGRITY_AND_ENCRYPTION: Layout = Layout::new("Integrity & Data Encryption", &[
-    Register::new(0x04, 4, "IDECap", &[
-        computed(15, 13, "Lnk", |_, v| links(v).to_string()),
-        computed(23, 16, "Sel", |_, v| selectives(v).to_string()),
-        flag(2, "FlowThru"),
-        flag(3, "PartHdr"),
-        flag(4, "Aggr"),
-        flag(5, "PCPC"),
-        flag(6, "IDE_KM"),
-        flag(7, "SelCfg"),
-        text(12, 8, "Alg", algorithm),
-        text(15, 13, "TCs", |v| v.saturating_add(1).to_string()),
-        flag(24, "TeeLim"),
-        flag(25, "XT"),
-    ]),
-    Register::new(0x08, 4, "IDECtl", &[flag(2, "FTEn")]),
-])
+pub(crate) const INTEGRITY_AND_ENCRYPTION: Layout = Layout::new(
+    "Integrity & Data Encryption",
+    &[
+        Register::new(
+            0x04,
+            4,
+            "IDECap",
+            &[
+                computed(15, 13, "Lnk", |_, v| links(v).to_string()),
+                computed(23, 16, "Sel", |_, v| selectives(v).to_string()),
+                flag(2, "FlowThru"),
+                flag(3, "PartHdr"),
+                flag(4, "Aggr"),
+                flag(5, "PCPC"),
+                flag(6, "IDE_KM"),
+                flag(7, "SelCfg"),
+                text(12, 8, "Alg", algorithm),
+                text(15, 13, "TCs", |v| v.saturating_add(1).to_string()),
+                flag(24, "TeeLim"),
+                flag(25, "XT"),
+            ],
+        ),
+        Register::new(0x08, 4, "IDECtl", &[flag(2, "FTEn")]),
+    ],
+)
 .more(streams);
 
 fn links(capability: u64) -> u64 {
-    if bits(capability, 0, 0) == 1 { bits(capability, 15, 13).saturating_add(1) } else { 0 }
+    if bits(capability, 0, 0) == 1 {
+        bits(capability, 15, 13).saturating_add(1)
+    } else {
+        0
+    }
 }
 
 fn selectives(capability: u64) -> u64 {
-    if bits(capability, 1, 1) == 1 { bits(capability, 23, 16).saturating_add(1) } else { 0 }
+    if bits(capability, 1, 1) == 1 {
+        bits(capability, 23, 16).saturating_add(1)
+    } else {
+        0
+    }
 }
 
 fn algorithm(code: u64) -> String {
@@ -56,45 +72,74 @@ const ALGORITHM: Field = text(18, 14, "Alg", algorithm);
 const CLASS: Field = text(21, 19, "TC", |v| format!("TC{v}")).bare();
 const STREAM: Field = text(31, 24, "ID", |v| format!("ID{v}")).bare();
 
-const LINK_CONTROL: Register = Register::new(0, 4, "Ctl", &[
-    ENABLE, EXTENDED, NPR, PR, CPL, PCRC, HEADER, ALGORITHM, CLASS, STREAM,
-]);
-const LINK_STATUS: Register = Register::new(4, 4, "Sta", &[
-    words(3, 0, "Status", STATES, "reserved"),
-    flag(31, "RecvChkFail"),
-]);
+const LINK_CONTROL: Register = Register::new(
+    0,
+    4,
+    "Ctl",
+    &[ENABLE, EXTENDED, NPR, PR, CPL, PCRC, HEADER, ALGORITHM, CLASS, STREAM],
+);
+const LINK_STATUS: Register = Register::new(
+    4,
+    4,
+    "Sta",
+    &[words(3, 0, "Status", STATES, "reserved"), flag(31, "RecvChkFail")],
+);
 const SELECTIVE_CAPABILITY: Register = Register::new(0, 4, "Cap", &[dec(3, 0, "RID#")]);
-const SELECTIVE_CONTROL: Register = Register::new(4, 4, "Ctl", &[
-    ENABLE,
-    EXTENDED,
-    NPR,
-    PR,
-    CPL,
-    PCRC,
-    flag(9, "CFG"),
-    HEADER,
-    ALGORITHM,
-    CLASS,
-    flag(23, "TeeLim"),
-    STREAM,
-    note(22, "Default"),
-]);
-const SELECTIVE_STATUS: Register = Register::new(8, 4, "Sta", &[
-    words(3, 0, "Status", STATES, "reserved").bare(),
-    flag(31, "RecvChkFail"),
-]);
+const SELECTIVE_CONTROL: Register = Register::new(
+    4,
+    4,
+    "Ctl",
+    &[
+        ENABLE,
+        EXTENDED,
+        NPR,
+        PR,
+        CPL,
+        PCRC,
+        flag(9, "CFG"),
+        HEADER,
+        ALGORITHM,
+        CLASS,
+        flag(23, "TeeLim"),
+        STREAM,
+        note(22, "Default"),
+    ],
+);
+const SELECTIVE_STATUS: Register = Register::new(
+    8,
+    4,
+    "Sta",
+    &[
+        words(3, 0, "Status", STATES, "reserved").bare(),
+        flag(31, "RecvChkFail"),
+    ],
+);
 /// Both RID association registers: the limit is in the first, all else in the second.
-const SELECTIVE_RID: Register = Register::new(12, 8, "RID", &[
-    flag(32, "Valid"),
-    hex(55, 40, 1, "Base"),
-    hex(23, 8, 1, "Limit"),
-    hex(63, 56, 1, "SegBase"),
-]);
-const ADDRESS: Register = Register::new(0, 4, "Address", &[
-    flag(0, "Valid"),
-    computed(19, 8, "Base", |cx, v| format!("{:x}", cx.peek(8, 4) << 32 | bits(v, 19, 8) << 20)),
-    computed(31, 20, "Limit", |cx, v| format!("{:x}", cx.peek(4, 4) << 32 | bits(v, 31, 20) << 20 | 0xf_ffff)),
-]);
+const SELECTIVE_RID: Register = Register::new(
+    12,
+    8,
+    "RID",
+    &[
+        flag(32, "Valid"),
+        hex(55, 40, 1, "Base"),
+        hex(23, 8, 1, "Limit"),
+        hex(63, 56, 1, "SegBase"),
+    ],
+);
+const ADDRESS: Register = Register::new(
+    0,
+    4,
+    "Address",
+    &[
+        flag(0, "Valid"),
+        computed(19, 8, "Base", |cx, v| {
+            format!("{:x}", cx.peek(8, 4) << 32 | bits(v, 19, 8) << 20)
+        }),
+        computed(31, 20, "Limit", |cx, v| {
+            format!("{:x}", cx.peek(4, 4) << 32 | bits(v, 31, 20) << 20 | 0xf_ffff)
+        }),
+    ],
+);
 
 fn streams(sink: &mut Sink<'_>) {
     let capability = sink.cx.peek(4, 4);

@@ -14,10 +14,13 @@ fn scaled(value: u64, scale: u64) -> u64 {
     value.checked_shl(shift).unwrap_or(0)
 }
 
-pub(crate) const LATENCY_TOLERANCE: Layout = Layout::new("Latency Tolerance Reporting", &[
-    Register::new(4, 2, "Max snoop latency", &[text(12, 0, "Latency", latency).bare()]),
-    Register::new(6, 2, "Max no snoop latency", &[text(12, 0, "Latency", latency).bare()]),
-]);
+pub(crate) const LATENCY_TOLERANCE: Layout = Layout::new(
+    "Latency Tolerance Reporting",
+    &[
+        Register::new(4, 2, "Max snoop latency", &[text(12, 0, "Latency", latency).bare()]),
+        Register::new(6, 2, "Max no snoop latency", &[text(12, 0, "Latency", latency).bare()]),
+    ],
+);
 
 /// T_POWER_ON: scale in bits 1:0, value in 7:3.
 fn power_on(code: u64) -> String {
@@ -35,30 +38,43 @@ fn has_l12(cx: &Context<'_>, _: u64) -> bool {
     bits(capability, 0, 0) == 1 || bits(capability, 2, 2) == 1
 }
 
-pub(crate) const L1_SUBSTATES: Layout = Layout::new("L1 PM Substates", &[
-    Register::new(4, 4, "L1SubCap", &[
-        flag(0, "PCI-PM_L1.2"),
-        flag(1, "PCI-PM_L1.1"),
-        flag(2, "ASPM_L1.2"),
-        flag(3, "ASPM_L1.1"),
-        flag(4, "L1_PM_Substates"),
-        text(15, 8, "PortCommonModeRestoreTime", |v| format!("{v}us")).when(has_l12),
-        text(23, 16, "PortTPowerOnTime", power_on).when(has_l12),
-    ]),
-    Register::new(8, 4, "L1SubCtl1", &[
-        flag(0, "PCI-PM_L1.2"),
-        flag(1, "PCI-PM_L1.1"),
-        flag(2, "ASPM_L1.2"),
-        flag(3, "ASPM_L1.1"),
-        text(15, 8, "T_CommonMode", |v| format!("{v}us")).when(has_l12),
-        computed(31, 16, "LTR1.2_Threshold", |_, v| match bits(v, 31, 29) {
-            scale @ 0..=5 => format!("{}ns", scaled(bits(v, 25, 16), scale)),
-            _ => "<error>".to_owned(),
-        })
-        .when(|cx, _| bits(cx.peek(4, 4), 2, 2) == 1),
-    ]),
-    Register::new(12, 4, "L1SubCtl2", &[text(7, 0, "T_PwrOn", power_on).when(has_l12)]),
-]);
+pub(crate) const L1_SUBSTATES: Layout = Layout::new(
+    "L1 PM Substates",
+    &[
+        Register::new(
+            4,
+            4,
+            "L1SubCap",
+            &[
+                flag(0, "PCI-PM_L1.2"),
+                flag(1, "PCI-PM_L1.1"),
+                flag(2, "ASPM_L1.2"),
+                flag(3, "ASPM_L1.1"),
+                flag(4, "L1_PM_Substates"),
+                text(15, 8, "PortCommonModeRestoreTime", |v| format!("{v}us")).when(has_l12),
+                text(23, 16, "PortTPowerOnTime", power_on).when(has_l12),
+            ],
+        ),
+        Register::new(
+            8,
+            4,
+            "L1SubCtl1",
+            &[
+                flag(0, "PCI-PM_L1.2"),
+                flag(1, "PCI-PM_L1.1"),
+                flag(2, "ASPM_L1.2"),
+                flag(3, "ASPM_L1.1"),
+                text(15, 8, "T_CommonMode", |v| format!("{v}us")).when(has_l12),
+                computed(31, 16, "LTR1.2_Threshold", |_, v| match bits(v, 31, 29) {
+                    scale @ 0..=5 => format!("{}ns", scaled(bits(v, 25, 16), scale)),
+                    _ => "<error>".to_owned(),
+                })
+                .when(|cx, _| bits(cx.peek(4, 4), 2, 2) == 1),
+            ],
+        ),
+        Register::new(12, 4, "L1SubCtl2", &[text(7, 0, "T_PwrOn", power_on).when(has_l12)]),
+    ],
+);
 
 fn granularity(code: u64, none: &str) -> String {
     match code {
@@ -68,45 +84,71 @@ fn granularity(code: u64, none: &str) -> String {
     }
 }
 
-pub(crate) const PRECISION_TIME: Layout = Layout::new("Precision Time Measurement", &[
-    Register::new(4, 4, "PTMCap", &[flag(0, "Requester"), flag(1, "Responder"), flag(2, "Root")]),
-    Register::new(4, 4, "PTMClockGranularity", &[text(15, 8, "Granularity", |v| granularity(v, "Unimplemented")).bare()]),
-    Register::new(8, 4, "PTMControl", &[flag(0, "Enabled"), flag(1, "RootSelected")]),
-    Register::new(8, 4, "PTMEffectiveGranularity", &[text(15, 8, "Granularity", |v| granularity(v, "Unknown")).bare()]),
-]);
+pub(crate) const PRECISION_TIME: Layout = Layout::new(
+    "Precision Time Measurement",
+    &[
+        Register::new(
+            4,
+            4,
+            "PTMCap",
+            &[flag(0, "Requester"), flag(1, "Responder"), flag(2, "Root")],
+        ),
+        Register::new(
+            4,
+            4,
+            "PTMClockGranularity",
+            &[text(15, 8, "Granularity", |v| granularity(v, "Unimplemented")).bare()],
+        ),
+        Register::new(8, 4, "PTMControl", &[flag(0, "Enabled"), flag(1, "RootSelected")]),
+        Register::new(
+            8,
+            4,
+            "PTMEffectiveGranularity",
+            &[text(15, 8, "Granularity", |v| granularity(v, "Unknown")).bare()],
+        ),
+    ],
+);
 
 /// Only the entry that the Data Select register points at can be read.
-pub(crate) const BUDGETING: Layout = Layout::new("Power Budgeting", &[
-    Register::new(4, 1, "PBSel", &[dec(7, 0, "Index")]),
-    Register::new(8, 4, "PBData", &[
-        computed(9, 0, "BasePower", |_, v| base_power(bits(v, 7, 0), bits(v, 9, 8))),
-        dec(12, 10, "PM sub-state"),
-        text(14, 13, "PM state", |v| format!("D{v}")),
-        words(
-            17,
-            15,
-            "Type",
+pub(crate) const BUDGETING: Layout = Layout::new(
+    "Power Budgeting",
+    &[
+        Register::new(4, 1, "PBSel", &[dec(7, 0, "Index")]),
+        Register::new(
+            8,
+            4,
+            "PBData",
             &[
-                (0, "PME Aux"),
-                (1, "Auxiliary"),
-                (2, "Idle"),
-                (3, "Sustained"),
-                (4, "Sustained - EPRS"),
-                (5, "Maximum - EPRS"),
-                (7, "Maximum"),
+                computed(9, 0, "BasePower", |_, v| base_power(bits(v, 7, 0), bits(v, 9, 8))),
+                dec(12, 10, "PM sub-state"),
+                text(14, 13, "PM state", |v| format!("D{v}")),
+                words(
+                    17,
+                    15,
+                    "Type",
+                    &[
+                        (0, "PME Aux"),
+                        (1, "Auxiliary"),
+                        (2, "Idle"),
+                        (3, "Sustained"),
+                        (4, "Sustained - EPRS"),
+                        (5, "Maximum - EPRS"),
+                        (7, "Maximum"),
+                    ],
+                    "reserved",
+                ),
+                words(
+                    20,
+                    18,
+                    "Rail",
+                    &[(0, "12V"), (1, "3.3V"), (2, "1.5V or 1.8V"), (7, "thermal")],
+                    "reserved",
+                ),
             ],
-            "reserved",
         ),
-        words(
-            20,
-            18,
-            "Rail",
-            &[(0, "12V"), (1, "3.3V"), (2, "1.5V or 1.8V"), (7, "thermal")],
-            "reserved",
-        ),
-    ]),
-    Register::new(12, 1, "PBCap", &[flag(0, "SystemAllocated")]),
-]);
+        Register::new(12, 1, "PBCap", &[flag(0, "SystemAllocated")]),
+    ],
+);
 
 fn base_power(value: u64, scale: u64) -> String {
     let divisor = match scale {
@@ -121,18 +163,38 @@ fn base_power(value: u64, scale: u64) -> String {
 
 const SUBSTATE: &[Field] = &[dec(4, 0, "Substate")];
 
-pub(crate) const DYNAMIC_ALLOCATION: Layout = Layout::new("Dynamic Power Allocation", &[
-    Register::new(4, 4, "DPACap", &[
-        dec(4, 0, "SubstateMax"),
-        words(9, 8, "LatencyUnit", &[(0, "1ms"), (1, "10ms"), (2, "100ms")], "reserved"),
-        words(13, 12, "PowerScale", &[(0, "10W"), (1, "1W"), (2, "0.1W"), (3, "0.01W")], ""),
-        dec(23, 16, "Latency0"),
-        dec(31, 24, "Latency1"),
-    ]),
-    Register::new(8, 4, "DPALatency", &[hex(31, 0, 8, "Indicator")]),
-    Register::new(12, 2, "DPASta", &[dec(4, 0, "Substate"), flag(8, "ControlEnabled")]),
-    Register::new(14, 2, "DPACtl", SUBSTATE),
-])
+pub(crate) const DYNAMIC_ALLOCATION: Layout = Layout::new(
+    "Dynamic Power Allocation",
+    &[
+        Register::new(
+            4,
+            4,
+            "DPACap",
+            &[
+                dec(4, 0, "SubstateMax"),
+                words(
+                    9,
+                    8,
+                    "LatencyUnit",
+                    &[(0, "1ms"), (1, "10ms"), (2, "100ms")],
+                    "reserved",
+                ),
+                words(
+                    13,
+                    12,
+                    "PowerScale",
+                    &[(0, "10W"), (1, "1W"), (2, "0.1W"), (3, "0.01W")],
+                    "",
+                ),
+                dec(23, 16, "Latency0"),
+                dec(31, 24, "Latency1"),
+            ],
+        ),
+        Register::new(8, 4, "DPALatency", &[hex(31, 0, 8, "Indicator")]),
+        Register::new(12, 2, "DPASta", &[dec(4, 0, "Substate"), flag(8, "ControlEnabled")]),
+        Register::new(14, 2, "DPACtl", SUBSTATE),
+    ],
+)
 .more(allocations);
 
 const ALLOCATION: Register = Register::new(16, 1, "Power", &[dec(7, 0, "Power").bare()]);
@@ -151,14 +213,27 @@ fn readiness(code: u64) -> String {
     format!("{}ns", scaled(bits(code, 8, 0), bits(code, 11, 9)))
 }
 
-pub(crate) const READINESS_TIME: Layout = Layout::new("Readiness Time Reporting", &[
-    Register::new(4, 4, "RTR1", &[
-        text(11, 0, "Reset", readiness),
-        text(23, 12, "DL_Up", readiness),
-        flag(31, "Valid"),
-    ]),
-    Register::new(8, 4, "RTR2", &[text(11, 0, "FLR", readiness), text(23, 12, "D3hotToD0", readiness)]),
-]);
+pub(crate) const READINESS_TIME: Layout = Layout::new(
+    "Readiness Time Reporting",
+    &[
+        Register::new(
+            4,
+            4,
+            "RTR1",
+            &[
+                text(11, 0, "Reset", readiness),
+                text(23, 12, "DL_Up", readiness),
+                flag(31, "Valid"),
+            ],
+        ),
+        Register::new(
+            8,
+            4,
+            "RTR2",
+            &[text(11, 0, "FLR", readiness), text(23, 12, "D3hotToD0", readiness)],
+        ),
+    ],
+);
 
 #[cfg(test)]
 mod tests {

@@ -56,9 +56,23 @@ fn agreed(mut one: Function, other: &Function) -> Function {
         )*};
     }
     keep!(
-        vendor, device, subsystem_vendor, subsystem_device, class, revision, header_type, buses, port_type,
-        max_payload, max_payload_supported, max_read_request, slot_number, slot_occupied, vfs_total,
-        vfs_enabled, serial,
+        vendor,
+        device,
+        subsystem_vendor,
+        subsystem_device,
+        class,
+        revision,
+        header_type,
+        buses,
+        port_type,
+        max_payload,
+        max_payload_supported,
+        max_read_request,
+        slot_number,
+        slot_occupied,
+        vfs_total,
+        vfs_enabled,
+        serial,
     );
     if let (Some(link), Some(other)) = (&mut one.link, other.link) {
         let same = link.status == other.status && link.down == other.down;
