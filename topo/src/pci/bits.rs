@@ -465,7 +465,7 @@ impl DecodedRegister {
     /// # Errors
     /// Those of `out`.
     pub fn write_fields(&self, out: &mut dyn fmt::Write, first: &str, rest: &str) -> fmt::Result {
-        const WIDTH: usize = 96;
+        const WIDTH: usize = 112;
         let mut line = String::from(first);
         let mut lead = "";
         let mut plain = true;

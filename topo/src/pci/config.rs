@@ -123,12 +123,15 @@ pub fn decode(bytes: &[u8]) -> Decoded<Config> {
             &format!("{} bytes", bytes.len()),
         ));
     }
-    if decoded.value.header.vendor == Some(0xffff) {
+    // a virtual function of SR-IOV has a vendor ID of ones as well, but not a header of ones
+    let head = bytes.get(..HEADER).unwrap_or(bytes);
+    if !head.is_empty() && head.iter().all(|byte| *byte == 0xff) {
+        decoded.value.header = Header::default();
         decoded.damage.push(damage(
             "configuration space",
             0,
             "a vendor ID",
-            "ffff: the function does not answer",
+            "all ones: the function does not answer",
         ));
         return decoded;
     }
@@ -150,11 +153,13 @@ fn damage(what: &str, offset: usize, expected: &str, seen: &str) -> Damage {
 }
 
 fn facts(header: &Header) -> Facts {
+    // the BARs of a virtual function stand in its PF and are always memory (PCIe 6.0, 9.3.3.14)
+    let virtual_function = header.vendor == Some(0xffff) && header.header_type == Some(0);
     Facts {
         vendor: header.vendor.unwrap_or(0),
         device: header.device.unwrap_or(0),
         header_type: header.header_type.unwrap_or(0),
-        memory_bar: header.bars.iter().any(|bar| !bar.kind.is_io()),
+        memory_bar: virtual_function || header.bars.iter().any(|bar| !bar.kind.is_io()),
         ..Facts::default()
     }
 }

@@ -11,7 +11,7 @@ use super::function::{Buses, Class};
 /// The header of configuration space. `None`: the bytes were not there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Header {
-    /// Vendor ID.
+    /// Vendor ID; ffff for a virtual function of SR-IOV, whose own is that of its PF.
     pub vendor: Option<u16>,
     /// Device ID.
     pub device: Option<u16>,

@@ -170,8 +170,11 @@ fn set<T>(field: &mut Option<T>, value: Option<T>) {
 
 fn fill_header(function: &mut Function, config: &Config) {
     let header = &config.header;
-    set(&mut function.vendor, header.vendor);
-    set(&mut function.device, header.device);
+    // those of a virtual function read as ones; the true ones are in its PF
+    if header.vendor != Some(0xffff) {
+        set(&mut function.vendor, header.vendor);
+        set(&mut function.device, header.device);
+    }
     set(&mut function.class, header.class);
     set(&mut function.revision, header.revision);
     set(&mut function.header_type, header.header_type);

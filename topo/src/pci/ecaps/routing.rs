@@ -80,16 +80,21 @@ const VC_PORT: &[Register] = &[
         8,
         4,
         "Arb",
-        &[
-            flag(0, "Fixed"),
-            flag(1, "WRR32"),
-            flag(2, "WRR64"),
-            flag(3, "WRR128"),
-            text(31, 24, "Table at", |v| format!("+{:x}", v.saturating_mul(16))).when(|_, v| bits(v, 31, 24) != 0),
-        ],
+        &[flag(0, "Fixed"), flag(1, "WRR32"), flag(2, "WRR64"), flag(3, "WRR128")],
     ),
     Register::new(12, 2, "Ctrl", &[text(3, 1, "ArbSelect", arbitration)]),
     Register::new(14, 2, "Status", &[flag(0, "InProgress")]),
+    Register::new(
+        8,
+        4,
+        "Port Arbitration Table",
+        &[computed(31, 24, "At", |cx, v| {
+            let base = u64::try_from(cx.base).unwrap_or(0);
+            format!("[{:x}]", base.saturating_add(bits(v, 31, 24).saturating_mul(16)))
+        })
+        .bare()],
+    )
+    .when(|_, v| bits(v, 31, 24) != 0),
 ];
 
 const VC_CAPS: Register = Register::new(
@@ -128,6 +133,15 @@ const VC_CTRL: Register = Register::new(
 );
 const VC_STATUS: Register = Register::new(10, 2, "Status", &[flag(1, "NegoPending"), flag(0, "InProgress")]);
 
+const VC_TABLE: Register = Register::new(
+    0,
+    4,
+    "PATOffset",
+    &[text(31, 24, "Table", |_| "Port Arbitration Table".to_owned()).bare()],
+)
+.unlabelled()
+.when(|_, v| bits(v, 31, 24) != 0);
+
 fn virtual_channels(sink: &mut Sink<'_>) {
     let mut at: usize = 16;
     for channel in 0..=bits(sink.cx.peek(4, 4), 2, 0) {
@@ -137,6 +151,7 @@ fn virtual_channels(sink: &mut Sink<'_>) {
         sink.push_at(&VC_ARB, at, None);
         sink.push_at(&VC_CTRL, at, None);
         sink.push_at(&VC_STATUS, at, None);
+        sink.push_at(&VC_TABLE, at, None);
         at = at.saturating_add(12);
     }
 }
