@@ -153,7 +153,12 @@ fn hang(tree: &mut Tree, parents: &BTreeMap<Bdf, Bdf>, all: &[Bdf]) {
     }
     tree.roots = roots
         .into_iter()
-        .map(|((domain, bus), children)| RootBus { domain, bus, children })
+        .map(|((domain, bus), children)| RootBus {
+            domain,
+            bus,
+            children,
+            ..RootBus::default()
+        })
         .collect();
     let mut waiting: Vec<(Bdf, usize)> = tree
         .roots
