@@ -17,6 +17,7 @@ mod pci_config_support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::process::Command;
 
 use pci_config_support::{Dumped, corpus, dump, members, text, words};
 use topo::pci::config::{self, Config};
@@ -300,6 +301,118 @@ fn function(case: &Case, dumped: &Dumped, golden: &Dumped, tally: &mut BTreeMap<
             }
         }
     }
+}
+
+/// Dumps that have no golden text: the text beside the hex, or none at all.
+fn dumps_without_golden() -> Option<Vec<(String, Vec<Dumped>)>> {
+    let root = corpus()?.join("pci-smbios");
+    let mut dumps = Vec::new();
+    for path in [
+        "lspci-dump/cap-dev3.xz",
+        "lspci-dump/cap-flitmode.xz",
+        "host-M11x/lspci.log.xz",
+        "host-h61m-ds2/lspci.log.xz",
+    ] {
+        dumps.push((path.to_owned(), dump(&text(&root.join(path)))));
+    }
+    let mut raw: Vec<_> = fs::read_dir(root.join("pci-config-bin"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    raw.sort();
+    for path in raw {
+        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let parts: Vec<&str> = stem.split('-').collect();
+        let function = Dumped {
+            slot: parts.join(":"),
+            bytes: fs::read(&path).unwrap(),
+            lines: Vec::new(),
+        };
+        dumps.push((stem, vec![function]));
+    }
+    Some(dumps)
+}
+
+#[test]
+fn lists_of_capabilities_are_those_of_the_text_beside_the_hex() {
+    let Some(dumps) = dumps_without_golden() else {
+        eprintln!("corpus absent: 2 cases not run");
+        return;
+    };
+    let mut functions = 0;
+    // the hex of `lspci-dump` was changed by hand after the text beside it was made
+    for (name, dumped) in dumps.iter().filter(|(name, _)| name.starts_with("host-")) {
+        for function in dumped.iter().filter(|function| function.lines.len() > 1) {
+            functions += 1;
+            let place = |one: &Printed| one.place.clone();
+            let (_, theirs) = printed(function.lines.iter().map(String::as_str));
+            let (_, ours) = ours(&config::decode(&function.bytes).value);
+            let (theirs, ours): (Vec<_>, Vec<_>) =
+                (theirs.iter().map(place).collect(), ours.iter().map(place).collect());
+            assert_eq!(ours, theirs, "{name} {}", function.slot);
+        }
+    }
+    eprintln!("{functions} functions with text beside the hex");
+    assert!(functions > 30, "{functions}");
+}
+
+/// What the installed `lspci` says of these bytes; versions differ in much, but not in these.
+#[test]
+fn links_are_those_of_the_installed_lspci() {
+    let Some(dumps) = dumps_without_golden() else {
+        eprintln!("corpus absent: 13 cases not run");
+        return;
+    };
+    let mut links = 0;
+    for (name, dumped) in &dumps {
+        let Some(theirs) = installed(dumped) else {
+            eprintln!("no lspci here: {} cases not run", dumps.len());
+            return;
+        };
+        assert_eq!(dumped.len(), theirs.len(), "{name}");
+        for (function, theirs) in dumped.iter().zip(&theirs) {
+            let config = config::decode(&function.bytes).value;
+            assert!(ids(&config, &theirs.lines[0]), "{name} {}", theirs.lines[0]);
+            let (_, theirs) = printed(theirs.lines.iter().map(String::as_str));
+            let (_, ours) = ours(&config);
+            assert_eq!(ours.len(), theirs.len(), "{name} {}", function.slot);
+            for (theirs, ours) in theirs.iter().zip(&ours) {
+                assert_eq!(ours.place, theirs.place, "{name} {}", function.slot);
+                for register in ["LnkCap", "LnkSta", "DevSta", "DevCtl", "SltCap", "ACSCtl", "UESvrt"] {
+                    let Some(expected) = theirs.register(register) else {
+                        continue;
+                    };
+                    links += 1;
+                    let seen = ours.register(register).unwrap();
+                    // later versions know more bits
+                    assert_eq!(seen[..expected.len()], expected, "{name} {} {register}", function.slot);
+                }
+            }
+        }
+    }
+    eprintln!("{links} registers as the installed lspci has them");
+}
+
+fn installed(dumped: &[Dumped]) -> Option<Vec<Dumped>> {
+    let mut hex = String::new();
+    for function in dumped {
+        hex.push_str(&format!("{} x\n", function.slot));
+        for (row, bytes) in function.bytes.chunks(16).enumerate() {
+            let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            hex.push_str(&format!("{:02x}: {}\n", row * 16, bytes.join(" ")));
+        }
+        hex.push('\n');
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), hex).unwrap();
+    let output = Command::new("lspci")
+        .arg("-F")
+        .arg(file.path())
+        .arg("-vvvn")
+        .output()
+        .ok()?;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(dump(&String::from_utf8_lossy(&output.stdout)))
 }
 
 /// A line of the header by name.

@@ -18,7 +18,7 @@
 //! ```
 
 use std::borrow::Cow;
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use serde::{Serialize, Serializer};
 
@@ -270,7 +270,18 @@ pub struct Register {
     name: &'static str,
     fields: &'static [Field],
     when: Option<When>,
-    unlabelled: bool,
+    layout: Line,
+}
+
+/// Where a register is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    /// Without its name, where the names of its fields say it all.
+    pub unlabelled: bool,
+    /// On the line of the register before it.
+    pub joined: bool,
+    /// Indented under the register before it.
+    pub nested: bool,
 }
 
 impl Register {
@@ -283,17 +294,33 @@ impl Register {
             name,
             fields,
             when: None,
-            unlabelled: false,
+            layout: Line {
+                unlabelled: false,
+                joined: false,
+                nested: false,
+            },
         }
     }
 
     /// Printed without its name, where the names of its fields say it all.
     #[must_use]
-    pub const fn unlabelled(self) -> Self {
-        Self {
-            unlabelled: true,
-            ..self
-        }
+    pub const fn unlabelled(mut self) -> Self {
+        self.layout.unlabelled = true;
+        self
+    }
+
+    /// Printed on the line of the register before it.
+    #[must_use]
+    pub const fn joined(mut self) -> Self {
+        self.layout.joined = true;
+        self
+    }
+
+    /// Printed indented under the register before it.
+    #[must_use]
+    pub const fn nested(mut self) -> Self {
+        self.layout.nested = true;
+        self
     }
 
     /// The register exists only under this condition.
@@ -338,7 +365,7 @@ impl Register {
             width: self.width,
             value,
             fields,
-            unlabelled: self.unlabelled,
+            layout: self.layout,
         })
     }
 }
@@ -426,8 +453,8 @@ pub struct DecodedRegister {
     pub value: u64,
     /// Its fields in printing order.
     pub fields: Vec<DecodedField>,
-    /// Its name is not printed.
-    pub unlabelled: bool,
+    /// Where it is printed.
+    pub layout: Line,
 }
 
 impl DecodedRegister {
@@ -454,45 +481,79 @@ impl DecodedRegister {
     /// # Errors
     /// Those of `out`.
     pub fn write(&self, out: &mut dyn fmt::Write, first: &str, rest: &str) -> fmt::Result {
-        if self.unlabelled {
-            return self.write_fields(out, first, rest);
+        let mut flow = Flow::new(first);
+        flow.register(self);
+        flow.finish(out, rest)
+    }
+}
+
+/// Words of one or more registers on their way to lines of bounded length.
+#[derive(Debug, Default)]
+pub struct Flow {
+    first: String,
+    items: Vec<(bool, String)>,
+}
+
+impl Flow {
+    /// A line that begins with `first`.
+    #[must_use]
+    pub fn new(first: &str) -> Self {
+        Self {
+            first: first.to_owned(),
+            items: Vec::new(),
         }
-        self.write_fields(out, &format!("{first}{}:", self.name), rest)
     }
 
-    /// As [`DecodedRegister::write`], without the register's name.
+    /// Appends a register, with its name unless that is not to be printed.
+    pub fn register(&mut self, register: &DecodedRegister) {
+        let from = self.items.len();
+        self.fields(register);
+        if register.layout.unlabelled {
+            return;
+        }
+        match self.items.get_mut(from) {
+            Some((_, item)) => item.insert_str(0, &format!("{}: ", register.name)),
+            None => self.items.push((from > 0, format!("{}:", register.name))),
+        }
+    }
+
+    /// Appends the fields of a register. Flags follow each other with a space, all else with a
+    /// comma.
+    pub fn fields(&mut self, register: &DecodedRegister) {
+        let mut lead = "";
+        let mut plain = false;
+        for field in &register.fields {
+            let is_plain = matches!(field.kind, Kind::Flag(_));
+            let comma = !self.items.is_empty() && (field.lead != lead || !plain || !is_plain);
+            let item = if field.lead != lead && !field.lead.is_empty() {
+                format!("{}: {field}", field.lead)
+            } else {
+                field.to_string()
+            };
+            self.items.push((comma, item));
+            (lead, plain) = (field.lead, is_plain);
+        }
+    }
+
+    /// Prints what was collected.
     ///
     /// # Errors
     /// Those of `out`.
-    pub fn write_fields(&self, out: &mut dyn fmt::Write, first: &str, rest: &str) -> fmt::Result {
+    pub fn finish(self, out: &mut dyn fmt::Write, rest: &str) -> fmt::Result {
         const WIDTH: usize = 112;
-        let mut line = String::from(first);
-        let mut lead = "";
-        let mut plain = true;
+        let mut line = self.first;
         let mut fresh = true;
-        for field in &self.fields {
-            let is_plain = matches!(field.kind, Kind::Flag(_));
-            let mut item = String::new();
-            if field.lead != lead && !field.lead.is_empty() {
-                write!(item, "{}: ", field.lead)?;
-            }
-            write!(item, "{field}")?;
-            let comma = !fresh && (field.lead != lead || !plain || !is_plain);
+        for (comma, item) in self.items {
             if comma {
                 line.push(',');
             }
-            if line.len().saturating_add(item.len()) > WIDTH && !fresh {
+            if !fresh && line.len().saturating_add(item.len()) > WIDTH {
                 writeln!(out, "{line}")?;
-                line = String::from(rest);
-                line.push_str(&item);
-            } else {
-                if !line.ends_with([' ', '\t']) && !line.is_empty() {
-                    line.push(' ');
-                }
-                line.push_str(&item);
+                line = rest.to_owned();
+            } else if !line.is_empty() && !line.ends_with([' ', '\t']) {
+                line.push(' ');
             }
-            lead = field.lead;
-            plain = is_plain;
+            line.push_str(&item);
             fresh = false;
         }
         writeln!(out, "{line}")

@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::bits::{Context, DecodedRegister, Register, hex};
+use super::bits::{Context, DecodedRegister, Flow, Register, hex};
 
 pub mod basic;
 pub mod express;
@@ -164,11 +164,22 @@ impl Capability {
             None => format!("\tCapabilities: [{:02x}] {}", self.offset, self.name),
         };
         match &self.heading {
-            Some(heading) => heading.write_fields(out, &format!("{title}:"), "\t\t")?,
+            Some(heading) => {
+                let mut flow = Flow::new(&format!("{title}:"));
+                flow.fields(heading);
+                flow.finish(out, "\t\t")?;
+            }
             None => writeln!(out, "{title}")?,
         }
-        for register in &self.registers {
-            register.write(out, "\t\t", "\t\t\t")?;
+        let mut registers = self.registers.iter().peekable();
+        while let Some(register) = registers.next() {
+            let indent = if register.layout.nested { "\t\t\t" } else { "\t\t" };
+            let mut flow = Flow::new(indent);
+            flow.register(register);
+            while let Some(joined) = registers.next_if(|next| next.layout.joined) {
+                flow.register(joined);
+            }
+            flow.finish(out, "\t\t\t")?;
         }
         for row in self.rest.chunks(16) {
             let row: Vec<String> = row.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -18,7 +18,7 @@ use serde::Serialize;
 use super::bits::{Context, DecodedRegister, Facts, bits};
 use super::caps::{self, Capability, express};
 use super::ecaps;
-use super::function::{Class, PortType};
+use super::function::PortType;
 use super::header::{self, Header};
 use crate::evidence::{Damage, Decoded, Place};
 
@@ -87,6 +87,12 @@ impl Config {
     #[must_use]
     pub fn express(&self, register: &str) -> Option<&DecodedRegister> {
         self.capability(caps::EXPRESS)?.register(register)
+    }
+
+    /// Device/port type of the PCI Express capability.
+    #[must_use]
+    pub fn port_type(&self) -> Option<PortType> {
+        Some(express::port_type(self.express("PCIeCap")?.bits(7, 4)))
     }
 
     /// Subsystem vendor and device, of the header or, for bridges, of their capability.
@@ -401,19 +407,4 @@ fn describe_breaks(config: &Config, extended: bool, out: &mut dyn fmt::Write) ->
         writeln!(out, "\tCapabilities: [{:0digits$x}] {word}", broken.offset)?;
     }
     Ok(())
-}
-
-/// The class code and port type as typed values, for those who need no text.
-impl Config {
-    /// Class code.
-    #[must_use]
-    pub const fn class(&self) -> Option<Class> {
-        self.header.class
-    }
-
-    /// Device/port type of the PCI Express capability.
-    #[must_use]
-    pub fn port_type(&self) -> Option<PortType> {
-        Some(express::port_type(self.express("PCIeCap")?.bits(7, 4)))
-    }
 }

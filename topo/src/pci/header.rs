@@ -575,7 +575,7 @@ fn write_window(out: &mut dyn fmt::Write, name: &str, window: &Window) -> fmt::R
 /// A size with the largest unit that leaves a whole number.
 fn short(mut size: u64) -> String {
     for unit in ["", "K", "M", "G"] {
-        if size % 1024 != 0 || size == 0 {
+        if size == 0 || !size.is_multiple_of(1024) {
             return format!("{size}{unit}");
         }
         size /= 1024;

@@ -95,13 +95,21 @@ pub(crate) const MSI: Layout = Layout::new(
     "MSI",
     &[
         Register::new(4, 4, "Address", &[hex(31, 0, 8, "Address").bare()]).when(|cx, _| !wide(cx)),
-        Register::new(8, 2, "Data", &[hex(15, 0, 4, "Data").bare()]).when(|cx, _| !wide(cx)),
+        Register::new(8, 2, "Data", &[hex(15, 0, 4, "Data").bare()])
+            .when(|cx, _| !wide(cx))
+            .joined(),
         Register::new(4, 8, "Address", &[hex(63, 0, 16, "Address").bare()]).when(|cx, _| wide(cx)),
-        Register::new(12, 2, "Data", &[hex(15, 0, 4, "Data").bare()]).when(|cx, _| wide(cx)),
+        Register::new(12, 2, "Data", &[hex(15, 0, 4, "Data").bare()])
+            .when(|cx, _| wide(cx))
+            .joined(),
         Register::new(12, 4, "Masking", MASKING).when(|cx, _| maskable(cx) && !wide(cx)),
-        Register::new(16, 4, "Pending", PENDING).when(|cx, _| maskable(cx) && !wide(cx)),
+        Register::new(16, 4, "Pending", PENDING)
+            .when(|cx, _| maskable(cx) && !wide(cx))
+            .joined(),
         Register::new(16, 4, "Masking", MASKING).when(|cx, _| maskable(cx) && wide(cx)),
-        Register::new(20, 4, "Pending", PENDING).when(|cx, _| maskable(cx) && wide(cx)),
+        Register::new(20, 4, "Pending", PENDING)
+            .when(|cx, _| maskable(cx) && wide(cx))
+            .joined(),
     ],
 )
 .heading(Register::new(
@@ -237,7 +245,8 @@ const EA_BASE: Register = Register::new(
         format!("{high}{:08x}", v & !3)
     })
     .bare()],
-);
+)
+.nested();
 
 const EA_MAX_OFFSET: Register = Register::new(
     8,
@@ -253,7 +262,8 @@ const EA_MAX_OFFSET: Register = Register::new(
         format!("{high}{:08x}", v | 3)
     })
     .bare()],
-);
+)
+.nested();
 
 /// What an Enhanced Allocation entry is for (PCIe 6.0, table 7-269).
 fn allocation(code: u64, secondary: bool) -> String {

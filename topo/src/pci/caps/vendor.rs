@@ -67,7 +67,9 @@ const VIRTIO: Layout = Layout::new("Vendor Specific Information: VirtIO", &[])
     .more(virtio);
 
 const BAR: Register = Register::new(4, 1, "bar", &[dec(7, 0, "BAR")]).unlabelled();
-const REGION: Register = Register::new(8, 8, "region", &[hex(31, 0, 8, "offset"), hex(63, 32, 8, "size")]).unlabelled();
+const REGION: Register = Register::new(8, 8, "region", &[hex(31, 0, 8, "offset"), hex(63, 32, 8, "size")])
+    .unlabelled()
+    .joined();
 const SHARED: Register = Register::new(
     8,
     4,
@@ -82,8 +84,11 @@ const SHARED: Register = Register::new(
         computed(31, 0, "id", |cx, _| cx.peek(5, 1).to_string()),
     ],
 )
-.unlabelled();
-const MULTIPLIER: Register = Register::new(16, 4, "notify_off_multiplier", &[hex(31, 0, 8, "multiplier")]).unlabelled();
+.unlabelled()
+.joined();
+const MULTIPLIER: Register = Register::new(16, 4, "notify_off_multiplier", &[hex(31, 0, 8, "multiplier")])
+    .unlabelled()
+    .joined();
 
 fn virtio(sink: &mut Sink<'_>) {
     let kind = sink.cx.peek(3, 1);

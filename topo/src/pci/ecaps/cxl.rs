@@ -1,7 +1,7 @@
 //! Designated vendor-specific capabilities of the CXL Consortium (vendor 1E98h).
 //! Follows CXL 3.1, chapter 8.1; each DVSEC ID is one structure.
 
-use super::super::bits::{Context, Register, bits, computed, dec, flag, hex, text, words};
+use super::super::bits::{Context, Field, Register, bits, computed, dec, flag, hex, text, words};
 use super::super::caps::Sink;
 
 /// Whether a DVSEC header belongs to CXL and is long enough to say what it is.
@@ -166,7 +166,7 @@ const DEVICE: &[Register] = &[
 ];
 
 /// High halves come first in CXL ranges, so the low word's bits stand 32 higher.
-const RANGE: [super::super::bits::Field; 7] = [
+const RANGE: [Field; 7] = [
     computed(63, 60, "Range", |cx, v| range(v, cx.peek(0x20, 8))).bare(),
     flag(32, "Valid"),
     flag(33, "Active"),
@@ -196,7 +196,7 @@ const RANGE: [super::super::bits::Field; 7] = [
     ),
     text(47, 45, "timeout", |v| format!("{}s", 1_u32 << (v.min(7) * 2))),
 ];
-const RANGE2: super::super::bits::Field = computed(63, 60, "Range", |cx, v| range(v, cx.peek(0x30, 8))).bare();
+const RANGE2: Field = computed(63, 60, "Range", |cx, v| range(v, cx.peek(0x30, 8))).bare();
 
 /// First and last byte of a range whose size and base are stored high half first.
 fn range(size: u64, base: u64) -> String {
@@ -382,7 +382,7 @@ const FLEX_BUS: &[Register] = &[
 const LOGICAL_DEVICES: &[Register] =
     &[Register::new(0x0a, 2, "NumLogDevs", &[dec(15, 0, "Count").bare()]).when(|_, count| (1..=16).contains(&count))];
 
-const MAP: &[super::super::bits::Field] = &[hex(31, 0, 8, "Map").bare()];
+const MAP: &[Field] = &[hex(31, 0, 8, "Map").bare()];
 const FUNCTION_MAP: &[Register] = &[
     Register::new(0x0c, 4, "FuncMap 0", MAP),
     Register::new(0x10, 4, "FuncMap 1", MAP),

@@ -72,9 +72,9 @@ pub(crate) const ADVANCED_ERROR_REPORTING: Layout = Layout::new(
             ],
         ),
         Register::new(0x1c, 4, "HeaderLog", DOUBLE_WORD),
-        Register::new(0x20, 4, "HeaderLog1", DOUBLE_WORD).unlabelled(),
-        Register::new(0x24, 4, "HeaderLog2", DOUBLE_WORD).unlabelled(),
-        Register::new(0x28, 4, "HeaderLog3", DOUBLE_WORD).unlabelled(),
+        Register::new(0x20, 4, "HeaderLog1", DOUBLE_WORD).unlabelled().joined(),
+        Register::new(0x24, 4, "HeaderLog2", DOUBLE_WORD).unlabelled().joined(),
+        Register::new(0x28, 4, "HeaderLog3", DOUBLE_WORD).unlabelled().joined(),
         Register::new(
             0x2c,
             4,

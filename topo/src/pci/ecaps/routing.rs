@@ -119,7 +119,8 @@ const VC_ARB: Register = Register::new(
         flag(4, "TWRR128"),
         flag(5, "WRR256"),
     ],
-);
+)
+.nested();
 const VC_CTRL: Register = Register::new(
     4,
     4,
@@ -130,8 +131,9 @@ const VC_CTRL: Register = Register::new(
         text(19, 17, "ArbSelect", port_arbitration),
         hex(7, 0, 2, "TC/VC"),
     ],
-);
-const VC_STATUS: Register = Register::new(10, 2, "Status", &[flag(1, "NegoPending"), flag(0, "InProgress")]);
+)
+.nested();
+const VC_STATUS: Register = Register::new(10, 2, "Status", &[flag(1, "NegoPending"), flag(0, "InProgress")]).nested();
 
 const VC_TABLE: Register = Register::new(
     0,
@@ -140,7 +142,8 @@ const VC_TABLE: Register = Register::new(
     &[text(31, 24, "Table", |_| "Port Arbitration Table".to_owned()).bare()],
 )
 .unlabelled()
-.when(|_, v| bits(v, 31, 24) != 0);
+.when(|_, v| bits(v, 31, 24) != 0)
+.nested();
 
 fn virtual_channels(sink: &mut Sink<'_>) {
     let mut at: usize = 16;
@@ -258,7 +261,7 @@ const LINK_DESCRIPTION: Register = Register::new(
         flag(0, "LinkValid"),
     ],
 );
-const LINK_ADDRESS: Register = Register::new(8, 8, "Addr", &[computed(63, 0, "Addr", link_address).bare()]);
+const LINK_ADDRESS: Register = Register::new(8, 8, "Addr", &[computed(63, 0, "Addr", link_address).bare()]).nested();
 
 fn link_address(cx: &Context<'_>, address: u64) -> String {
     if bits(cx.peek(0, 4), 1, 1) == 0 {

@@ -28,11 +28,19 @@ pub(crate) const SINGLE_ROOT: Layout = Layout::new(
         ),
         Register::new(0x0a, 2, "IOVSta", &[flag(0, "Migration")]),
         Register::new(0x0c, 2, "InitialVFs", &[dec(15, 0, "Initial VFs")]).unlabelled(),
-        Register::new(0x0e, 2, "TotalVFs", &[dec(15, 0, "Total VFs")]).unlabelled(),
-        Register::new(0x10, 2, "NumVFs", &[dec(15, 0, "Number of VFs")]).unlabelled(),
-        Register::new(0x12, 1, "FDL", &[hex(7, 0, 2, "Function Dependency Link")]).unlabelled(),
+        Register::new(0x0e, 2, "TotalVFs", &[dec(15, 0, "Total VFs")])
+            .unlabelled()
+            .joined(),
+        Register::new(0x10, 2, "NumVFs", &[dec(15, 0, "Number of VFs")])
+            .unlabelled()
+            .joined(),
+        Register::new(0x12, 1, "FDL", &[hex(7, 0, 2, "Function Dependency Link")])
+            .unlabelled()
+            .joined(),
         Register::new(0x14, 4, "VFRouting", &[dec(15, 0, "VF offset"), dec(31, 16, "stride")]).unlabelled(),
-        Register::new(0x1a, 2, "VFDevice", &[hex(15, 0, 4, "Device ID")]).unlabelled(),
+        Register::new(0x1a, 2, "VFDevice", &[hex(15, 0, 4, "Device ID")])
+            .unlabelled()
+            .joined(),
         Register::new(
             0x1c,
             8,
@@ -163,7 +171,9 @@ pub(crate) const PAGE_REQUEST: Layout = Layout::new(
             &[flag(0, "RF"), flag(1, "UPRGI"), flag(8, "Stopped"), flag(15, "PASID")],
         ),
         Register::new(8, 4, "PRICapacity", &[hex(31, 0, 8, "Page Request Capacity")]).unlabelled(),
-        Register::new(12, 4, "PRIAllocation", &[hex(31, 0, 8, "Page Request Allocation")]).unlabelled(),
+        Register::new(12, 4, "PRIAllocation", &[hex(31, 0, 8, "Page Request Allocation")])
+            .unlabelled()
+            .joined(),
     ],
 );
 
