@@ -208,3 +208,32 @@ fn soup_is_survived() {
         functions(&damaged);
     }
 }
+
+#[test]
+fn hostile_repetition_is_read_in_one_pass() {
+    let start = std::time::Instant::now();
+    let mut copies = String::new();
+    for number in 0..60_000 {
+        writeln!(copies, "00:00.0 0604: 1234:5678 {number}").unwrap();
+    }
+    assert_eq!(functions(copies.as_bytes()).0.len(), 1);
+    let mut domains = String::new();
+    for number in 0..20_000 {
+        let bus = "\tBus: primary=00, secondary=02, subordinate=09, sec-latency=0";
+        writeln!(
+            domains,
+            "{number:05x}:01:00.0 0604: 1234:5678\n{bus}\n{number:05x}:05:00.0 0200: 1234:5678"
+        )
+        .unwrap();
+    }
+    assert_eq!(functions(domains.as_bytes()).0.len(), 40_000);
+    let mut path = String::from("00:00.0");
+    for number in 0..20_000 {
+        write!(path, " x\n{:04x}:00:00.0/{:02x}:00.0", number / 255, number % 255 + 1).unwrap();
+    }
+    functions(path.as_bytes());
+    let same_row = format!("00:00.0 x\n{}", "10: zz 00 zz 00\n".repeat(60_000));
+    functions(same_row.as_bytes());
+    // Quadratic behaviour takes minutes here; the limit leaves room for a busy machine.
+    assert!(start.elapsed().as_secs() < 30, "{:?}", start.elapsed());
+}

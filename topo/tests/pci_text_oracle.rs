@@ -109,7 +109,7 @@ fn tree_of_a_text_is_that_of_the_live_machine() {
 /// A line of `-tv` up to `dd.f`.
 fn without_name(line: &str) -> &str {
     let cut = line.match_indices("  ").find(|(at, _)| {
-        let front = line[..*at].as_bytes();
+        let front = &line.as_bytes()[..*at];
         front.len() > 4 && front[front.len() - 2] == b'.' && front[front.len() - 1].is_ascii_digit()
     });
     cut.map_or(line, |(at, _)| &line[..at])

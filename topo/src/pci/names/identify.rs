@@ -67,11 +67,9 @@ impl Names {
             let rest = self.vendor(vendor).and_then(|name| printed.strip_prefix(name));
             return Some((vendor, rest.or_else(|| short::after_company(printed))?.trim_start()));
         }
-        let splits = printed
-            .match_indices(' ')
-            .filter_map(|(at, _)| printed.split_at_checked(at));
-        splits
-            .filter_map(|(front, rest)| Some(((*vendors.get(front.as_bytes())?)?, rest.trim_start())))
-            .last()
+        printed.match_indices(' ').rev().find_map(|(at, _)| {
+            let (front, rest) = printed.split_at_checked(at)?;
+            Some(((*vendors.get(front.as_bytes())?)?, rest.trim_start()))
+        })
     }
 }
