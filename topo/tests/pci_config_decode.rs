@@ -1,5 +1,8 @@
 //! Configuration space built here, byte by byte: valid, cut short, looping, unknown, hostile.
 
+// helpers of tests are tests to people, but not to the lints
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, clippy::panic)]
+
 use topo::evidence::Place;
 use topo::pci::config::{self, BreakKind, Config};
 use topo::pci::function::{Bdf, Function, LinkState, PortType};
@@ -219,6 +222,38 @@ fn bridge_with_closed_or_unknown_windows_says_so() {
     assert!(!bridge.memory.unwrap().is_open());
     assert_eq!(bridge.memory.unwrap().size(), 0);
     assert!(text(&config).contains("<unknown range type>"));
+}
+
+#[test]
+fn cardbus_bridge_has_its_own_windows_and_list() {
+    let mut space = Space::new(256);
+    space.put(0x04, 2, 0x0003);
+    space.put(0x0e, 1, 0x02);
+    space.capability(0x14, 0xa0, 0x01);
+    space.put(0x18, 4, 0x4007_0605);
+    space.put(0x1c, 4, 0x8000_0000);
+    space.put(0x20, 4, 0x83ff_f000);
+    space.put(0x2c, 4, 0x0000_1000);
+    space.put(0x30, 4, 0x0000_10fc);
+    space.put(0x3e, 2, 0x0100);
+    space.put(0x40, 4, 0x2043_1028);
+    let config = space.decode();
+    assert_eq!(config.subsystem(), Some((0x1028, 0x2043)));
+    assert_eq!(config.capabilities.len(), 1);
+    let cardbus = config.header.cardbus.as_ref().unwrap();
+    assert_eq!(cardbus.buses.unwrap().secondary, 6);
+    assert_eq!(cardbus.memory[0].size(), 0x0400_0000);
+    assert_eq!((cardbus.io[0].base, cardbus.io[0].limit), (0x1000, 0x10ff));
+    assert!(text(&config).contains("Memory window 0: 80000000-83ffffff (prefetchable)"));
+}
+
+#[test]
+fn unknown_header_type_is_damage_and_hides_the_rest() {
+    let mut space = endpoint(256);
+    space.put(0x0e, 1, 0x05);
+    let (config, damage) = space.damage();
+    assert_eq!(damage, [(Place::Offset(0x0e), "0x05".to_owned())]);
+    assert!(config.capabilities.is_empty() && config.header.vendor.is_some());
 }
 
 #[test]
@@ -447,7 +482,7 @@ fn capabilities_that_only_have_a_name_elsewhere_are_decoded() {
     space.extended(0x1a0, 0x0028, 1, 0);
     let text = text(&space.decode());
     for expected in [
-        "PBData: BasePower 25.0W, PM sub-state 0, PM state D0, Type Maximum, Rail 12V",
+        "PBData: BasePower 25W, PM sub-state 0, PM state D0, Type Maximum, Rail 12V",
         "PBCap: SystemAllocated+",
         "DPACap: SubstateMax 2, LatencyUnit 10ms, PowerScale 1W, Latency0 1, Latency1 2",
         "Substate 1 power: 15",

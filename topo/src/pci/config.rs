@@ -141,6 +141,12 @@ pub fn decode(bytes: &[u8]) -> Decoded<Config> {
         ));
         return decoded;
     }
+    if let Some(kind @ 3..) = decoded.value.header.header_type {
+        decoded
+            .damage
+            .push(damage("header type", 0x0e, "0, 1 or 2", &format!("{kind:#04x}")));
+        return decoded;
+    }
     let walk = Walk {
         bytes,
         facts: facts(&decoded.value.header),
@@ -159,7 +165,7 @@ fn damage(what: &str, offset: usize, expected: &str, seen: &str) -> Damage {
 }
 
 fn facts(header: &Header) -> Facts {
-    // the BARs of a virtual function stand in its PF and are always memory (PCIe 6.0, 9.3.3.14)
+    // the BARs of a virtual function stand in its PF and are always memory (PCIe 6.0, 9.3.3)
     let virtual_function = header.vendor == Some(0xffff) && header.header_type == Some(0);
     Facts {
         vendor: header.vendor.unwrap_or(0),

@@ -1,6 +1,6 @@
 //! Extended capabilities (offset 100h and up): which layout belongs to which ID.
 //!
-//! Follows PCIe 6.0, 7.6 to 7.9, and the PCI Code and ID Assignment Specification 1.16 for the
+//! Follows PCIe 6.0, 7.6 to 7.9, and the PCI Code and ID Assignment Specification for the
 //! IDs. Of some IDs only the name is known; their bytes are kept.
 
 use std::borrow::Cow;

@@ -209,7 +209,8 @@ const EA_BUSES: Register = Register::new(
     2,
     "Fixed buses",
     &[dec(7, 0, "secondary"), dec(15, 8, "subordinate")],
-);
+)
+.unlabelled();
 
 const EA_ENTRY: Register = Register::new(
     0,
@@ -265,7 +266,7 @@ const EA_MAX_OFFSET: Register = Register::new(
 )
 .nested();
 
-/// What an Enhanced Allocation entry is for (PCIe 6.0, table 7-269).
+/// What an Enhanced Allocation entry is for (PCIe 6.0, 7.8.5).
 fn allocation(code: u64, secondary: bool) -> String {
     match code {
         0x00 => "memory space, non-prefetchable",

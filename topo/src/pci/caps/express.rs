@@ -103,8 +103,8 @@ pub fn size(code: u64) -> u32 {
     128_u32.checked_shl(shift).unwrap_or(0)
 }
 
-/// Slot power limit: value in bits 7:0, scale in 9:8 (PCIe 6.0, 7.5.3.9).
-fn power(code: u64) -> String {
+/// Slot power limit and base power: value in bits 7:0, scale in 9:8 (PCIe 6.0, 7.5.3.9).
+pub(crate) fn power(code: u64) -> String {
     let value = bits(code, 7, 0);
     let scale = bits(code, 9, 8);
     let value = match (scale, value) {

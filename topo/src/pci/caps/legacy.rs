@@ -1,6 +1,6 @@
 //! Capabilities of buses that are no longer built: AGP, PCI-X, CompactPCI.
 //!
-//! Follows AGP 3.0 (6.1) and PCI-X Addendum 2.0a (7.2, 8.6).
+//! Follows the AGP Interface Specification 3.0 and the PCI-X Addendum 2.0.
 
 use super::super::bits::{Context, Field, Register, bits, computed, dec, flag, hex, text, words};
 use super::Layout;

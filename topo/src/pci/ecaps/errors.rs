@@ -1,5 +1,5 @@
 //! Error reporting: AER, Downstream Port Containment, event collector, FRS queueing.
-//! Follows PCIe 6.0, 7.8.4, 7.9.14, 7.9.10 and 7.8.9.
+//! Follows PCIe 6.0, chapter 7 (AER: 7.8.4).
 
 use super::super::bits::{Context, Field, Register, bits, dec, flag, hex, text, words};
 use super::super::caps::Layout;
@@ -221,8 +221,8 @@ pub(crate) const FUNCTION_READINESS: Layout = Layout::new(
                         (1, "DRS message received"),
                         (2, "D3hot to D0 transition completed"),
                         (3, "FLR completed"),
-                        (8, "VF enable completed"),
-                        (9, "VF disable completed"),
+                        (8, "VF enabled"),
+                        (9, "VF disabled"),
                     ],
                     "reserved",
                 ),

@@ -1,4 +1,4 @@
-//! Flit mode: error logging and error injection. Follows PCIe 6.1, 7.8.12 and 7.8.13.
+//! Flit mode: error logging and error injection. Follows PCIe 6.1, chapter 7.
 
 use super::super::bits::{Field, Register, dec, flag, hex, text, words};
 use super::super::caps::Layout;

@@ -1,5 +1,5 @@
 //! Integrity and Data Encryption: link streams, selective streams and what is bound to them.
-//! Follows PCIe 6.0, 7.9.26; XT and TEE-Limited bits of PCIe 6.1 ECNs.
+//! Follows PCIe 6.0, chapter 7, and its engineering changes for XT and TEE-Limited streams.
 
 use super::super::bits::{Field, Register, bits, computed, dec, flag, hex, note, text, words};
 use super::super::caps::{Layout, Sink};

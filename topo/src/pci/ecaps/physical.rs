@@ -1,7 +1,7 @@
 //! The physical and data link layers: equalization of 8, 16, 32 and 64 GT/s, lane margining,
 //! Data Link Feature, alternate protocols, Device 3.
 //!
-//! Follows PCIe 6.0, 7.7.3 to 7.7.7, 7.7.4 (Data Link Feature), 7.9.20 and 7.7.9.
+//! Follows PCIe 6.0, 7.7 and 7.9.
 
 use super::super::bits::{Field, Register, active_low, bits, dec, flag, hex, text, words};
 use super::super::caps::Layout;

@@ -1,11 +1,15 @@
 //! Power and time: LTR, L1 substates, power budgeting, DPA, PTM, readiness time.
-//! Follows PCIe 6.0, 7.8.2, 7.8.3, 7.8.1, 7.9.12, 7.9.15 and 7.9.16.
+//! Follows PCIe 6.0, 7.8 and 7.9.
 
 use super::super::bits::{Context, Field, Register, bits, computed, dec, flag, hex, text, words};
-use super::super::caps::{Layout, Sink};
+use super::super::caps::{Layout, Sink, express};
 
-/// A latency of LTR encoding: value in bits 9:0, in steps of 32^scale ns.
+/// A latency of LTR encoding: value in bits 9:0, in steps of 32^scale ns; scales 6 and 7 are not
+/// permitted.
 fn latency(code: u64) -> String {
+    if bits(code, 12, 10) > 5 {
+        return "<error>".to_owned();
+    }
     format!("{}ns", scaled(bits(code, 9, 0), bits(code, 12, 10)))
 }
 
@@ -119,7 +123,7 @@ pub(crate) const BUDGETING: Layout = Layout::new(
             4,
             "PBData",
             &[
-                computed(9, 0, "BasePower", |_, v| base_power(bits(v, 7, 0), bits(v, 9, 8))),
+                text(9, 0, "BasePower", express::power),
                 dec(12, 10, "PM sub-state"),
                 text(14, 13, "PM state", |v| format!("D{v}")),
                 words(
@@ -137,29 +141,18 @@ pub(crate) const BUDGETING: Layout = Layout::new(
                     ],
                     "reserved",
                 ),
-                words(
-                    20,
-                    18,
-                    "Rail",
-                    &[(0, "12V"), (1, "3.3V"), (2, "1.5V or 1.8V"), (7, "thermal")],
-                    "reserved",
-                ),
+                text(20, 18, "Rail", |v| match v {
+                    0 => "12V".to_owned(),
+                    1 => "3.3V".to_owned(),
+                    2 => "1.5V or 1.8V".to_owned(),
+                    7 => "thermal".to_owned(),
+                    _ => format!("code {v}"),
+                }),
             ],
         ),
         Register::new(12, 1, "PBCap", &[flag(0, "SystemAllocated")]),
     ],
 );
-
-fn base_power(value: u64, scale: u64) -> String {
-    let divisor = match scale {
-        0 => return format!("{value}W"),
-        1 => 10,
-        2 => 100,
-        _ => 1000,
-    };
-    let digits = usize::try_from(scale).unwrap_or(0);
-    format!("{}.{:0digits$}W", value / divisor, value % divisor)
-}
 
 const SUBSTATE: &[Field] = &[dec(4, 0, "Substate")];
 

@@ -1,5 +1,5 @@
 //! How requests travel: ACS, ARI, virtual channels, multicast, links of the root complex.
-//! Follows PCIe 6.0, 7.7.7, 7.8.8, 7.9.1, 7.9.2, 7.9.11, 7.9.8, 7.9.9 and 7.9.7.
+//! Follows PCIe 6.0, 7.7 to 7.9.
 
 use super::super::bits::{Context, Field, Register, bits, computed, dec, flag, hex, text, words};
 use super::super::caps::{Layout, Sink};

@@ -1,6 +1,5 @@
 //! Identities and vendor structures: serial number, VSEC, DVSEC, DOE, NPEM, hierarchy ID,
-//! register block locator. Follows PCIe 6.0, 7.9.3, 7.9.5, 7.9.6, 7.9.24, 7.9.18, 7.9.17 and
-//! the MMIO Register Block Locator ECN.
+//! register block locator. Follows PCIe 6.0, 7.9 and its engineering changes.
 
 use super::super::bits::{Field, Register, bits, computed, dec, flag, hex, text};
 use super::super::caps::legacy::raw;

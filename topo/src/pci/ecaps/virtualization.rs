@@ -1,5 +1,5 @@
 //! Sharing a function between guests: SR-IOV, resizable BARs, ATS, PRI, PASID, TPH, LN.
-//! Follows PCIe 6.0, 9.3.3, 7.8.6, 7.8.7, 10.5, 7.8.9, 7.9.13; LN of PCIe 5.0, 7.9.22.
+//! Follows PCIe 6.0, 9.3.3 (SR-IOV), 10.5 (ATS, PRI) and chapter 7; LN of PCIe 5.0, 7.9.
 
 use super::super::bits::{Context, Register, bits, computed, dec, flag, hex, note, text, words};
 use super::super::caps::{Layout, Sink};
