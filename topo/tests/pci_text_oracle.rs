@@ -1,5 +1,13 @@
 //! The reader and the tree against `lspci` itself, on every dump of the corpus.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    reason = "tests stop at the first surprise"
+)]
+
 mod pci_text_support;
 
 use std::collections::BTreeSet;
@@ -26,7 +34,12 @@ fn dumps(corpus: &Path, scratch: &Path) -> Vec<(String, Vec<u8>)> {
 
 fn lspci(text: &[u8], scratch: &Path, options: &[&str]) -> String {
     let file = scratch.join("dump");
-    std::fs::write(&file, text).unwrap();
+    // `lspci` refuses a file with lines over 254 bytes; it needs only their start.
+    let short: Vec<&[u8]> = text
+        .split(|byte| *byte == b'\n')
+        .map(|line| &line[..line.len().min(200)])
+        .collect();
+    std::fs::write(&file, short.join(&b'\n')).unwrap();
     let arguments = [&["-F", file.to_str().unwrap()], options].concat();
     String::from_utf8(output("lspci", &arguments).unwrap()).unwrap()
 }
@@ -56,8 +69,8 @@ fn numbers(function: &Function) -> String {
         "{} {:04x}: {:04x}:{:04x}{}",
         function.bdf,
         function.class.unwrap().kind(),
-        function.vendor.unwrap(),
-        function.device.unwrap(),
+        function.vendor.unwrap_or(0xffff),
+        function.device.unwrap_or(0xffff),
         revision
             .map(|revision| format!(" (rev {revision:02x})"))
             .unwrap_or_default()
@@ -96,7 +109,7 @@ fn tree_of_a_text_is_that_of_the_live_machine() {
 /// A line of `-tv` up to `dd.f`.
 fn without_name(line: &str) -> &str {
     let cut = line.match_indices("  ").find(|(at, _)| {
-        let front = line[..*at].as_bytes();
+        let front = &line.as_bytes()[..*at];
         front.len() > 4 && front[front.len() - 2] == b'.' && front[front.len() - 1].is_ascii_digit()
     });
     cut.map_or(line, |(at, _)| &line[..at])

@@ -11,42 +11,28 @@
 //! ```
 
 mod compile;
+mod identify;
 mod short;
+mod tables;
 
 use std::borrow::Cow;
 
-use self::compile::OFFSET;
+use self::tables::{Table, Tables};
 use super::function::{Class, Function};
 use crate::evidence::{Damage, Decoded, Place};
 pub use short::{short_device, short_vendor};
 
 static BUILTIN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pci-names.bin"));
 
-/// Key lengths of the four tables, in their order.
-const KEYS: [usize; 4] = [2, 4, 8, 4];
-
 /// One version of the database.
 #[derive(Clone, Debug)]
-pub struct Names {
-    data: Cow<'static, [u8]>,
-    version: (usize, usize),
-    tables: [(usize, usize); 4],
-    strings: usize,
-}
-
-#[derive(Clone, Copy)]
-enum Table {
-    Vendors,
-    Devices,
-    Subsystems,
-    Classes,
-}
+pub struct Names(Tables);
 
 impl Names {
     /// The version that is part of the library.
     #[must_use]
     pub fn builtin() -> Self {
-        Self::open(Cow::Borrowed(BUILTIN))
+        Self(Tables::open(Cow::Borrowed(BUILTIN)))
     }
 
     /// Reads a `pci.ids` file. Lines that cannot be read are damage; the others count.
@@ -61,7 +47,7 @@ impl Names {
         });
         Decoded {
             damage: damage.collect(),
-            value: Self::open(Cow::Owned(compiled.tables)),
+            value: Self(Tables::open(Cow::Owned(compiled.tables))),
         }
     }
 
@@ -78,14 +64,13 @@ impl Names {
     /// Version of the database as its head says it: `2026.10.24`.
     #[must_use]
     pub fn version(&self) -> &str {
-        let bytes = self.data.get(self.version.0..self.version.1).unwrap_or_default();
-        std::str::from_utf8(bytes).unwrap_or_default()
+        self.0.version()
     }
 
     /// Name of a vendor.
     #[must_use]
     pub fn vendor(&self, vendor: u16) -> Option<&str> {
-        self.find(Table::Vendors, &vendor.to_be_bytes())
+        self.0.find(Table::Vendors, &vendor.to_be_bytes())
     }
 
     /// Name of a device.
@@ -93,7 +78,7 @@ impl Names {
     pub fn device(&self, vendor: u16, device: u16) -> Option<&str> {
         let [a, b] = vendor.to_be_bytes();
         let [c, d] = device.to_be_bytes();
-        self.find(Table::Devices, &[a, b, c, d])
+        self.0.find(Table::Devices, &[a, b, c, d])
     }
 
     /// Name of a subsystem: a board with this device on it.
@@ -103,21 +88,22 @@ impl Names {
         let [c, d] = device.to_be_bytes();
         let [e, f] = subvendor.to_be_bytes();
         let [g, h] = subdevice.to_be_bytes();
-        self.find(Table::Subsystems, &[a, b, c, d, e, f, g, h])
+        self.0.find(Table::Subsystems, &[a, b, c, d, e, f, g, h])
     }
 
     /// Name of a base class: "Bridge".
     #[must_use]
     pub fn base_class(&self, class: Class) -> Option<&str> {
         let [_, base, _, _] = class.0.to_be_bytes();
-        self.find(Table::Classes, &[1, base, 0, 0])
+        self.0.find(Table::Classes, &[1, base, 0, 0])
     }
 
     /// Name of a class: "PCI bridge". The base class's name when the subclass has none.
     #[must_use]
     pub fn class(&self, class: Class) -> Option<&str> {
         let [_, base, sub, _] = class.0.to_be_bytes();
-        self.find(Table::Classes, &[2, base, sub, 0])
+        self.0
+            .find(Table::Classes, &[2, base, sub, 0])
             .or_else(|| self.base_class(class))
     }
 
@@ -125,93 +111,64 @@ impl Names {
     #[must_use]
     pub fn interface(&self, class: Class) -> Option<&str> {
         let [_, base, sub, interface] = class.0.to_be_bytes();
-        self.find(Table::Classes, &[3, base, sub, interface])
+        self.0.find(Table::Classes, &[3, base, sub, interface])
     }
 
     /// Short name of a function for a box of a picture: what an owner would call it.
     ///
-    /// From the ids where they are known and listed, else from the name a text source printed.
+    /// From the ids where they are known and listed, else from the name a text source printed, else
+    /// vendor and number: "Intel 0d93".
     #[must_use]
     pub fn short(&self, function: &Function) -> Option<String> {
         let listed = || self.device(function.vendor?, function.device?);
         if let Some(name) = listed() {
             return Some(short_device(name));
         }
-        let name = function.name.as_deref()?;
-        let vendor = match function.vendor {
-            Some(vendor) => self.vendor(vendor).filter(|vendor| name.starts_with(vendor)),
+        let printed = function
+            .name
+            .as_deref()
+            .map(|name| self.split_printed(name, function.vendor));
+        let number = function.device.map(|device| format!("{device:04x}"));
+        let vendor = || {
+            let by_id = function.vendor.and_then(|vendor| self.vendor(vendor));
+            by_id.or(printed.and_then(|(vendor, _)| vendor)).map(short_vendor)
+        };
+        match (printed, number) {
+            (Some((_, device)), _) if !unnamed(device) => Some(short_device(device)),
+            (_, Some(number)) => Some(vendor().map_or(number.clone(), |vendor| format!("{vendor} {number}"))),
+            _ => vendor(),
+        }
+    }
+
+    /// Vendor and device of a printed name.
+    fn split_printed<'a>(&'a self, name: &'a str, vendor: Option<u16>) -> (Option<&'a str>, &'a str) {
+        let known = match vendor.and_then(|vendor| self.vendor(vendor)) {
+            Some(vendor) => name.starts_with(vendor).then_some(vendor),
             None => self.vendor_before(name),
         };
-        let device = vendor
-            .and_then(|vendor| name.strip_prefix(vendor))
-            .unwrap_or(name)
-            .trim();
-        (!device.is_empty()).then(|| short_device(device))
+        let device = match known {
+            Some(vendor) => name.strip_prefix(vendor),
+            None => short::after_company(name),
+        };
+        let vendor = known.or_else(|| Some(name.strip_suffix(device?)?.trim_end()));
+        (vendor, device.unwrap_or(name).trim())
     }
 
     /// The longest vendor name that `text` begins with. Looks at every vendor.
-    fn vendor_before(&self, text: &str) -> Option<&str> {
-        let follows = |name: &&str| text.strip_prefix(*name).is_some_and(|rest| rest.starts_with(' '));
-        let (start, end) = *self.tables.first()?;
-        let rows = self.data.get(start..end)?;
-        rows.chunks_exact(KEYS.first()?.checked_add(OFFSET)?)
-            .filter_map(|row| self.string(row.get(*KEYS.first()?..)?))
-            .filter(follows)
-            .max_by_key(|name| name.len())
+    fn vendor_before<'a>(&self, text: &'a str) -> Option<&'a str> {
+        let rest = |name: &[u8]| text.as_bytes().strip_prefix(name).and_then(<[u8]>::first);
+        let rows = self.0.rows(Table::Vendors, &[]);
+        let begins = rows.filter(|(_, name)| rest(name) == Some(&b' '));
+        text.get(..begins.map(|(_, name)| name.len()).max()?)
     }
+}
 
-    /// Finds where the tables are. Sizes are checked here, so that lookups cannot leave the data.
-    fn open(data: Cow<'static, [u8]>) -> Self {
-        let version_end = usize::from(data.first().copied().unwrap_or(0)).saturating_add(1);
-        let mut at = version_end.saturating_add(16);
-        let mut tables = [(0, 0); 4];
-        for (number, (table, key)) in tables.iter_mut().zip(KEYS).enumerate() {
-            let place = version_end.saturating_add(number.saturating_mul(4));
-            let count = data.get(place..).and_then(|rest| rest.first_chunk::<4>().copied());
-            let rows = usize::try_from(u32::from_be_bytes(count.unwrap_or_default())).unwrap_or(0);
-            let end = at.saturating_add(rows.saturating_mul(key.saturating_add(OFFSET)));
-            *table = (at, end.min(data.len()));
-            at = end;
-        }
-        Self {
-            data,
-            version: (1, version_end),
-            tables,
-            strings: at,
-        }
-    }
-
-    fn find(&self, table: Table, key: &[u8]) -> Option<&str> {
-        let place = match table {
-            Table::Vendors => 0,
-            Table::Devices => 1,
-            Table::Subsystems => 2,
-            Table::Classes => 3,
-        };
-        let (start, end) = *self.tables.get(place)?;
-        let rows = self.data.get(start..end)?;
-        let width = key.len().checked_add(OFFSET)?;
-        let row = |at: usize| rows.get(at.checked_mul(width)?..)?.get(..width);
-        let (mut low, mut high) = (0, rows.len().checked_div(width)?);
-        while low < high {
-            let middle = low.midpoint(high);
-            let (here, name) = row(middle)?.split_at_checked(key.len())?;
-            match here.cmp(key) {
-                std::cmp::Ordering::Equal => return self.string(name),
-                std::cmp::Ordering::Less => low = middle.checked_add(1)?,
-                std::cmp::Ordering::Greater => high = middle,
-            }
-        }
-        None
-    }
-
-    fn string(&self, offset: &[u8]) -> Option<&str> {
-        let at = offset
-            .iter()
-            .fold(0_usize, |value, byte| value << 8 | usize::from(*byte));
-        let (length, text) = self.data.get(self.strings.checked_add(at)?..)?.split_first()?;
-        std::str::from_utf8(text.get(..usize::from(*length))?).ok()
-    }
+/// Whether a printed device name only says that there is none: "Device", "Device 0d93".
+fn unnamed(device: &str) -> bool {
+    let number = device.strip_prefix("Device").or(device.strip_prefix("Unknown device"));
+    number.is_some_and(|rest| {
+        rest.trim().is_empty() || rest.trim().len() == 4 && u16::from_str_radix(rest.trim(), 16).is_ok()
+    })
 }
 
 #[cfg(test)]

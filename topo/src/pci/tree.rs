@@ -15,6 +15,7 @@
 
 mod links;
 mod locality;
+mod roots;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -42,6 +43,10 @@ pub struct RootBus {
     pub domain: u32,
     /// Bus number.
     pub bus: u8,
+    /// The first function on this bus that is a host bridge by its class.
+    pub host_bridge: Option<Bdf>,
+    /// NUMA node of the functions below, when all that tell one tell the same.
+    pub numa_node: Option<i32>,
     /// Functions on this bus, in bus order.
     pub children: Vec<Bdf>,
 }
@@ -83,6 +88,7 @@ pub fn build(functions: &[Function]) -> Tree {
         }
     }
     links::connect(&mut tree, functions);
+    tree.roots = roots::described(&tree, functions);
     tree
 }
 

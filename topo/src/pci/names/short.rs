@@ -4,13 +4,10 @@
 //! and modes in brackets ("[Falcon]", "[AHCI mode]") are not. What is left empty stays as it was.
 
 /// Words that say only that this is a device of its kind.
-const GENERIC: [&str; 14] = [
-    "Controller",
+const GENERIC: [&str; 11] = [
     "Adapter",
     "Family",
-    "Series",
     "Chipset",
-    "Ethernet",
     "Connection",
     "Network",
     "Interface",
@@ -21,8 +18,30 @@ const GENERIC: [&str; 14] = [
     "and",
 ];
 
+/// Words after which "Controller" says nothing more. Not so "Memory Controller 0".
+const CONTROLLERS: [&str; 18] = [
+    "Ethernet",
+    "Network",
+    "network",
+    "SSD",
+    "NVMe",
+    "Express",
+    "RAID",
+    "SATA",
+    "sATA",
+    "sSATA",
+    "AHCI",
+    "SMBus",
+    "Interface",
+    "CardBus",
+    "Storage",
+    "Display",
+    "USB",
+    "LAN",
+];
+
 /// Product lines that are names without a number.
-const LINES: [&str; 12] = [
+const LINES: [&str; 13] = [
     "Radeon",
     "GeForce",
     "Quadro",
@@ -33,8 +52,9 @@ const LINES: [&str; 12] = [
     "ConnectX",
     "BlueField",
     "Optane",
-    "UHD Graphics",
+    "Graphics",
     "Iris",
+    "Arc",
 ];
 
 /// Words at the end of a company's name.
@@ -85,14 +105,78 @@ pub fn short_device(name: &str) -> String {
     if let Some(product) = bracket.filter(|text| is_product(text)) {
         return tidy(product);
     }
+    let body = without_code_names(body);
     let virtual_function = matches!(bracket, Some("VF" | "Virtual Function")) && !body.contains("Virtual Function");
-    let mut words: Vec<&str> = body.split_whitespace().filter(|word| !GENERIC.contains(word)).collect();
+    let mut short = telling_words(&body).join(" ").replace("Virtual Function", "VF");
     if virtual_function {
-        words.push("VF");
+        short.push_str(" VF");
     }
-    let short = words.join(" ").replace("Virtual Function", "VF");
     let told = short.chars().any(char::is_alphanumeric);
     tidy(if told { &short } else { name })
+}
+
+/// The words of a name that tell this device from its like.
+fn telling_words(body: &str) -> Vec<&str> {
+    let words: Vec<&str> = body.split_whitespace().collect();
+    let line = |word: &&str| LINES.iter().any(|line| word.starts_with(line));
+    let chip = |word: &str| word.starts_with("MT") && word.bytes().skip(2).all(|byte| byte.is_ascii_digit());
+    let branded = words.iter().skip(1).any(line);
+    let before = std::iter::once("").chain(words.iter().copied());
+    let telling = |(before, word): (&str, &&str)| match *word {
+        "Controller" | "controller" => !CONTROLLERS.contains(&before),
+        "network" => !branded,
+        "Ethernet" => before == "Fast",
+        "Series" => before.bytes().all(|byte| byte.is_ascii_digit()),
+        word => !(GENERIC.contains(&word) || branded && chip(word)),
+    };
+    let told: Vec<bool> = before.zip(&words).map(telling).collect();
+    words
+        .iter()
+        .zip(told)
+        .filter(|(_, told)| *told)
+        .map(|(word, _)| *word)
+        .collect()
+}
+
+/// A name without the brackets inside it.
+fn without_code_names(body: &str) -> String {
+    let mut rest = body;
+    let mut kept = String::new();
+    while let Some((front, (_, back))) = rest
+        .split_once('[')
+        .and_then(|(front, back)| Some((front, back.split_once(']')?)))
+    {
+        kept.push_str(front);
+        rest = back;
+    }
+    kept.push_str(rest);
+    if kept.trim().is_empty() { body.to_owned() } else { kept }
+}
+
+/// What follows the company in a printed name, where the company's name ends in a legal form.
+pub(super) fn after_company(name: &str) -> Option<&str> {
+    let forms = [
+        "Inc.",
+        "Inc",
+        "Ltd.",
+        "Ltd",
+        "Corp.",
+        "Corp",
+        "Corporation",
+        "LLC",
+        "GmbH",
+        "Limited",
+    ];
+    let end = |form: &&str| {
+        let at = name.find(&format!(" {form} "))?;
+        at.checked_add(form.len())?.checked_add(2)
+    };
+    let rest = name.get(forms.iter().filter_map(end).min()?..)?.trim_start();
+    let rest = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((_, behind)) => behind.trim_start(),
+        None => rest,
+    };
+    (!rest.is_empty()).then_some(rest)
 }
 
 /// Short form of a vendor's name: "Advanced Micro Devices, Inc. [AMD/ATI]" is "AMD".

@@ -56,7 +56,7 @@ fn the_builtin_version_equals_its_text() {
     let text = include_bytes!("../../../data/pci.ids");
     let parsed = Names::parse(text);
     assert_eq!(parsed.damage, []);
-    assert_eq!(&*parsed.value.data, BUILTIN);
+    assert_eq!(parsed.value.0.bytes(), BUILTIN);
     let names = Names::builtin();
     assert!(names.version() >= "2026.10.24");
     assert_eq!(names.vendor(0x8086), Some("Intel Corporation"));
@@ -89,6 +89,19 @@ fn short_names_are_what_an_owner_says() {
         ("I350 Ethernet Controller Virtual Function", "I350 VF"),
         ("NVMe SSD Controller PM9A1/PM9A3/980PRO", "NVMe SSD PM9A1/PM9A3/980PRO"),
         ("Ethernet Controller", "Ethernet Controller"),
+        ("8 Series PCI Express Root Port 2", "8 Series PCI Express Root Port 2"),
+        ("SSD 660P Series", "SSD 660P"),
+        (
+            "Xeon E5 v3 Integrated Memory Controller 0 Channel 2",
+            "Xeon E5 v3 Integrated Memory Controller 0 Channel 2",
+        ),
+        ("82801IB (ICH9) LPC Interface Controller", "82801IB (ICH9) LPC"),
+        (
+            "MT416842 BlueField integrated ConnectX-5 network controller",
+            "BlueField integrated ConnectX-5",
+        ),
+        ("2450 NVMe SSD [HendrixV] (DRAM-less)", "2450 NVMe SSD (DRAM-less)"),
+        ("Virtio network device", "Virtio network"),
         ("Xeon(R) Thing", "Xeon Thing"),
         ("", ""),
         ("[]", "[]"),
@@ -127,4 +140,56 @@ fn a_printed_name_loses_its_vendor() {
     };
     assert_eq!(names.short(&listed).as_deref(), Some("X710 10GbE SFP+"));
     assert_eq!(names.short(&Function::default()), None);
+}
+
+#[test]
+fn unlisted_devices_are_called_by_vendor_and_number() {
+    let names = Names::builtin();
+    let short = |vendor, device, name: Option<&str>| {
+        names.short(&Function {
+            vendor,
+            device,
+            name: name.map(str::to_owned),
+            ..Function::default()
+        })
+    };
+    assert_eq!(short(Some(0x8086), Some(0xfffe), None).as_deref(), Some("Intel fffe"));
+    assert_eq!(
+        short(None, Some(0x0d93), Some("Intel Corporation Device 0d93")).as_deref(),
+        Some("Intel 0d93")
+    );
+    assert_eq!(
+        short(Some(0x8086), Some(0xfffe), Some("Intel Corporation Device")).as_deref(),
+        Some("Intel fffe")
+    );
+    assert_eq!(
+        short(None, Some(0xc084), Some("No Such Vendor, Inc. Device c084")).as_deref(),
+        Some("No Such Vendor c084")
+    );
+    assert_eq!(
+        short(None, None, Some("No Such Vendor Ltd. [NSV] Turbo 3")).as_deref(),
+        Some("Turbo 3")
+    );
+}
+
+#[test]
+fn a_text_without_numbers_is_identified_where_names_are_unambiguous() {
+    let names = Names::builtin();
+    let identify = |class: &str, name: &str| {
+        let mut function = Function {
+            class_name: Some(class.to_owned()),
+            name: Some(name.to_owned()),
+            ..Function::default()
+        };
+        names.identify(std::slice::from_mut(&mut function));
+        (function.class.map(|class| class.0), function.vendor, function.device)
+    };
+    let known = identify(
+        "Ethernet controller",
+        "Intel Corporation Ethernet Controller X710 for 10GbE SFP+",
+    );
+    assert_eq!(known, (Some(0x02_0000), Some(0x8086), Some(0x1572)));
+    let unlisted = identify("PCI bridge", "Intel Corporation Nothing Of This Name");
+    assert_eq!(unlisted, (Some(0x06_0400), Some(0x8086), None));
+    assert_eq!(identify("Strange thing", "Nobody At All"), (None, None, None));
 }

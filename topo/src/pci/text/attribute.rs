@@ -129,7 +129,10 @@ fn capability(value: &[u8], function: &mut Function, facts: &mut Facts) -> Resul
     let body = after(value, b"] ").unwrap_or_default();
     if let Some(express) = body.strip_prefix(b"Express ") {
         function.port_type = port_type(express);
-    } else if let Some(serial) = body.strip_prefix(b"Device Serial Number ") {
+    } else if let Some(serial) = body
+        .strip_prefix(b"Device Serial Number ")
+        .filter(|_| has_version(value))
+    {
         function.serial = Some(serial_number(serial).ok_or("Device Serial Number: eight bytes")?);
     } else if let Some(name) = body.strip_prefix(b"Subsystem: ")
         && function.subsystem_vendor.is_none()
@@ -138,6 +141,12 @@ fn capability(value: &[u8], function: &mut Function, facts: &mut Facts) -> Resul
         subsystem(name, function);
     }
     Ok(())
+}
+
+/// Whether the bracket tells the capability's version, `[148 v1]`. Versions of `lspci` before that
+/// printed serial numbers in the other byte order.
+fn has_version(value: &[u8]) -> bool {
+    split_once(value, b"]").is_some_and(|(bracket, _)| find(bracket, b" v").is_some())
 }
 
 /// The words `lspci` has for device/port types.

@@ -10,6 +10,9 @@ use super::slot::{self, Start};
 use super::{Facts, Listing, attribute, damage, merge, title};
 use crate::evidence::{Damage, Decoded};
 
+/// So many different accounts of one slot are kept to recognise a repetition.
+const COPIES: usize = 16;
+
 /// Where the reader stands.
 enum State<'a> {
     /// Between functions. The flag: a lost slot line was already reported.
@@ -54,6 +57,7 @@ impl<'a> Reader<'a> {
 
     pub(super) fn finish(mut self) -> Decoded<Listing> {
         self.close();
+        self.damage.sort_by_key(|damage| damage.place);
         Decoded {
             value: self.listing,
             damage: self.damage,
@@ -215,7 +219,9 @@ impl<'a> Reader<'a> {
                 .push(damage(facts.line, what, first, "the same lines again"));
             return;
         }
-        spans.push((start, end));
+        if spans.len() < COPIES {
+            spans.push((start, end));
+        }
         merge::merge((old, old_facts), (function, facts), &mut self.damage);
     }
 }
@@ -232,6 +238,10 @@ impl Block<'_> {
         } = self;
         if let Some(record) = record {
             record.finish(&mut function, &mut facts);
+        }
+        if matches!(function.subsystem_vendor, Some(0 | 0xffff)) {
+            // Registers that nobody has written.
+            (function.subsystem_vendor, function.subsystem_device) = (None, None);
         }
         if facts.verbose {
             function.header_type = merge::header_type(&function, &facts);

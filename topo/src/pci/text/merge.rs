@@ -25,11 +25,22 @@ pub(super) fn from_rows(rows: &Rows, bdf: Bdf, line: u64) -> (Function, Facts) {
     } else {
         decoded(rows.intact())
     };
+    let unanswered = !rows.intact().is_empty() && rows.intact().iter().all(|byte| *byte == 0xff);
+    if unanswered {
+        function = Function {
+            bdf,
+            ..Function::default()
+        };
+    } else if (function.vendor, function.device) == (Some(0xffff), Some(0xffff)) {
+        // Virtual functions read so (SR-IOV 1.1, 3.4.1.1); the text has the kernel's word for them.
+        (function.vendor, function.device) = (None, None);
+    }
     function.config = Some(rows.intact().to_vec()).filter(|bytes| !bytes.is_empty());
     let facts = Facts {
         line,
         interface_told: function.class.is_some(),
         hex: true,
+        unanswered,
         ..Facts::default()
     };
     (function, facts)
@@ -45,9 +56,23 @@ fn agreed(mut one: Function, other: &Function) -> Function {
         )*};
     }
     keep!(
-        vendor, device, subsystem_vendor, subsystem_device, class, revision, header_type, buses, port_type,
-        max_payload, max_payload_supported, max_read_request, slot_number, slot_occupied, vfs_total,
-        vfs_enabled, serial,
+        vendor,
+        device,
+        subsystem_vendor,
+        subsystem_device,
+        class,
+        revision,
+        header_type,
+        buses,
+        port_type,
+        max_payload,
+        max_payload_supported,
+        max_read_request,
+        slot_number,
+        slot_occupied,
+        vfs_total,
+        vfs_enabled,
+        serial,
     );
     if let (Some(link), Some(other)) = (&mut one.link, other.link) {
         let same = link.status == other.status && link.down == other.down;

@@ -9,7 +9,7 @@ use super::{RootBus, Tree};
 #[derive(Default)]
 struct Owners {
     secondary: BTreeMap<(u32, u8), Bdf>,
-    ranges: Vec<(Bdf, Buses)>,
+    ranges: BTreeMap<u32, Vec<(Bdf, Buses)>>,
 }
 
 /// Sets parents, children, depths and roots of all nodes of `tree`.
@@ -58,7 +58,7 @@ fn owners(tree: &mut Tree, functions: &[Function]) -> Owners {
             continue;
         }
         owners.secondary.insert((bdf.domain, buses.secondary), bdf);
-        owners.ranges.push((bdf, buses));
+        owners.ranges.entry(bdf.domain).or_default().push((bdf, buses));
     }
     overlaps(tree, &owners);
     owners
@@ -78,26 +78,25 @@ fn impossible(bdf: Bdf, buses: Buses) -> Option<String> {
 /// Reports bridges whose ranges cross: each pair must be nested or apart, and a bridge must stand
 /// inside the range that holds its own.
 fn overlaps(tree: &mut Tree, owners: &Owners) {
-    let mut open: Vec<(Bdf, Buses)> = Vec::new();
-    let mut sorted: Vec<&(Bdf, Buses)> = owners.ranges.iter().collect();
-    sorted.sort_by_key(|(bdf, buses)| (bdf.domain, buses.secondary, u8::MAX.saturating_sub(buses.subordinate)));
-    for (bdf, buses) in sorted {
-        open.retain(|(other, range)| other.domain == bdf.domain && range.subordinate >= buses.secondary);
-        if let Some((other, range)) = open.last() {
-            let nested = buses.subordinate <= range.subordinate && bdf.bus >= range.secondary;
-            if !nested {
-                let expected = format!(
-                    "buses apart from {:02x}-{:02x} of {other}, or inside and on one of them",
-                    range.secondary, range.subordinate
-                );
-                tree.complain(
-                    *bdf,
-                    expected,
-                    format!("{:02x}-{:02x}", buses.secondary, buses.subordinate),
-                );
+    for ranges in owners.ranges.values() {
+        let mut sorted: Vec<&(Bdf, Buses)> = ranges.iter().collect();
+        sorted.sort_by_key(|(_, buses)| (buses.secondary, u8::MAX.saturating_sub(buses.subordinate)));
+        let mut open: Vec<(Bdf, Buses)> = Vec::new();
+        for (bdf, buses) in sorted {
+            open.retain(|(_, range)| range.subordinate >= buses.secondary);
+            if let Some((other, range)) = open.last() {
+                let nested = buses.subordinate <= range.subordinate && bdf.bus >= range.secondary;
+                if !nested {
+                    let expected = format!(
+                        "buses apart from {:02x}-{:02x} of {other}, or inside and on one of them",
+                        range.secondary, range.subordinate
+                    );
+                    let seen = format!("{:02x}-{:02x}", buses.secondary, buses.subordinate);
+                    tree.complain(*bdf, expected, seen);
+                }
             }
+            open.push((*bdf, *buses));
         }
-        open.push((*bdf, *buses));
     }
 }
 
@@ -108,10 +107,9 @@ impl Owners {
             return Some(*bridge);
         }
         self.ranges
+            .get(&bdf.domain)?
             .iter()
-            .filter(|(bridge, buses)| {
-                bridge.domain == bdf.domain && (buses.secondary..=buses.subordinate).contains(&bdf.bus)
-            })
+            .filter(|(_, buses)| (buses.secondary..=buses.subordinate).contains(&bdf.bus))
             .min_by_key(|(bridge, buses)| (buses.subordinate.saturating_sub(buses.secondary), *bridge))
             .map(|(bridge, _)| *bridge)
     }
@@ -134,7 +132,7 @@ fn cut_loops(tree: &mut Tree, parents: &mut BTreeMap<Bdf, Bdf>, all: &[Bdf]) {
                 None => break,
             }
         }
-        sound.append(&mut walked);
+        sound.extend(walked);
     }
 }
 
@@ -153,7 +151,12 @@ fn hang(tree: &mut Tree, parents: &BTreeMap<Bdf, Bdf>, all: &[Bdf]) {
     }
     tree.roots = roots
         .into_iter()
-        .map(|((domain, bus), children)| RootBus { domain, bus, children })
+        .map(|((domain, bus), children)| RootBus {
+            domain,
+            bus,
+            children,
+            ..RootBus::default()
+        })
         .collect();
     let mut waiting: Vec<(Bdf, usize)> = tree
         .roots

@@ -82,6 +82,8 @@ fn bridges_come_before_what_is_below_and_buses_in_order() {
     assert_eq!(order, expected.map(|(name, depth)| (name.to_owned(), depth)));
     let roots: Vec<_> = tree.roots.iter().map(|root| root.bus).collect();
     assert_eq!(roots, [0, 0x40, 0x80, 0xc0]);
+    let nodes: Vec<_> = tree.roots.iter().map(|root| root.numa_node).collect();
+    assert_eq!(nodes, [Some(0), Some(0), Some(1), None]);
     let path: Vec<_> = tree.path_to_root(bdf("04:00.1")).map(|node| node.bdf.bus).collect();
     assert_eq!(path, [4, 2, 1, 0]);
     assert_eq!(tree.root_of(bdf("04:00.1")).unwrap().bus, 0);
@@ -184,4 +186,20 @@ fn segments_do_not_mix() {
     ]);
     assert_eq!(tree.depth(bdf("0002:05:00.0")), Some(0));
     assert_eq!(tree.depth(bdf("0001:05:00.0")), Some(1));
+}
+
+#[test]
+fn a_root_bus_knows_its_host_bridge_and_not_a_disputed_node() {
+    let class = |function: Function, class| Function {
+        class: Some(crate::pci::function::Class(class)),
+        ..function
+    };
+    let tree = build(&[
+        at_node(class(endpoint("00:00.0"), 0x08_0700), 0),
+        at_node(class(endpoint("00:00.1"), 0x06_0000), 1),
+    ]);
+    assert_eq!(
+        (tree.roots[0].host_bridge, tree.roots[0].numa_node),
+        (Some(bdf("00:00.1")), None)
+    );
 }
