@@ -219,7 +219,7 @@ fn dump_places(tree: &dyn Subtree, at: &str, shape: Shape) -> Vec<String> {
     for name in tree.list(at) {
         let place = path::join(at, &name);
         let directory = tree.is_directory(&place);
-        let known = matches!(name.as_str(), "cmd" | "cpuid" | "sos_commands" | "commands");
+        let known = matches!(name.as_str(), "cmd" | "cpuid" | "dumps" | "sos_commands");
         let read_already = name == "cpuid" && has_pu_files(tree, &place);
         if directory == known && !read_already && !name.starts_with("proc_") {
             places.push(place);

@@ -1,11 +1,14 @@
-//! The running system as a layer, and what this user cannot read of it.
+//! The running system as a layer, its CPUID, and what of a machine could not be read.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use crate::cpuid_instruction;
+use crate::document::{Document, DocumentKind};
 use crate::fsroot::DirTree;
 use crate::origin::{LayerId, Origin};
-use crate::source::{Gap, Layer};
-use crate::tree::Tree;
+use crate::path;
+use crate::source::{Gap, Layer, Source};
+use crate::tree::{ReadError, Tree};
 
 /// [`Layer::kind`] of the running system.
 pub(crate) const KIND: &str = "live";
@@ -28,5 +31,109 @@ pub(crate) fn layer(id: LayerId) -> Layer {
         tree: tree.map(|tree| Box::new(tree) as Box<dyn Tree>),
         documents: Vec::new(),
         notes: notes.into_iter().collect(),
+    }
+}
+
+/// CPUID of the running system, read when first asked for: one CPU after the other takes a while.
+pub(crate) fn cpuid(layer: &Layer) -> Option<&'static Document> {
+    static CPUID: OnceLock<Option<Document>> = OnceLock::new();
+    let document = CPUID.get_or_init(|| {
+        let online = layer.tree.as_ref()?.read("/sys/devices/system/cpu/online");
+        let online = online.unwrap_or_default();
+        let cpus = cpuid_instruction::cpu_list(&String::from_utf8_lossy(&online));
+        Some(Document {
+            kind: DocumentKind::CpuidRaw,
+            origin: Origin {
+                path: Arc::from("cpuid"),
+                ..layer.origin.clone()
+            },
+            bytes: cpuid_instruction::dump_all(&cpus)?.into_bytes(),
+        })
+    });
+    document.as_ref()
+}
+
+const SMBIOS_KINDS: [DocumentKind; 4] = [
+    DocumentKind::Dmidecode,
+    DocumentKind::SmbiosImage,
+    DocumentKind::SmbiosTable,
+    DocumentKind::SmbiosRsmb,
+];
+const ACPI_KINDS: [DocumentKind; 2] = [DocumentKind::Acpidump, DocumentKind::AcpiTable];
+const PCI_KINDS: [DocumentKind; 2] = [DocumentKind::Lspci, DocumentKind::PciConfig];
+
+/// What the machine's firmware tables and buses would say and this source does not.
+pub(crate) fn gaps(source: &Source) -> Vec<Gap> {
+    let missing = |kinds: &[DocumentKind]| kinds.iter().all(|kind| source.documents(*kind).next().is_none());
+    let mut gaps = Vec::new();
+    if missing(&SMBIOS_KINDS) {
+        gaps.extend(smbios(source));
+    }
+    if missing(&ACPI_KINDS) {
+        gaps.extend(acpi(source));
+    }
+    if missing(&PCI_KINDS) {
+        gaps.extend(pci(source));
+    }
+    gaps
+}
+
+fn smbios(source: &Source) -> Option<Gap> {
+    let entries = "/sys/firmware/dmi/entries";
+    match source.read("/sys/firmware/dmi/tables/DMI") {
+        Ok(_) => None,
+        Err(ReadError::Absent) if can_read_one(source, entries, "raw") => None,
+        Err(error) => Some(gap(source, "SMBIOS", &error)),
+    }
+}
+
+fn acpi(source: &Source) -> Option<Gap> {
+    let tables = "/sys/firmware/acpi/tables";
+    let mut error = ReadError::Absent;
+    for name in source.list(tables) {
+        match source.read(&path::join(tables, &name)) {
+            Ok(_) => return None,
+            Err(other) => error = error.or(other),
+        }
+    }
+    Some(gap(source, "ACPI tables", &error))
+}
+
+fn can_read_one(source: &Source, directory: &str, name: &str) -> bool {
+    source
+        .list(directory)
+        .first()
+        .is_some_and(|entry| source.read(&path::join(directory, &format!("{entry}/{name}"))).is_ok())
+}
+
+/// Functions whose configuration space is given short: 64 bytes are what anyone may read.
+fn pci(source: &Source) -> Option<Gap> {
+    let devices = "/sys/bus/pci/devices";
+    let names = source.list(devices);
+    let first = names.first()?;
+    let lengths = names
+        .iter()
+        .map(|name| source.read(&path::join(devices, &format!("{name}/config"))))
+        .take_while(|read| read.as_ref().map_or(true, |(bytes, _)| bytes.len() <= 64));
+    let all_short = lengths.count() == names.len();
+    let read = source.read(&path::join(devices, &format!("{first}/config")));
+    let error = match read {
+        Ok(_) => ReadError::Denied,
+        Err(error) => error,
+    };
+    all_short.then(|| gap(source, "PCI configuration after byte 64", &error))
+}
+
+fn gap(source: &Source, what: &str, error: &ReadError) -> Gap {
+    let (why, how) = match (source.is_live(), error) {
+        (true, ReadError::Denied) => ("root only".to_owned(), Some("sudo delid topo")),
+        (true, ReadError::Absent) => ("this system gives none".to_owned(), None),
+        (true, ReadError::Failed(reason)) => (reason.clone(), None),
+        (false, _) => ("not captured".to_owned(), Some("sudo delid capture")),
+    };
+    Gap {
+        what: what.to_owned(),
+        why,
+        how: how.map(str::to_owned),
     }
 }

@@ -184,11 +184,21 @@ impl Source {
             .map_or_else(|| path.to_owned(), |tree| tree.resolve(path))
     }
 
-    /// Dumps of one kind, in layer order.
+    /// Dumps of one kind, in layer order. CPUID of the running system is one of them; it is read
+    /// when first asked for.
     pub fn documents(&self, kind: DocumentKind) -> impl Iterator<Item = &Document> {
-        self.layers
-            .iter()
-            .flat_map(|layer| &layer.documents)
-            .filter(move |document| document.kind == kind)
+        self.layers.iter().flat_map(move |layer| {
+            let of_cpu = kind == DocumentKind::CpuidRaw && layer.kind == live::KIND;
+            let cpuid = of_cpu.then(|| live::cpuid(layer)).flatten();
+            let documents = layer.documents.iter();
+            documents.filter(move |document| document.kind == kind).chain(cpuid)
+        })
+    }
+
+    /// What this source does not tell of the machine, each thing once: root only, not captured.
+    /// Damage of a layer stands in [`Layer::notes`].
+    #[must_use]
+    pub fn gaps(&self) -> Vec<Gap> {
+        live::gaps(self)
     }
 }
