@@ -1,1 +1,46 @@
-//! CPUID dumps in every dialect, named and decoded.
+//! CPUID dumps in every dialect: who a processor is, how its CPUs, cores and packages hang together,
+//! and which caches they share.
+//!
+//! A dump (live or from a tool's text) is a [`LeafSet`]; from it follow an [`Identity`] and a
+//! [`Topology`]:
+//!
+//! ```
+//! use cpuid_db::{Identity, formats, topology};
+//!
+//! let text = "CPU 0:
+//!    0x00000000 0x00: eax=0x00000001 ebx=0x756e6547 ecx=0x6c65746e edx=0x49656e69
+//!    0x00000001 0x00: eax=0x00000633 ebx=0x00000000 ecx=0x00000000 edx=0x0080f9ff
+//! ";
+//! let (format, decoded) = formats::detect_and_parse(text).expect("rows of `cpuid -r`");
+//! assert_eq!(format.to_string(), "cpuid -r");
+//! assert!(decoded.damage.is_empty());
+//!
+//! let cpu = decoded.value.first().expect("one CPU");
+//! let identity = Identity::of(cpu);
+//! assert_eq!(identity.vendor_name.as_deref(), Some("GenuineIntel"));
+//! assert_eq!(identity.signature.unwrap().to_string(), "06-03-03");
+//! assert_eq!(topology::decode(&decoded.value).packages.len(), 1);
+//! ```
+//!
+//! Parsers take text and never fail: what cannot be read is [`Damage`] beside the value, with its line.
+
+#![forbid(unsafe_code)]
+
+pub mod cache;
+mod damage;
+mod descriptors;
+pub mod formats;
+pub mod identity;
+pub mod leaf;
+pub mod leafset;
+pub mod placement;
+pub mod topology;
+
+pub use cache::{Cache, CacheDescription, CacheKind, Ways};
+pub use damage::{Damage, Decoded};
+pub use formats::Format;
+pub use identity::{Identity, Signature, Vendor};
+pub use leaf::{Leaf, Registers, Subleaf};
+pub use leafset::{CpuLeaves, LeafSet};
+pub use placement::{ApicId, CoreKind, CoreType, Domain, Method};
+pub use topology::{Group, Kind, Note, Topology};

@@ -8,6 +8,7 @@ pub mod caps;
 pub mod config;
 pub mod ecaps;
 pub mod function;
+pub mod header;
 pub mod link;
 pub mod names;
 pub mod text;

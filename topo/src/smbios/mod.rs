@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+mod decode;
 pub mod locator;
 pub mod memory;
 pub mod processor;
@@ -13,6 +14,7 @@ pub mod structure;
 pub mod system;
 pub mod table;
 pub mod text;
+mod words;
 
 pub use memory::{MemoryArray, MemoryModule};
 pub use processor::Processor;

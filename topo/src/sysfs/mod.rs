@@ -4,13 +4,94 @@
 //! (CPU lists and masks, sizes) are pure functions. Follows the kernel's
 //! `Documentation/ABI` and `admin-guide/cputopology.rst`.
 
+pub mod allowed;
+pub mod arm;
 pub mod cache;
 pub mod cpu;
 pub mod cpuset;
+pub mod dmi;
+pub mod hypervisor;
+pub mod kind;
 pub mod node;
+pub mod os_names;
 pub mod pci;
 pub mod proc;
+pub mod reader;
 pub mod topology;
 
 pub use cpuset::CpuSet;
+pub use dmi::read_dmi_id;
+pub use pci::read_functions;
 pub use topology::CpuTopology;
+
+use captures::Source;
+
+use crate::evidence::Decoded;
+use reader::Reader;
+
+/// Reads CPUs, caches and NUMA nodes; empty when the source has neither `/sys` nor `/proc/cpuinfo`.
+#[must_use]
+pub fn read(source: &Source) -> Decoded<CpuTopology> {
+    let mut reader = Reader::new(source);
+    let mut topology = CpuTopology::default();
+    let info = proc::read(&mut reader);
+    let online = cpu::read(&mut reader, &info, &mut topology);
+    topology.caches = cache::read(&mut reader, &online);
+    node::read(&mut reader, &online, &mut topology);
+    kind::read(&mut reader, &info, &mut topology);
+    mark_allowed(source, &mut topology);
+    if !topology.nodes.iter().any(|node| node.memory.is_some()) {
+        topology.memory = node::read_memory(&mut reader, "/proc/meminfo", "MemTotal:");
+    }
+    fill_microcode(&mut reader, &mut topology);
+    topology.architecture = architecture(&reader, &info);
+    topology.hypervisor = hypervisor::read(&reader, &info);
+    topology.family_model_stepping = info.family_model_stepping().filter(|_| is_x86(&topology));
+    topology.model = info.model;
+    topology.vendor = info.vendor;
+    Decoded {
+        value: topology,
+        damage: reader.damage,
+    }
+}
+
+fn is_x86(topology: &CpuTopology) -> bool {
+    matches!(
+        topology.architecture.as_deref(),
+        None | Some("x86_64" | "i686" | "i586" | "i386")
+    )
+}
+
+fn mark_allowed(source: &Source, topology: &mut CpuTopology) {
+    if let Some(cpus) = allowed::read(source).cpus {
+        for cpu in &mut topology.cpus {
+            cpu.allowed = cpus.contains(cpu.number);
+        }
+    }
+}
+
+/// Kernels built without `microcode` in `/proc/cpuinfo` may have the file of the loader.
+fn fill_microcode(reader: &mut Reader<'_>, topology: &mut CpuTopology) {
+    if topology.cpus.iter().any(|cpu| cpu.microcode.is_some()) {
+        return;
+    }
+    for cpu in topology.cpus.iter_mut().filter(|cpu| cpu.online) {
+        let path = format!("{}/cpu{}/microcode/version", cpu::ROOT, cpu.number);
+        let Some(revision) = reader.hex(&path) else { return };
+        cpu.microcode = u32::try_from(revision).ok();
+    }
+}
+
+/// Architecture as the kernel names it (Linux 6.1 and later), as the capture's maker wrote it down,
+/// or as `/proc/cpuinfo` lets one see.
+fn architecture(reader: &Reader<'_>, info: &proc::CpuInfo) -> Option<String> {
+    let written = || {
+        let text = reader.text("/proc/hwloc-nofile-info")?;
+        let line = text.lines().find_map(|line| line.strip_prefix("Architecture:"))?;
+        Some(line.trim().to_owned())
+    };
+    reader
+        .some_text("/proc/sys/kernel/arch")
+        .or_else(written)
+        .or_else(|| info.architecture.map(str::to_owned))
+}

@@ -102,7 +102,7 @@ pub enum MemoryKind {
     Gpu,
 }
 
-/// Best performance from the nearest initiators (`access0/initiators`): HMAT.
+/// Best performance from the nearest CPUs (`access1/initiators`, else `access0`): HMAT.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct MemoryAccess {
     /// Read bandwidth in MB/s.
