@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn sizes_are_cut_not_rounded_up() {
         assert_eq!(
-            (size(0x27fff_ffff), size(3 << 29), size(512)),
+            (size(10_737_418_239), size(3 << 29), size(512)),
             ("9.9 GiB".into(), "1.5 GiB".into(), "512 B".into())
         );
     }

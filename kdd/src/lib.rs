@@ -1,1 +1,20 @@
-//! Windows kernel debugger stub: KD packets and guest memory.
+//! Windows kernel debugger stub: so far the packets of the KD protocol on a serial line.
+//!
+//! [`kd::packet`] cuts a byte stream into packets and builds them; it does no I/O and depends on
+//! none of the other rooms. [`kd::trace`] reads captured streams, [`kd::names`] names what packets
+//! carry.
+//!
+//! ```
+//! use kdd::kd::packet::{Decoder, Event, Packet, PacketId, PacketType};
+//!
+//! let packet = Packet::data(PacketType::MANIPULATE, PacketId::INITIAL, vec![0x46, 0x31, 0, 0]);
+//! let mut decoder = Decoder::new();
+//! decoder.push(&packet.encode()?);
+//! let Some(Event::Packet { offset, packet: seen }) = decoder.next_event() else { panic!("one packet") };
+//! assert_eq!((offset, &seen), (0, &packet));
+//! # Ok::<(), kdd::kd::packet::EncodeError>(())
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod kd;

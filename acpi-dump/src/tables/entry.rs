@@ -131,7 +131,8 @@ mod tests {
     #[test]
     fn entry_with_missing_bytes_is_skipped_and_the_next_is_read() {
         let bytes = sdt(b"TEST", 1, &[1, 4, 0, 0, 2, 4, 7, 7]);
-        let table = Table::with_missing(&bytes, vec![38..39]).unwrap();
+        let hole = 38..39;
+        let table = Table::with_missing(&bytes, vec![hole]).unwrap();
         let mut findings = Vec::new();
         let list = entries(&table, 36, Layout::Bytes, &mut findings);
         assert_eq!((list.len(), list[0].kind, findings.len()), (1, 2, 1));

@@ -15,11 +15,11 @@ pub(crate) fn sdt(signature: &[u8; 4], revision: u8, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Little-endian bytes of a hexadecimal text, spaces ignored: `"0a 0b"`.
+/// Bytes of a hexadecimal text, spaces ignored: `"0a 0b"`.
 pub(crate) fn hex(text: &str) -> Vec<u8> {
-    let digits: String = text.split_whitespace().collect();
-    (0..digits.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap())
-        .collect()
+    let digits: Vec<u8> = text
+        .chars()
+        .filter_map(|digit| u8::try_from(digit.to_digit(16)?).ok())
+        .collect();
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }

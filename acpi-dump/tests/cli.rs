@@ -1,0 +1,112 @@
+//! `delid acpi list`: what it prints and how it ends.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use acpi_dump::cli::{Args, Error, run};
+use clap::Parser;
+
+/// MCFG with one window, segment 0, buses 0 to 0x3f; the checksum byte is `sum`.
+fn mcfg(sum: u8) -> Vec<u8> {
+    let mut bytes = b"MCFG\x3c\0\0\0\x01\0MAKER TESTTBL \x01\0\0\0HAND\x01\0\0\0".to_vec();
+    bytes.extend([0; 8]);
+    bytes.extend([0, 0, 0, 0xe0, 0, 0, 0, 0, 0, 0, 0, 0x3f, 0, 0, 0, 0]);
+    let right = bytes
+        .iter()
+        .fold(0u8, |sum, byte| sum.wrapping_add(*byte))
+        .wrapping_neg();
+    if let Some(byte) = bytes.get_mut(9) {
+        *byte = right.wrapping_add(sum);
+    }
+    bytes
+}
+
+fn list(paths: &[&Path], json: bool) -> (Result<u8, Error>, String) {
+    let mut arguments = vec![PathBuf::from("acpi"), PathBuf::from("list")];
+    for path in paths {
+        arguments.extend([PathBuf::from("--from"), path.to_path_buf()]);
+    }
+    if json {
+        arguments.push(PathBuf::from("--json"));
+    }
+    let mut out = Vec::new();
+    let result = run(Args::parse_from(arguments), &mut out);
+    (result, String::from_utf8(out).unwrap())
+}
+
+#[test]
+fn binary_table_is_listed_with_what_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mcfg.dat");
+    fs::write(&path, mcfg(0)).unwrap();
+    let (result, text) = list(&[&path], false);
+    assert_eq!(result.unwrap(), 0);
+    let row = "MCFG  MAKER   TESTTBL     1       60  ok       segment 0000 buses 00-3f at 0xe0000000";
+    assert_eq!(text.lines().nth(1), Some(row));
+}
+
+#[test]
+fn wrong_checksum_stands_in_the_row_and_below_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mcfg.dat");
+    fs::write(&path, mcfg(1)).unwrap();
+    let (result, text) = list(&[&path], false);
+    assert_eq!(result.unwrap(), 0);
+    assert!(
+        text.contains("  wrong  ") && text.contains("at 0x0009: expected checksum"),
+        "{text}"
+    );
+}
+
+#[test]
+fn json_has_decoded_windows_with_addresses_as_hexadecimal_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mcfg.dat");
+    fs::write(&path, mcfg(0)).unwrap();
+    let (_, text) = list(&[&path], true);
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let window = json.pointer("/tables/0/content/mcfg/windows/0").unwrap();
+    assert_eq!(window.get("base").unwrap(), "0x00000000e0000000");
+    assert_eq!(window.get("last_bus").unwrap(), 0x3f);
+}
+
+#[test]
+fn captured_root_and_text_dump_are_listed_together_in_sysfs_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let tables = folder.path().join("root/sys/firmware/acpi/tables");
+    fs::create_dir_all(tables.join("dynamic")).unwrap();
+    fs::create_dir_all(folder.path().join("root/proc")).unwrap();
+    fs::write(folder.path().join("root/proc/cpuinfo"), "processor\t: 0\n").unwrap();
+    fs::write(tables.join("MCFG"), mcfg(0)).unwrap();
+    let rows: String = mcfg(0)
+        .chunks(16)
+        .enumerate()
+        .map(|(row, bytes)| {
+            let columns: String = bytes.iter().map(|byte| format!("{byte:02X} ")).collect();
+            format!("    {:04X}: {columns}\n", row * 16)
+        })
+        .collect();
+    let text = folder.path().join("acpidump.txt");
+    fs::write(&text, format!("MCFG @ 0x0000000000000000\n{rows}\n")).unwrap();
+    let (result, printed) = list(&[&folder.path().join("root"), &text], false);
+    assert_eq!(result.unwrap(), 0, "{printed}");
+    assert_eq!(
+        printed.lines().filter(|line| line.starts_with("MCFG")).count(),
+        2,
+        "{printed}"
+    );
+}
+
+#[test]
+fn capture_without_tables_cannot_be_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("proc")).unwrap();
+    fs::create_dir_all(folder.path().join("sys/devices/system/cpu")).unwrap();
+    fs::write(folder.path().join("proc/cpuinfo"), "processor\t: 0\n").unwrap();
+    fs::write(folder.path().join("sys/devices/system/cpu/online"), "0\n").unwrap();
+    let (result, printed) = list(&[folder.path()], false);
+    assert!(matches!(result, Err(Error::NoTable { .. })), "{printed}");
+    let (result, _) = list(&[&folder.path().join("no-such-file")], false);
+    assert!(matches!(result, Err(Error::Open(_))));
+}

@@ -1,0 +1,37 @@
+//! A rule that a file breaks, with the place.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Where, what the rule asks for, what the file holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Damage {
+    /// Byte offset in the file.
+    pub offset: usize,
+    /// What the format asks for.
+    pub expected: String,
+    /// What the file holds.
+    pub seen: String,
+}
+
+impl Damage {
+    /// Damage at `offset`.
+    pub fn new(offset: usize, expected: impl Into<String>, seen: impl Into<String>) -> Self {
+        Self {
+            offset,
+            expected: expected.into(),
+            seen: seen.into(),
+        }
+    }
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "at {:#x}: expected {}, seen {}",
+            self.offset, self.expected, self.seen
+        )
+    }
+}

@@ -1,0 +1,125 @@
+//! Newtypes for what identifies an update.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// CPU signature: EAX of CPUID leaf 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Signature(pub u32);
+
+impl Signature {
+    /// Family, model and stepping as CPUID leaf 1 encodes them: the extended family counts when the
+    /// base family is 15, the extended model when it is 6 (Intel) or 15.
+    #[must_use]
+    pub fn family_model_stepping(self) -> (u16, u16, u16) {
+        let [low, middle, ext_model, ext_family] = [self.field(0), self.field(4), self.field(16), self.wide(20)];
+        let base = self.field(8);
+        let family = if base == 15 {
+            base.saturating_add(ext_family)
+        } else {
+            base
+        };
+        let model = if matches!(base, 6 | 15) {
+            ext_model << 4 | middle
+        } else {
+            middle
+        };
+        (family, model, low)
+    }
+
+    fn field(self, shift: u32) -> u16 {
+        u16::from(self.0.wrapping_shr(shift).to_le_bytes()[0] & 15)
+    }
+
+    fn wide(self, shift: u32) -> u16 {
+        u16::from(self.0.wrapping_shr(shift).to_le_bytes()[0])
+    }
+}
+
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#010x}", self.0)
+    }
+}
+
+/// Revision of an update; compared as an unsigned number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision(pub u32);
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+/// Intel platforms that an update is for: bit n stands for platform id n (MSR 17h, bits 52 to 50); 0 for any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PlatformMask(pub u32);
+
+impl fmt::Display for PlatformMask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#04x}", self.0)
+    }
+}
+
+/// Date of an update in the three parts that the header holds as binary coded decimals.
+/// Real updates have impossible dates (month 13): they are shown as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Date {
+    /// Year, digits as in the header: 0x2019.
+    pub year: u16,
+    /// Month, digits as in the header.
+    pub month: u8,
+    /// Day, digits as in the header.
+    pub day: u8,
+}
+
+impl Date {
+    /// From the 32-bit field of both vendors: month, day, year from the highest byte down.
+    #[must_use]
+    pub fn from_field(field: u32) -> Self {
+        let [low, high, day, month] = field.to_le_bytes();
+        Self {
+            year: u16::from_le_bytes([low, high]),
+            month,
+            day,
+        }
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04x}-{:02x}-{:02x}", self.year, self.month, self.day)
+    }
+}
+
+macro_rules! as_text {
+    ($($name:ident),*) => { $(
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+    )* };
+}
+as_text!(Signature, Revision, PlatformMask, Date);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signature_gives_family_model_and_stepping_of_both_vendors() {
+        assert_eq!(Signature(0x206a7).family_model_stepping(), (6, 0x2a, 7));
+        assert_eq!(Signature(0xf41).family_model_stepping(), (15, 4, 1));
+        assert_eq!(Signature(0xa20f10).family_model_stepping(), (0x19, 0x21, 0));
+        assert_eq!(Signature(0x611).family_model_stepping(), (6, 1, 1));
+    }
+
+    #[test]
+    fn dates_are_printed_year_first_and_never_corrected() {
+        assert_eq!(Date::from_field(0x0217_2019).to_string(), "2019-02-17");
+        assert_eq!(Date::from_field(0x1309_2011).to_string(), "2011-13-09");
+    }
+}
