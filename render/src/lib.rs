@@ -3,4 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod builders;
+pub mod layout;
+pub mod measure;
+mod metrics;
 pub mod scene;
