@@ -7,3 +7,5 @@ pub mod layout;
 pub mod measure;
 mod metrics;
 pub mod scene;
+pub mod style;
+pub mod svg;
