@@ -9,3 +9,4 @@ mod metrics;
 pub mod scene;
 pub mod style;
 pub mod svg;
+pub mod text;

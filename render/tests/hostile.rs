@@ -134,7 +134,7 @@ fn scene(width: f32, items: Vec<Item>) -> Scene {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_random_scene_has_a_fault(items in prop::collection::vec(tree(), 1..4)) {

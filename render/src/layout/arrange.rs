@@ -26,7 +26,8 @@ pub(super) fn arrange(node: &mut Node<'_>, w: f32, up: f32, out: f32) {
     let text_gap = node.text_gap();
     node.body_top = node.pad + head_h + if has_body && head_h > 0.0 { text_gap } else { 0.0 };
     node.body_top = node.body_top.max(node.badges.corner_bottom());
-    let above = if head_h > 0.0 { text_gap } else { node.pad };
+    let taken = if head_h > 0.0 { node.pad + head_h } else { 0.0 };
+    let above = (node.body_top - taken.max(node.badges.corner_bottom())).max(0.0);
     node.body_h = body(node, above);
     let foot_h = height(&node.foot);
     let foot_gap = if foot_h > 0.0 && (has_body || head_h > 0.0) {

@@ -333,6 +333,15 @@ fn column(node: &Node<'_>, area: Rect, owner: usize, depth: usize, out: &mut Pla
     }
 }
 
+/// Chips and invisible rows stand in the middle of a higher row; all else is stretched.
+fn keeps_height(child: &Node<'_>) -> bool {
+    match child.item.role {
+        Role::ChipSolid | Role::ChipDashed | Role::ChipSelf => true,
+        Role::Plain => child.elastic == 0 && matches!(child.item.body, Body::Row(_)),
+        _ => false,
+    }
+}
+
 fn rows(node: &Node<'_>, area: Rect, owner: usize, depth: usize, out: &mut Placed) {
     let gap = node.gap();
     let welcome = node.children.iter().any(|c| c.elastic > 0);
@@ -351,6 +360,11 @@ fn rows(node: &Node<'_>, area: Rect, owner: usize, depth: usize, out: &mut Place
                 left: if i == start { 0.0 } else { gap },
                 right: if i + 1 == end { 0.0 } else { gap },
                 ..Reach::default()
+            };
+            let (y, h) = if keeps_height(child) {
+                (y + (h - child.h) / 2.0, child.h)
+            } else {
+                (y, h)
             };
             place(child, Rect { x, y, w: child.w, h }, Some(owner), depth, reach, out);
             x += child.w + gap;
