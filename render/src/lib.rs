@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod builders;
+pub mod html;
 pub mod layout;
 pub mod measure;
 mod metrics;

@@ -50,12 +50,15 @@ pub fn svg(placed: &Placed) -> String {
 /// Writes SVG into a string.
 pub(crate) struct Pen {
     pub out: String,
+    /// Group every box that has text, so that a search can find it.
+    pub group_texts: bool,
 }
 
 impl Pen {
     pub fn with_capacity(bytes: usize) -> Self {
         Self {
             out: String::with_capacity(bytes),
+            group_texts: false,
         }
     }
 
@@ -148,6 +151,9 @@ impl Pen {
             if b.role != Role::Plain || !b.title.is_empty() || !b.id.is_empty() || !b.keywords.is_empty() {
                 self.open_box(b);
                 open.push(b.depth);
+            } else if self.group_texts && texts.peek().is_some_and(|t| t.owner == i) {
+                self.raw("<g>");
+                open.push(b.depth);
             }
             while let Some(shape) = shapes.next_if(|s| s.owner == i) {
                 self.shape(shape);
@@ -165,7 +171,8 @@ impl Pen {
         self.raw("<g");
         if !b.id.is_empty() {
             self.raw(" id=\"");
-            self.text(&b.id);
+            let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+            self.out.extend(b.id.chars().filter(plain));
             self.raw("\"");
         }
         if !b.keywords.is_empty() {

@@ -4,12 +4,13 @@ use super::badges::{SIZE, Stand};
 use super::fit::{self, Fitted};
 use super::ring;
 use super::tree::{Node, px, times};
-use crate::scene::{Align, Body, Line, Width};
+use crate::scene::{Align, Body, Item, Line, Role, Width};
 
 /// Gives a node this width and finds its height. `up` and `out` are the free px above it and at its
 /// right, which its badges may use.
 pub(super) fn arrange(node: &mut Node<'_>, w: f32, up: f32, out: f32) {
     node.w = w;
+    node.slack = (up, out);
     node.pad = px(node.item.padding).min(w / 4.0);
     node.badges.settle(w, up, out);
     let head_h = head(node);
@@ -27,7 +28,9 @@ pub(super) fn arrange(node: &mut Node<'_>, w: f32, up: f32, out: f32) {
     node.body_top = node.pad + head_h + if has_body && head_h > 0.0 { text_gap } else { 0.0 };
     node.body_top = node.body_top.max(node.badges.corner_bottom());
     let taken = if head_h > 0.0 { node.pad + head_h } else { 0.0 };
-    let above = (node.body_top - taken.max(node.badges.corner_bottom())).max(0.0);
+    let taken = taken.max(node.badges.corner_bottom());
+    let open = item.role == Role::Plain && taken == 0.0;
+    let above = (node.body_top - taken).max(0.0) + if open { up } else { 0.0 };
     node.body_h = body(node, above);
     let foot_h = height(&node.foot);
     let foot_gap = if foot_h > 0.0 && (has_body || head_h > 0.0) {
@@ -126,13 +129,20 @@ pub(super) fn lines_height(count: usize, thickness: f32) -> f32 {
 }
 
 fn column(node: &mut Node<'_>, above: f32) -> f32 {
-    let (inner, gap, pad) = (node.inner(), node.gap(), node.pad);
+    let (inner, gap, beyond) = (node.inner(), node.gap(), node.beyond());
     let mut total = 0.0;
+    let mut free = above;
     for (i, child) in node.children.iter_mut().enumerate() {
-        arrange(child, inner, if i == 0 { above } else { gap }, pad);
+        arrange(child, inner, free, beyond);
         total += child.h + if i == 0 { 0.0 } else { gap };
+        free = gap + if bare_pipe(child.item) { child.h } else { 0.0 };
     }
     total
+}
+
+/// A link bar without text: a badge below it may stand beside the bar.
+fn bare_pipe(item: &Item) -> bool {
+    matches!(item.body, Body::Pipe(_)) && item.lines.is_empty() && item.footer.is_empty() && item.badges.is_empty()
 }
 
 fn grid(node: &mut Node<'_>, columns: usize, above: f32) -> f32 {
@@ -197,7 +207,7 @@ fn settle_rows(
     above: f32,
     widths: impl Fn(&[Node<'_>], f32) -> Vec<f32>,
 ) -> f32 {
-    let (gap, pad) = (node.gap(), node.pad);
+    let (gap, beyond) = (node.gap(), node.beyond());
     let mut total = 0.0;
     for (n, (start, end)) in rows.into_iter().enumerate() {
         let Some(children) = node.children.get_mut(start..end) else {
@@ -211,7 +221,7 @@ fn settle_rows(
                 child,
                 w,
                 if n == 0 { above } else { gap },
-                if i == last { pad } else { gap },
+                if i == last { beyond } else { gap },
             );
             tallest = tallest.max(child.h);
         }

@@ -49,6 +49,8 @@ pub(super) struct Node<'a> {
     /// Rows of the body: first child, end, height.
     pub rows: Vec<(usize, usize, f32)>,
     pub badges: Badges,
+    /// Free px above and at the right, which badges may use.
+    pub slack: (f32, f32),
 }
 
 impl<'a> Node<'a> {
@@ -80,7 +82,18 @@ impl<'a> Node<'a> {
             body_h: 0.0,
             rows: Vec::new(),
             badges,
+            slack: (0.0, 0.0),
         }
+    }
+
+    /// Free px at the right of the children.
+    pub fn beyond(&self) -> f32 {
+        self.pad
+            + if self.item.role == Role::Plain {
+                self.slack.1
+            } else {
+                0.0
+            }
     }
 
     /// Gap between children.
