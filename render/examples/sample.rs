@@ -335,13 +335,9 @@ fn main() {
     for fault in check(&placed) {
         eprintln!("{fault:?}");
     }
-    let html = std::env::args().nth(1).is_some_and(|a| a == "html");
-    print!(
-        "{}",
-        if html {
-            render::svg::svg(&placed)
-        } else {
-            render::svg::svg(&placed)
-        }
-    );
+    if std::env::args().nth(1).is_some_and(|a| a == "html") {
+        print!("{}", render::html::html(&placed));
+    } else {
+        print!("{}", render::svg::svg(&placed));
+    }
 }

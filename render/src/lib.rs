@@ -7,6 +7,8 @@ pub mod html;
 pub mod layout;
 pub mod measure;
 mod metrics;
+#[cfg(feature = "png")]
+pub mod png;
 pub mod scene;
 pub mod style;
 pub mod svg;
