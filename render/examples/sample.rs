@@ -1,6 +1,7 @@
 //! A sample picture: two halls of a workshop with shelves, benches and conveyor belts.
 //!
-//! `cargo run -p delid-render --example sample > sample.svg`; with the argument `html`, the page.
+//! `cargo run -p delid-render --example sample > sample.svg`; with the argument `html`, the page; with
+//! the feature and the argument `png`, the picture in pixels.
 
 use render::layout::{check, layout};
 use render::scene::{Badge, Ink, Item, Line, Pipe, Role, Scene, Span};
@@ -335,9 +336,18 @@ fn main() {
     for fault in check(&placed) {
         eprintln!("{fault:?}");
     }
-    if std::env::args().nth(1).is_some_and(|a| a == "html") {
-        print!("{}", render::html::html(&placed));
-    } else {
-        print!("{}", render::svg::svg(&placed));
+    match std::env::args().nth(1).as_deref() {
+        Some("html") => print!("{}", render::html::html(&placed)),
+        #[cfg(feature = "png")]
+        Some("png") => {
+            use std::io::Write as _;
+            let written = render::png::png(&render::svg::svg(&placed), 1.0)
+                .map_err(|e| e.to_string())
+                .and_then(|bytes| std::io::stdout().write_all(&bytes).map_err(|e| e.to_string()));
+            if let Err(e) = written {
+                eprintln!("{e}");
+            }
+        }
+        _ => print!("{}", render::svg::svg(&placed)),
     }
 }
