@@ -370,6 +370,13 @@ impl Item {
         self
     }
 
+    /// Takes the spare height of its column.
+    #[must_use]
+    pub fn grow(mut self) -> Self {
+        self.grow = true;
+        self
+    }
+
     /// One more search word.
     #[must_use]
     pub fn keyword(mut self, word: impl Into<String>) -> Self {

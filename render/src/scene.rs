@@ -134,7 +134,9 @@ pub enum Severity {
     Warn,
 }
 
-/// The number of a finding, standing at the upper right corner of a box (or in a findings line).
+/// The number of a finding. It stands at the upper right corner of a box; in a [`Role::Plain`] leaf it
+/// stands inside the first line instead: at its left end, or at its right end when the line has a
+/// right part or is aligned to the right.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Badge {
     /// Text: the number of the finding.
@@ -238,6 +240,8 @@ pub struct Item {
     pub min_width: f32,
     /// Search words that are not in the text (HTML).
     pub keywords: Vec<String>,
+    /// Takes the spare height of its column (shared with others that grow).
+    pub grow: bool,
 }
 
 /// A picture: sections below each other.
