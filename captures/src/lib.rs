@@ -21,6 +21,7 @@
 mod codec;
 mod cpuid_instruction;
 mod detect;
+mod bundled;
 pub mod document;
 mod dumps;
 mod fsroot;
@@ -37,6 +38,7 @@ mod tarball;
 mod text;
 pub mod tree;
 
+pub use bundled::bundled;
 pub use document::{Document, DocumentKind};
 pub use origin::{LayerId, Origin};
 pub use record::{Manifest, RecordError, RecordOptions, Unread, record};

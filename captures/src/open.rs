@@ -41,6 +41,17 @@ pub(crate) fn layer(argument: &Path, id: LayerId) -> Result<Layer, OpenError> {
     opening.tree(&tree, Vec::new())
 }
 
+/// A capture in memory, named by `label`.
+pub(crate) fn memory(label: &str, bytes: &[u8]) -> Result<Layer, OpenError> {
+    let origin = Origin {
+        layer: LayerId::default(),
+        label: Arc::from(label),
+        path: Arc::from(""),
+    };
+    let inner = String::new();
+    Opening { inner, origin }.file(bytes)
+}
+
 /// `PATH#inner` where `PATH#inner` itself is no file.
 fn split(argument: &Path) -> (PathBuf, String) {
     let text = argument.to_string_lossy();
@@ -76,7 +87,7 @@ impl Opening {
     }
 
     /// An archive or a dump, packed or not.
-    fn file(&self, file: File) -> Result<Layer, OpenError> {
+    fn file(&self, file: impl Read) -> Result<Layer, OpenError> {
         let buffered = BufReader::with_capacity(1 << 16, file);
         let mut reader = codec::decoder(buffered).map_err(|error| self.unreadable(error))?;
         let mut head = Vec::new();

@@ -1,0 +1,205 @@
+//! Sockets: one identical grid for all, memory at the outer side, cores inside; how many stand
+//! beside each other depends on how many there are.
+
+use render::scene::{Item, Line, Role, Span};
+
+use super::{Context, cores, interconnect, memory, pci, words};
+use crate::findings::Place;
+use crate::model::Socket;
+use crate::sysfs::CpuSet;
+
+/// The sections of the sockets.
+pub(super) fn sections(context: &Context<'_>, width: f32) -> Vec<(String, Item)> {
+    let shown = context.sockets();
+    let inner = width - 48.0;
+    let mut sections = Vec::new();
+    match shown.as_slice() {
+        [] => {}
+        [only] => sections.push(("Socket".to_owned(), wide(context, *only, inner, false))),
+        [first, second] => {
+            let each = (inner - 52.0) / 2.0;
+            let mut row = vec![wide(context, *first, each, false)];
+            row.push(interconnect::gap(context));
+            row.push(wide(context, *second, each, true));
+            sections.push(("Sockets".to_owned(), Item::row(row).gap(0.0)));
+        }
+        many => {
+            sections.extend(common(context).map(|item| ("Each socket".to_owned(), item)));
+            let per_row = if many.len() <= 4 { 2 } else { 4 };
+            let rows: Vec<&[usize]> = many.chunks(per_row).collect();
+            let half = rows.len().div_ceil(2);
+            let grid = |part: &[&[usize]]| {
+                let items = part.iter().flat_map(|row| row.iter()).map(|index| compact(context, *index, inner, per_row)).collect();
+                Item::grid(per_row, items).gap(16.0)
+            };
+            sections.push(("Sockets".to_owned(), grid(rows.get(..half).unwrap_or(&[]))));
+            sections.extend(interconnect::band(context).map(|item| ("Interconnect".to_owned(), item)));
+            if rows.len() > half {
+                sections.push(("Sockets, continued".to_owned(), grid(rows.get(half..).unwrap_or(&[]))));
+            }
+        }
+    }
+    sections.extend(nodes_elsewhere(context).map(|item| ("NUMA nodes of no socket".to_owned(), item)));
+    sections.extend(offline(context).map(|item| ("Offline CPUs".to_owned(), item)));
+    sections.extend(memory_elsewhere(context).map(|item| ("Memory, socket not known".to_owned(), item)));
+    sections
+}
+
+fn frame(context: &Context<'_>, index: usize, socket: &Socket, body: Vec<Item>) -> Item {
+    let role = if socket.populated { Role::Frame } else { Role::Empty };
+    let summary = words::socket_summary(context.machine, socket);
+    let mut head = Line::bold(15.0, socket.label.clone());
+    for part in &summary {
+        head = head.span(Span::muted(11.0, format!("· {part}")));
+    }
+    let mut title = vec![socket.label.clone()];
+    title.extend(summary);
+    title.extend(socket.processor.as_ref().and_then(|p| p.upgrade.clone()).map(|text| format!("socket type {text}")));
+    title.extend(socket.pairing_assumed.then(|| "kernel package and SMBIOS socket paired by their order (assumed)".to_owned()));
+    Item::column(body)
+        .role(role)
+        .gap(8.0)
+        .line(head)
+        .id(format!("socket-{index}"))
+        .title(title.join("\n"))
+        .badges(context.badges(&[Place::Socket(index)]))
+}
+
+/// One or two sockets: memory column and core area side by side.
+fn wide(context: &Context<'_>, index: usize, width: f32, mirrored: bool) -> Item {
+    let Some(socket) = context.machine.sockets.get(index) else { return Item::space() };
+    let parts = context.options.parts;
+    let memory_width = if socket.slots.len() > 16 { width * 0.42 } else { (width * 0.36).clamp(190.0, 300.0) };
+    let core_width = if parts.memory { width - memory_width - 32.0 } else { width - 24.0 };
+    let rows = if width > 900.0 { 9.0 } else { 10.0 };
+    let mut row = Vec::new();
+    if parts.memory && (context.machine.memory_bytes().is_some() || !socket.slots.is_empty()) {
+        row.push(memory::column(context, index, mirrored).fixed(memory_width));
+    }
+    if parts.cpu {
+        let area = cores::area(context, socket, core_width, rows).unwrap_or_else(|| unknown_cores(socket));
+        if mirrored { row.insert(0, area) } else { row.push(area) }
+    }
+    if row.len() == 2 && context.sockets().len() == 1 {
+        // one socket: memory stands at the right
+        row.swap(0, 1);
+    }
+    frame(context, index, socket, vec![Item::row(row).gap(8.0)])
+}
+
+/// Cores that only SMBIOS counts.
+fn unknown_cores(socket: &Socket) -> Item {
+    let processor = socket.processor.as_ref();
+    let text = match (processor.and_then(|p| p.cores), processor.and_then(|p| p.threads)) {
+        (Some(cores), Some(threads)) => format!("{cores} cores, {threads} threads by SMBIOS"),
+        (Some(cores), None) => format!("{cores} cores by SMBIOS"),
+        _ => "cores not known".to_owned(),
+    };
+    Item::leaf(Role::Empty)
+        .line(Line::text(11.0, text))
+        .line(Line::of(Span::muted(10.0, "caches and Linux numbers: not known, no sysfs or CPUID in the sources")).wrapped())
+        .title("No source tells of single cores")
+}
+
+/// Three sockets and more: a card with chips, cores, memory and devices as lines.
+#[expect(clippy::cast_precision_loss, reason = "px of a page")]
+fn compact(context: &Context<'_>, index: usize, inner: f32, per_row: usize) -> Item {
+    let Some(socket) = context.machine.sockets.get(index) else { return Item::space() };
+    let width = (inner - 16.0 * (per_row as f32 - 1.0)) / per_row as f32 - 24.0;
+    let parts = context.options.parts;
+    let mut body = Vec::new();
+    body.extend(interconnect::chips(context, index));
+    if parts.cpu {
+        body.push(cores::area(context, socket, width, if per_row == 2 { 6.0 } else { 4.0 }).unwrap_or_else(|| unknown_cores(socket)));
+    }
+    if parts.memory {
+        body.push(memory::column(context, index, false));
+        body.extend(memory::bandwidth_bar(context, index));
+    }
+    if parts.pci {
+        let strip = Item::leaf(Role::Bus).padding(3.0).line(Line::text(9.5, format!("PCI of {}", socket.label)));
+        let lines = pci::lines(context, index, if per_row == 2 { 10 } else { 5 });
+        if !lines.is_empty() {
+            body.push(Item::column(std::iter::once(strip.title("devices of this socket")).chain(lines).collect()).gap(3.0));
+        }
+    }
+    frame(context, index, socket, body)
+}
+
+/// What all sockets share, said once.
+fn common(context: &Context<'_>) -> Option<Item> {
+    let sockets: Vec<&Socket> = context.machine.sockets.iter().filter(|socket| socket.populated).collect();
+    let first = sockets.first()?;
+    let shared: Vec<String> = words::socket_summary(context.machine, first)
+        .into_iter()
+        .filter(|part| sockets.iter().all(|socket| words::socket_summary(context.machine, socket).contains(part)))
+        .collect();
+    let line = Line::bold(11.0, "Each socket:").span(Span::muted(11.0, shared.join(" · ")));
+    (!shared.is_empty()).then(|| Item::leaf(Role::Plain).line(line))
+}
+
+/// Nodes that belong to no socket: without CPUs and without initiators.
+fn nodes_elsewhere(context: &Context<'_>) -> Option<Item> {
+    let machine = context.machine;
+    if context.options.socket.is_some() {
+        return None;
+    }
+    let items: Vec<Item> = machine
+        .cpu
+        .nodes
+        .iter()
+        .filter(|node| !machine.sockets.iter().any(|socket| socket.nodes.contains(&node.number)))
+        .map(|node| {
+            let memory = node.memory.map_or_else(|| "memory not told".to_owned(), crate::findings::memory_size_words);
+            let kind = format!("{:?}", node.kind).to_lowercase();
+            Item::leaf(Role::MemoryAlt)
+                .line(Line::bold(10.5, format!("NUMA {}", node.number.0)).span(Span::new(10.5, memory)).span(Span::muted(9.5, kind)))
+                .title(format!("NUMA node {}: no CPU of its own", node.number.0))
+                .id(format!("node-{}", node.number.0))
+        })
+        .collect();
+    (!items.is_empty()).then(|| Item::grid(6, items).gap(8.0).line(Line::bold(11.0, "NUMA nodes without CPU, of no socket")))
+}
+
+/// Offline CPUs whose socket is not known: the kernel tells nothing of them.
+fn offline(context: &Context<'_>) -> Option<Item> {
+    let machine = context.machine;
+    let off: CpuSet = machine
+        .cpu
+        .cpus
+        .iter()
+        .filter(|cpu| !cpu.online && !machine.sockets.iter().any(|socket| socket.cpus.contains(cpu.number)))
+        .map(|cpu| cpu.number)
+        .collect();
+    let text = format!("{} CPUs offline: {}", off.len(), words::ranges(&off));
+    (!off.is_empty() && context.options.parts.cpu && context.options.socket.is_none()).then(|| {
+        Item::leaf(Role::CellOff)
+            .padding(6.0)
+            .line(Line::text(10.5, text).wrapped())
+            .title("The kernel keeps no topology of offline CPUs: their socket and core are not known")
+            .id("offline")
+    })
+}
+
+/// Memory slots of no known socket.
+fn memory_elsewhere(context: &Context<'_>) -> Option<Item> {
+    let loose: Vec<usize> = context.machine.memory.slots.iter().enumerate().filter(|(_, s)| s.socket.is_none()).map(|(at, _)| at).collect();
+    if loose.is_empty() || !context.options.parts.memory || context.options.socket.is_some() {
+        return None;
+    }
+    let items: Vec<Item> = loose
+        .iter()
+        .filter_map(|at| context.machine.memory.slots.get(*at))
+        .map(|slot| {
+            let role = if slot.populated() { Role::Memory } else { Role::Empty };
+            Item::leaf(role)
+                .padding(3.0)
+                .line(Line::text(9.0, slot.name().to_owned()).center())
+                .line(Line::text(9.5, memory::module_words(slot)).center())
+                .title(memory::slot_words(slot))
+                .id(format!("slot-{:04x}", slot.module.handle.0))
+        })
+        .collect();
+    let head = format!("Memory slots whose socket is not known ({})", loose.len());
+    Some(Item::grid(10, items).gap(4.0).role(Role::Panel).line(Line::bold(11.0, head)).title("The locators do not tell the socket").id("memory-loose"))
+}

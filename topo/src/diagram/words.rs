@@ -1,0 +1,177 @@
+//! Short words for the picture: names, sizes, ranges, as `PICTURE` rules 24 to 27 want them.
+
+use crate::findings::memory_size_words as size_words;
+use crate::model::{Machine, Socket, is_told};
+use crate::sysfs::topology::{Cache, CacheKind, Group};
+use crate::sysfs::{CpuSet, CpuTopology};
+
+/// "Supermicro AS -4124GS-TNR", "KVM guest", "machine".
+pub(crate) fn machine_name(machine: &Machine) -> String {
+    let system = machine.identity.system.as_ref();
+    let told = |text: Option<&String>| text.map(|t| t.trim().to_owned()).filter(|t| is_told(t));
+    let maker = told(system.and_then(|s| s.manufacturer.as_ref())).map(|name| short_vendor(&name));
+    let product = told(system.and_then(|s| s.product.as_ref()));
+    let board = machine.identity.board.as_ref().and_then(|b| told(b.product.as_ref()));
+    match (maker, product.or(board)) {
+        (Some(maker), Some(product)) if product.to_lowercase().starts_with(&maker.to_lowercase()) => product,
+        (Some(maker), Some(product)) => format!("{maker} {product}"),
+        (None, Some(product)) => product,
+        (Some(maker), None) => format!("{maker} machine"),
+        (None, None) => match (&machine.identity.hypervisor, &machine.identity.host) {
+            (Some(hypervisor), _) => format!("{hypervisor} guest"),
+            (None, Some(host)) => host.clone(),
+            (None, None) => match &machine.cpu.architecture {
+                Some(architecture) => format!("{architecture} machine"),
+                None => "machine".to_owned(),
+            },
+        },
+    }
+}
+
+fn short_vendor(name: &str) -> String {
+    let mut name = name.trim().trim_end_matches('.').to_owned();
+    for tail in [" Inc", " Inc.", ", Inc", " Corporation", " Corp", " Co., Ltd", " Co.,Ltd", " Ltd", " COMPUTER INC", " Computer Inc", " Corp."] {
+        if let Some(head) = name.strip_suffix(tail) {
+            name = head.trim_end_matches([',', '.', ' ']).to_owned();
+        }
+    }
+    name
+}
+
+/// CPU model without vendor marks: "Xeon Gold 6248", "AMD EPYC 7452".
+pub(crate) fn cpu_model(name: &str) -> String {
+    let mut text = name.replace("(R)", " ").replace("(TM)", " ").replace("(r)", " ").replace("(tm)", " ").replace("®", " ").replace("™", " ");
+    if let Some((head, _)) = text.split_once(" @ ") {
+        text = head.to_owned();
+    }
+    let words: Vec<&str> = text
+        .split_whitespace()
+        .filter(|word| !matches!(*word, "CPU" | "Processor" | "processor") && !word.ends_with("-Core"))
+        .collect();
+    let text = words.join(" ");
+    text.strip_prefix("Intel ").map_or(text.clone(), str::to_owned)
+}
+
+/// "2 × AMD EPYC 7452 · 64 cores / 128 threads · 512 GiB in 16 of 32 slots".
+pub(crate) fn totals(machine: &Machine) -> String {
+    let mut parts = Vec::new();
+    let sockets = machine.populated_sockets();
+    if let Some(model) = machine.cpu.model.as_deref().or_else(|| machine.sockets.iter().find_map(|s| s.model.as_deref())) {
+        let model = cpu_model(model);
+        parts.push(if sockets > 1 { format!("{sockets} × {model}") } else { model });
+    } else if sockets > 1 {
+        parts.push(format!("{sockets} sockets"));
+    }
+    if let Some(words) = core_words(machine) {
+        parts.push(words);
+    }
+    parts.extend(memory_words(machine));
+    if machine.cpu.nodes.len() > 1 {
+        parts.push(format!("{} NUMA nodes", machine.cpu.nodes.len()));
+    }
+    if !machine.pci.functions.is_empty() {
+        parts.push(format!("{} PCI functions", machine.pci.functions.len()));
+    }
+    parts.join(" · ")
+}
+
+/// "64 cores / 128 threads", "2 vCPUs", "16 CPUs".
+#[must_use]
+pub fn core_words(machine: &Machine) -> Option<String> {
+    let threads = machine.thread_count()?;
+    let plural = |n: usize, word: &str| if n == 1 { format!("{n} {word}") } else { format!("{n} {word}s") };
+    let offline = machine.cpu.cpus.iter().filter(|cpu| !cpu.online).count();
+    let tail = if offline > 0 { format!(" ({offline} off)") } else { String::new() };
+    Some(match machine.core_count() {
+        Some(cores) => format!("{} / {}{tail}", plural(cores, "core"), plural(threads, "thread")),
+        None => format!("{}{tail}", plural(threads, "CPU")),
+    })
+}
+
+fn memory_words(machine: &Machine) -> Option<String> {
+    let size = size_words(machine.memory_bytes()?);
+    let slots = machine.memory.slots.len();
+    let used = machine.memory.slots.iter().filter(|slot| slot.populated()).count();
+    Some(if used > 0 { format!("{size} in {used} of {slots} slots") } else { size })
+}
+
+/// "32c/64t · 2.35–3.35 GHz · microcode 0x830107a · NUMA 0".
+#[must_use]
+pub fn socket_summary(machine: &Machine, socket: &Socket) -> Vec<String> {
+    let mut parts = Vec::new();
+    if !socket.populated {
+        parts.push("empty".to_owned());
+        return parts;
+    }
+    if let Some(model) = socket.model.as_deref().or(machine.cpu.model.as_deref()) {
+        parts.push(cpu_model(model));
+    }
+    let cores = cores_in(&machine.cpu, &socket.cpus).count();
+    let processor = socket.processor.as_ref();
+    if cores > 0 {
+        parts.push(format!("{cores}c/{}t", socket.cpus.len()));
+    } else if let (Some(cores), threads) = (processor.and_then(|p| p.cores), processor.and_then(|p| p.threads)) {
+        parts.push(threads.map_or_else(|| format!("{cores} cores"), |threads| format!("{cores}c/{threads}t")));
+    } else if !socket.cpus.is_empty() {
+        parts.push(format!("{} CPUs", socket.cpus.len()));
+    }
+    parts.extend(clock_words(machine, socket));
+    if let Some(revision) = socket.microcode {
+        parts.push(format!("microcode 0x{revision:x}"));
+    }
+    parts.extend(node_words(&socket.nodes.iter().map(|node| node.0).collect::<Vec<_>>()));
+    parts
+}
+
+/// "NUMA node 0", "NUMA nodes 0–3".
+pub(crate) fn node_words(nodes: &[u32]) -> Option<String> {
+    let set: CpuSet = nodes.iter().copied().collect();
+    match nodes.len() {
+        0 => None,
+        1 => Some(format!("NUMA node {set}")),
+        _ => Some(format!("NUMA nodes {}", ranges(&set))),
+    }
+}
+
+fn clock_words(machine: &Machine, socket: &Socket) -> Option<String> {
+    let cpus = || machine.cpu.cpus.iter().filter(|cpu| socket.cpus.contains(cpu.number));
+    let ghz = |khz: u64| format!("{}.{:02}", khz / 1_000_000, khz % 1_000_000 / 10_000);
+    let base = cpus().filter_map(|cpu| cpu.base_khz).max();
+    let top = cpus().filter_map(|cpu| cpu.max_khz).max();
+    match (base, top) {
+        (Some(base), Some(top)) if base < top => Some(format!("{}–{} GHz", ghz(base), ghz(top))),
+        (_, Some(top)) => Some(format!("up to {} GHz", ghz(top))),
+        (Some(base), None) => Some(format!("{} GHz", ghz(base))),
+        (None, None) => None,
+    }
+}
+
+/// Cores with at least one CPU in `cpus`.
+pub(crate) fn cores_in<'a>(cpu: &'a CpuTopology, cpus: &'a CpuSet) -> impl Iterator<Item = &'a Group> {
+    cpu.cores.iter().filter(move |core| core.cpus.intersects(cpus))
+}
+
+/// A set with en dashes: "0–7,16".
+pub(crate) fn ranges(set: &CpuSet) -> String {
+    set.to_string().replace('-', "–")
+}
+
+/// "16 MiB", "480 MiB", "32K" in short form.
+pub(crate) fn cache_size(cache: &Cache) -> String {
+    cache.size.map_or_else(|| "size not told".to_owned(), size_words)
+}
+
+/// "32K", "1M", "1.25M": the shortest form, for caches of a core.
+pub(crate) fn short_size(bytes: u64) -> String {
+    size_words(bytes).replace(" KiB", "K").replace(" MiB", "M").replace(" GiB", "G")
+}
+
+/// Name of a cache: "L1d", "L3".
+pub(crate) fn cache_name(cache: &Cache) -> String {
+    let suffix = match cache.kind {
+        CacheKind::Data => "d",
+        CacheKind::Instruction => "i",
+        CacheKind::Unified => "",
+    };
+    format!("L{}{suffix}", cache.level)
+}

@@ -1,0 +1,308 @@
+//! The machine: sockets, memory slots and PCI functions after all sources were put together.
+//!
+//! [`crate::merge`] makes it, [`crate::findings`] judges it, [`crate::diagram`] draws it, and
+//! `delid topo --json` prints it. Every part says which sources it came from, as indices into
+//! [`Machine::origins`].
+
+use captures::{Gap, Origin};
+use serde::Serialize;
+
+use crate::evidence::Damage;
+use crate::pci::function::{Bdf, Function};
+use crate::smbios::{Baseboard, Bios, Chassis, MemoryArray, MemoryModule, OnboardDevice, Processor, Slot, System};
+use crate::sysfs::topology::NodeId;
+use crate::sysfs::{CpuSet, CpuTopology};
+
+/// Index into [`Machine::origins`].
+pub type OriginIndex = usize;
+
+/// One machine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Machine {
+    /// Every source that gave at least one fact, in order of precedence.
+    pub origins: Vec<Origin>,
+    /// Kinds of source, present or not, in words.
+    pub sources: Vec<SourceState>,
+    /// What could not be read, why, and how to get it.
+    pub gaps: Vec<Gap>,
+    /// Broken pieces met while decoding.
+    pub damage: Vec<SourceDamage>,
+    /// Facts on which two sources disagree.
+    pub conflicts: Vec<Conflict>,
+    /// Firmware, system, board, chassis.
+    pub identity: Identity,
+    /// CPUs, caches and NUMA nodes.
+    pub cpu: CpuTopology,
+    /// Sockets, populated or not.
+    pub sockets: Vec<Socket>,
+    /// Memory arrays and slots.
+    pub memory: Memory,
+    /// PCI functions and their tree.
+    pub pci: Pci,
+}
+
+/// One kind of source and whether it was there.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SourceState {
+    /// Name ("SMBIOS 3.2", "sysfs", "PCI config").
+    pub name: String,
+    /// Whether it was present.
+    pub present: bool,
+    /// A remark ("64 of 256 bytes", "root only").
+    pub note: Option<String>,
+}
+
+/// Damage with the source it was met in.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SourceDamage {
+    /// Kind of data: `SMBIOS`, `PCI`, `CPU`, `ACPI`, `CPUID` or `capture`.
+    pub area: &'static str,
+    /// Where it was read from.
+    pub origin: Origin,
+    /// The broken piece.
+    #[serde(flatten)]
+    pub damage: Damage,
+}
+
+/// Two sources that say different things of one fact.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Conflict {
+    /// The fact ("0000:01:00.0 numa_node").
+    pub fact: String,
+    /// The value that was taken, and its source.
+    pub taken: (String, OriginIndex),
+    /// The other value, and its source.
+    pub other: (String, OriginIndex),
+}
+
+/// What the machine is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Identity {
+    /// Type 0, or `/sys/class/dmi/id`.
+    pub bios: Option<Bios>,
+    /// Type 1, or `/sys/class/dmi/id`.
+    pub system: Option<System>,
+    /// Type 2, the first one, or `/sys/class/dmi/id`.
+    pub board: Option<Baseboard>,
+    /// Type 3, the first one, or `/sys/class/dmi/id`.
+    pub chassis: Option<Chassis>,
+    /// SMBIOS version.
+    pub smbios_version: Option<(u8, u8)>,
+    /// Host name, where a capture has it.
+    pub host: Option<String>,
+    /// Name of the hypervisor this is a guest of.
+    pub hypervisor: Option<String>,
+    /// Where it came from.
+    pub origin: Option<OriginIndex>,
+}
+
+/// One processor socket.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Socket {
+    /// The firmware's designation ("CPU1"), else "Socket 0" by the kernel's package number.
+    pub label: String,
+    /// Index into `cpu.packages`.
+    pub package: Option<usize>,
+    /// Type 4 structure.
+    pub processor: Option<Processor>,
+    /// Populated; unknown sockets count as populated.
+    pub populated: bool,
+    /// The pairing of package and type 4 structure follows their order only.
+    pub pairing_assumed: bool,
+    /// Model name.
+    pub model: Option<String>,
+    /// Its CPUs, offline ones included where their socket is known.
+    pub cpus: CpuSet,
+    /// Its NUMA nodes; nodes without CPUs are with the socket they are local to.
+    pub nodes: Vec<NodeId>,
+    /// Indices into `memory.slots`.
+    pub slots: Vec<usize>,
+    /// Microcode revision when all its CPUs have the same.
+    pub microcode: Option<u32>,
+}
+
+/// Memory as SMBIOS tells of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Memory {
+    /// Type 16.
+    pub arrays: Vec<MemoryArray>,
+    /// Slots for memory modules; firmware flash and the like are left out.
+    pub slots: Vec<DimmSlot>,
+    /// Type 17 structures that are no memory of the machine (flash).
+    pub not_memory: Vec<MemoryModule>,
+    /// Where the structures came from.
+    pub origin: Option<OriginIndex>,
+}
+
+/// One memory slot and where it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DimmSlot {
+    /// The type 17 structure.
+    pub module: MemoryModule,
+    /// Index into `sockets`.
+    pub socket: Option<usize>,
+    /// Channel as named ("A", "0"), unique within its socket; `None` when not known.
+    pub channel: Option<String>,
+    /// Position in the channel, from the firmware's own count.
+    pub position: Option<u32>,
+    /// Naming style by which the place was found.
+    pub style: Option<&'static str>,
+}
+
+impl DimmSlot {
+    /// Whether a module is in the slot; unknown size counts as populated only with a part or speed.
+    #[must_use]
+    pub fn populated(&self) -> bool {
+        match self.module.size {
+            Some(size) => size > 0,
+            None => self.module.part.is_some() && self.module.speed.is_some(),
+        }
+    }
+
+    /// Locator, or the bank locator, or "slot".
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.module.locator.as_deref().or(self.module.bank_locator.as_deref()).unwrap_or("slot")
+    }
+}
+
+/// PCI functions by address, and the tree they form.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Pci {
+    /// Functions by ascending address.
+    pub functions: Vec<PciFunction>,
+    /// Type 9.
+    pub slots: Vec<Slot>,
+    /// Types 10 and 41.
+    pub onboard: Vec<OnboardDevice>,
+    /// Indices of the functions on root buses.
+    pub roots: Vec<usize>,
+    /// Version of the PCI ID list the names come from.
+    pub names_version: String,
+}
+
+/// One PCI function with all that is known of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct PciFunction {
+    /// Registers and what the kernel says.
+    #[serde(flatten)]
+    pub function: Function,
+    /// Full class name.
+    pub class_text: String,
+    /// Full vendor and device name, or the numbers.
+    pub full_name: String,
+    /// Name that fits on a card ("RTX A5000").
+    pub short_name: String,
+    /// Slot or onboard designation.
+    pub place: Option<PlaceLabel>,
+    /// Index of the bridge above.
+    pub parent: Option<usize>,
+    /// Indices of the functions below, for bridges.
+    pub children: Vec<usize>,
+    /// Socket it hangs off: index into `sockets`.
+    pub socket: Option<usize>,
+    /// NUMA node it is local to, after looking at the bridges above.
+    pub node: Option<NodeId>,
+    /// Which source gave which field: field name and index into `origins`.
+    pub provenance: Vec<(&'static str, OriginIndex)>,
+}
+
+impl PciFunction {
+    /// Address.
+    #[must_use]
+    pub const fn bdf(&self) -> Bdf {
+        self.function.bdf
+    }
+
+    /// Base class and subclass, 0 when not known.
+    #[must_use]
+    pub fn kind(&self) -> u32 {
+        self.function.class.map_or(0, crate::pci::function::Class::kind)
+    }
+
+    /// Whether it is a PCI-to-PCI or CardBus bridge.
+    #[must_use]
+    pub fn is_bridge(&self) -> bool {
+        matches!(self.kind(), 0x0604 | 0x0607 | 0x0609) || matches!(self.function.header_type, Some(1 | 2))
+    }
+}
+
+/// The name of the place a card is in.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlaceLabel {
+    /// Designation ("SLOT9", "Onboard LAN 1").
+    pub name: String,
+    /// Who says so: `smbios-9`, `smbios-41`, `sysfs-slot`, `firmware-label`, `slot-number`.
+    pub source: &'static str,
+    /// Index into `pci.slots`, for `smbios-9`.
+    pub slot: Option<usize>,
+}
+
+impl Machine {
+    /// The function at an address.
+    #[must_use]
+    pub fn function(&self, bdf: Bdf) -> Option<&PciFunction> {
+        let at = self.pci.functions.binary_search_by_key(&bdf, PciFunction::bdf).ok()?;
+        self.pci.functions.get(at)
+    }
+
+    /// Functions from `index` up to its root port, itself first. Bounded by the number of functions.
+    pub fn path_up(&self, index: usize) -> impl Iterator<Item = &PciFunction> {
+        let mut next = self.pci.functions.get(index);
+        let mut left = self.pci.functions.len();
+        std::iter::from_fn(move || {
+            let here = next?;
+            left = left.checked_sub(1)?;
+            next = here.parent.and_then(|parent| self.pci.functions.get(parent));
+            Some(here)
+        })
+    }
+
+    /// Number of sockets with a processor.
+    #[must_use]
+    pub fn populated_sockets(&self) -> usize {
+        self.sockets.iter().filter(|socket| socket.populated).count()
+    }
+
+    /// Cores that are known: from the kernel, else the sum of SMBIOS.
+    #[must_use]
+    pub fn core_count(&self) -> Option<usize> {
+        if !self.cpu.cores.is_empty() {
+            return Some(self.cpu.cores.len());
+        }
+        let sum: usize = self.sockets.iter().filter_map(|s| s.processor.as_ref()?.cores).map(usize::from).sum();
+        (sum > 0).then_some(sum)
+    }
+
+    /// Hardware threads that are known: CPUs of the kernel, else the sum of SMBIOS.
+    #[must_use]
+    pub fn thread_count(&self) -> Option<usize> {
+        if !self.cpu.cpus.is_empty() {
+            return Some(self.cpu.cpus.len());
+        }
+        let sum: usize = self.sockets.iter().filter_map(|s| s.processor.as_ref()?.threads).map(usize::from).sum();
+        (sum > 0).then_some(sum)
+    }
+
+    /// Memory in bytes: modules, else nodes, else `/proc/meminfo`.
+    #[must_use]
+    pub fn memory_bytes(&self) -> Option<u64> {
+        let modules = self.memory.slots.iter().filter_map(|slot| slot.module.size).fold(0, u64::saturating_add);
+        if modules > 0 {
+            return Some(modules);
+        }
+        let nodes = self.cpu.nodes.iter().filter_map(|node| node.memory).fold(0, u64::saturating_add);
+        if nodes > 0 { Some(nodes) } else { self.cpu.memory }
+    }
+}
+
+/// Whether a firmware string says something.
+#[must_use]
+pub fn is_told(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    !matches!(
+        lower.as_str(),
+        "" | "unknown" | "not specified" | "none" | "n/a" | "default string" | "system product name" | "system manufacturer"
+            | "to be filled by o.e.m." | "o.e.m." | "not applicable" | "empty" | "0123456789"
+    ) && !lower.contains("to be filled")
+}
