@@ -18,7 +18,7 @@ pub fn size_words(bytes: u64) -> String {
     let Some((shift, unit)) = units.into_iter().find(|(shift, _)| bytes >> shift > 0) else { return format!("{bytes} B") };
     let unit_size = 1_u64 << shift;
     // 1.5 TiB is shorter than 1536 GiB, but 1472 GiB says more than 1.4 TiB.
-    let (shift, unit, unit_size) = if shift == 40 && bytes % (unit_size / 4) != 0 { (30, "GiB", 1 << 30) } else { (shift, unit, unit_size) };
+    let (shift, unit, unit_size) = if shift == 40 && !bytes.is_multiple_of(unit_size / 4) { (30, "GiB", 1 << 30) } else { (shift, unit, unit_size) };
     let whole = bytes >> shift;
     let hundredths = (bytes % unit_size).saturating_mul(100) / unit_size;
     match hundredths {
@@ -181,8 +181,11 @@ pub fn channel_totals(machine: &Machine, socket: usize) -> Option<BTreeMap<Strin
     (!totals.is_empty()).then_some(totals)
 }
 
+/// Sockets with the same words, and what their channels give and could give in GB/s.
+type Group = (Vec<usize>, Option<(f64, f64)>);
+
 fn channels(machine: &Machine, report: &mut Report) {
-    let mut groups: BTreeMap<String, (Vec<usize>, Option<(f64, f64)>)> = BTreeMap::new();
+    let mut groups: BTreeMap<String, Group> = BTreeMap::new();
     let mut fine = BTreeSet::new();
     for (index, socket) in machine.sockets.iter().enumerate().filter(|(_, socket)| socket.populated) {
         let Some(totals) = channel_totals(machine, index) else { continue };
