@@ -198,7 +198,7 @@ fn whole_machine(cpu: &CpuTopology) -> Socket {
 fn finish(cpu: &CpuTopology, socket: &mut Socket) {
     for node in &cpu.nodes {
         let near = if node.cpus.is_empty() { &node.local_cpus } else { &node.cpus };
-        if !near.is_empty() && near.first().is_some_and(|first| socket.cpus.contains(first)) {
+        if near.intersects(&socket.cpus) {
             socket.nodes.push(node.number);
         }
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::{Context, Options};
-use crate::findings::link_pair;
+use crate::findings::{is_internal_link, link_pair};
 use crate::model::{Machine, PciFunction};
 use crate::pci::function::{LinkState, PortType};
 
@@ -285,7 +285,7 @@ pub fn link_above(machine: &Machine, index: usize) -> Option<LinkView> {
         return Some(LinkView { trained: pair.trained, possible: pair.possible });
     }
     let function = machine.pci.functions.get(index)?;
-    if matches!(function.function.port_type, Some(PortType::IntegratedEndpoint | PortType::RootPort | PortType::EventCollector)) {
+    if is_internal_link(machine, index) || matches!(function.function.port_type, Some(PortType::IntegratedEndpoint | PortType::RootPort | PortType::EventCollector)) {
         return None;
     }
     let parent = machine.pci.functions.get(function.parent?)?;

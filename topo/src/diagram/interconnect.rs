@@ -150,7 +150,7 @@ pub(super) fn band(context: &Context<'_>) -> Option<Item> {
     let classes = classes(machine);
     let mut row = Vec::new();
     let n = machine.sockets.len();
-    if n <= 16 && let Some(nearest) = classes.first() {
+    if n <= 16 && classes.len() > 1 && let Some(nearest) = classes.first() {
         let edges: Vec<(usize, usize)> = (0..n)
             .flat_map(|a| (a.saturating_add(1)..n).map(move |b| (a, b)))
             .filter(|(a, b)| socket_distance(machine, *a, *b) == Some(*nearest))

@@ -76,7 +76,18 @@ pub(super) fn legend(context: &Context<'_>) -> Item {
         items.push(swatch(Role::Memory, "32 GiB", "memory module"));
         items.push(swatch(Role::Empty, "", "empty"));
     }
-    let provenance: Vec<String> = machine.origins.iter().map(ToString::to_string).take(8).collect();
+    let mut layers: Vec<(&str, usize)> = Vec::new();
+    for origin in &machine.origins {
+        match layers.iter_mut().find(|(label, _)| *label == &*origin.label) {
+            Some((_, count)) => *count = count.saturating_add(1),
+            None => layers.push((&origin.label, 1)),
+        }
+    }
+    let provenance: Vec<String> = layers
+        .into_iter()
+        .map(|(label, count)| if count > 1 { format!("{label} ({count} sources)") } else { label.to_owned() })
+        .take(8)
+        .collect();
     let names = if machine.pci.functions.is_empty() { String::new() } else { format!(" · PCI ID list {}", machine.pci.names_version) };
     let foot = format!("from {}{names}", provenance.join(", "));
     let mut panel = Item::column(if items.is_empty() { Vec::new() } else { vec![Item::grid(6, items).gap(8.0)] })

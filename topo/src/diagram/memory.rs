@@ -40,13 +40,13 @@ pub(crate) fn bandwidth(context: &Context<'_>, socket: usize) -> Option<(f64, f6
 }
 
 /// The memory column of a socket.
-pub(super) fn column(context: &Context<'_>, index: usize, mirrored: bool) -> Item {
+pub(super) fn column(context: &Context<'_>, index: usize, mirrored: bool, narrow: bool) -> Item {
     let Some(socket) = context.machine.sockets.get(index) else { return Item::space() };
     if socket.slots.is_empty() {
         return without_modules(context, socket);
     }
     let mut body = Vec::new();
-    if socket.slots.len() <= MOST_BOXES {
+    if socket.slots.len() <= MOST_BOXES && !narrow {
         body.extend(boxes(context, socket, index, mirrored));
     } else {
         body.extend(grid(context, socket, index));
@@ -78,6 +78,8 @@ fn boxes(context: &Context<'_>, socket: &Socket, index: usize, mirrored: bool) -
     let channels = by_channel(context, socket);
     let deepest = channels.iter().filter(|((unknown, ..), _)| !unknown).map(|(_, slots)| slots.len()).max().unwrap_or(1);
     let wide = deepest == 1;
+    let longest = channels.keys().map(|(_, length, _)| *length).max().unwrap_or(1);
+    let letter = if longest > 2 { 48.0 } else { 22.0 };
     channels
         .into_iter()
         .flat_map(|((unknown, _, name), mut slots)| {
@@ -86,7 +88,8 @@ fn boxes(context: &Context<'_>, socket: &Socket, index: usize, mirrored: bool) -
                 return vec![Item::grid(2, items).gap(4.0)];
             }
             let partly = slots.iter().all(|(_, slot)| !slot.populated())
-                && channel_totals(context.machine, index).is_some_and(|totals| totals.values().any(|total| *total > 0));
+                && channel_totals(context.machine, index)
+                    .is_some_and(|totals| totals.values().filter(|total| **total > 0).count().saturating_mul(2) > totals.len());
             if mirrored {
                 slots.reverse();
             }
@@ -94,7 +97,7 @@ fn boxes(context: &Context<'_>, socket: &Socket, index: usize, mirrored: bool) -
             while row.len() < deepest {
                 row.push(Item::space());
             }
-            let letter = Item::leaf(Role::Plain).line(Line::bold(10.5, name).center()).fixed(22.0);
+            let letter = Item::leaf(Role::Plain).line(Line::bold(10.5, name).center()).fixed(letter);
             if mirrored { row.push(letter) } else { row.insert(0, letter) }
             vec![Item::row(row).gap(4.0)]
         })

@@ -1,6 +1,6 @@
 //! PCI in the picture: strips of root buses, link bars to scale, port labels, switches, cards.
 
-use render::scene::{Body, Ink, Item, Line, Pipe, Role, Span};
+use render::scene::{Body, Ink, Item, Line, Pipe, Role, Span, Width};
 
 use super::cards::{Card, LinkView, Root, Unit, oversubscription, roots};
 use super::{Context, words};
@@ -10,6 +10,9 @@ use crate::sysfs::CpuSet;
 
 /// Least width of a card in px.
 const CARD: f32 = 104.0;
+
+/// Width in px beyond which a card says no more.
+const WIDEST: f32 = 210.0;
 
 /// Length of a horizontal bar: 1.2 px per GB/s.
 #[expect(clippy::cast_possible_truncation, reason = "px of a page")]
@@ -32,7 +35,12 @@ pub(super) fn sections(context: &Context<'_>, width: f32) -> Vec<(String, Item)>
     if sockets == 2 && shown.len() == 2 && drawn.iter().any(|root| root.socket.is_some()) {
         let half = |socket: usize| {
             let own: Vec<&Root<'_>> = drawn.iter().copied().filter(|root| root.socket == Some(socket)).collect();
-            Item::column(bus_rows(context, &own, (width - 100.0) / 2.0)).gap(8.0)
+            let mut rows = bus_rows(context, &own, (width - 100.0) / 2.0);
+            if rows.is_empty() {
+                let name = context.machine.sockets.get(socket).map_or("this socket", |socket| socket.label.as_str());
+                rows.push(super::note(format!("PCI on {name}: nothing plugged in")));
+            }
+            Item::column(rows).gap(8.0)
         };
         sections.push(("PCI".to_owned(), Item::row(vec![half(0), half(1)]).gap(52.0)));
         let loose: Vec<&Root<'_>> = drawn.iter().copied().filter(|root| root.socket.is_none()).collect();
@@ -58,22 +66,32 @@ fn loose_section(context: &Context<'_>, roots: &[&Root<'_>], width: f32, heading
 /// Rows of root buses: as many beside each other as their cards have room.
 #[expect(clippy::cast_precision_loss, reason = "counts of a page")]
 fn bus_rows(context: &Context<'_>, roots: &[&Root<'_>], width: f32) -> Vec<Item> {
-    let mut rows: Vec<Vec<Item>> = Vec::new();
+    let mut rows: Vec<(Vec<Item>, f32)> = Vec::new();
     let mut used = f32::INFINITY;
     for root in roots.iter().filter(|root| !root.units.is_empty()) {
         let leaves = root.units.iter().map(Unit::leaves).sum::<usize>().max(1);
         let wanted = (leaves as f32).mul_add(CARD + 8.0, 8.0);
+        let most = WIDEST.mul_add(leaves as f32, 8.0).max(WIDEST * 1.3);
         let item = bus(context, root, width).share(leaves as f32).min_width(wanted.min(width));
         if used + wanted > width {
-            rows.push(Vec::new());
+            rows.push((Vec::new(), 0.0));
             used = 0.0;
         }
         used += wanted;
-        if let Some(row) = rows.last_mut() {
+        if let Some((row, total)) = rows.last_mut() {
             row.push(item);
+            *total += most + 8.0;
         }
     }
-    rows.into_iter().map(|row| Item::row(row).gap(8.0)).collect()
+    rows.into_iter()
+        .map(|(mut row, total)| {
+            // few cards do not spread over the whole page
+            if total < width {
+                row.push(Item::space().fixed(width - total));
+            }
+            Item::row(row).gap(8.0)
+        })
+        .collect()
 }
 
 fn bus(context: &Context<'_>, root: &Root<'_>, width: f32) -> Item {
@@ -174,10 +192,10 @@ fn line_above(context: &Context<'_>, port: Option<&PciFunction>, link: Option<Li
         .padding(2.0)
         .line(Line::bold(10.0, head).center())
         .line(Line::of(Span::new(9.5, rate).ink(if slow { Ink::Bad } else { Ink::Normal })).center())
-        .fixed(94.0)
+        .width(if count > 1 { Width::Fill } else { Width::Fixed(94.0) })
         .id(port.filter(|_| count == 1).map(|port| format!("port-{}", dashed(port))).unwrap_or_default())
         .title(port.map_or_else(|| below.full_name.clone(), |port| format!("{} {}\n{}", port.bdf(), port.full_name, facts(port))));
-    let centred = Item::row(vec![Item::space(), label, Item::space()]).gap(0.0);
+    let centred = if count > 1 { Item::row(vec![label]) } else { Item::row(vec![Item::space(), label, Item::space()]) }.gap(0.0);
     vec![pipe(), centred, pipe()]
 }
 
@@ -327,10 +345,11 @@ fn switch_box(context: &Context<'_>, bridge: &PciFunction, link: Option<LinkView
         _ => Role::Card,
     };
     let kind = if link.is_some() || bridge.function.port_type.is_some() { "switch" } else { "bridge" };
-    let ratio = ratio.map(|ratio| format!(" · {ratio:.0}:1")).unwrap_or_default();
+    let ratio = ratio.map(|ratio| format!(" {ratio:.0}:1")).unwrap_or_default();
+    let name = words::model_words(&bridge.short_name, 28);
     Item::leaf(role)
         .padding(4.0)
-        .line(Line::bold(10.5, format!("{kind} · {}{ratio}", bridge.short_name)).center())
+        .line(Line::bold(10.5, format!("{kind}{ratio} · {name}")).center())
         .id(format!("pci-{}", dashed(bridge)))
         .title(format!("{} {}\n{}", bridge.bdf(), bridge.full_name, facts(bridge)))
         .badges(context.badges(&place))

@@ -8,6 +8,9 @@ use crate::findings::Place;
 use crate::model::Socket;
 use crate::sysfs::CpuSet;
 
+/// From this number of sockets on a card is only a title and a few words.
+const MOST_CARDS: usize = 8;
+
 /// The sections of the sockets.
 pub(super) fn sections(context: &Context<'_>, width: f32) -> Vec<(String, Item)> {
     let shown = context.sockets();
@@ -22,6 +25,12 @@ pub(super) fn sections(context: &Context<'_>, width: f32) -> Vec<(String, Item)>
             row.push(interconnect::gap(context));
             row.push(wide(context, *second, each, true));
             sections.push(("Sockets".to_owned(), Item::row(row).gap(0.0)));
+        }
+        many if many.len() > MOST_CARDS => {
+            sections.extend(common(context).map(|item| ("Each socket".to_owned(), item)));
+            let items = many.iter().map(|index| small(context, *index)).collect();
+            sections.push(("Sockets".to_owned(), Item::grid(8, items).gap(8.0)));
+            sections.extend(interconnect::band(context).map(|item| ("Interconnect".to_owned(), item)));
         }
         many => {
             sections.extend(common(context).map(|item| ("Each socket".to_owned(), item)));
@@ -47,7 +56,11 @@ pub(super) fn sections(context: &Context<'_>, width: f32) -> Vec<(String, Item)>
 
 fn frame(context: &Context<'_>, index: usize, socket: &Socket, body: Vec<Item>) -> Item {
     let role = if socket.populated { Role::Frame } else { Role::Empty };
-    let summary = words::socket_summary(context.machine, socket);
+    let mut summary = words::socket_summary(context.machine, socket);
+    if context.sockets().len() > 2 {
+        let shared = shared_words(context);
+        summary.retain(|part| !shared.contains(part));
+    }
     let mut head = Line::bold(15.0, socket.label.clone());
     for part in &summary {
         head = head.span(Span::muted(11.0, format!("· {part}")));
@@ -74,7 +87,7 @@ fn wide(context: &Context<'_>, index: usize, width: f32, mirrored: bool) -> Item
     let rows = if width > 900.0 { 9.0 } else { 10.0 };
     let mut row = Vec::new();
     if parts.memory && (context.machine.memory_bytes().is_some() || !socket.slots.is_empty()) {
-        row.push(memory::column(context, index, mirrored).fixed(memory_width));
+        row.push(memory::column(context, index, mirrored, false).fixed(memory_width));
     }
     if parts.cpu {
         let area = cores::area(context, socket, core_width, rows).unwrap_or_else(|| unknown_cores(socket));
@@ -113,7 +126,7 @@ fn compact(context: &Context<'_>, index: usize, inner: f32, per_row: usize) -> I
         body.push(cores::area(context, socket, width, if per_row == 2 { 6.0 } else { 4.0 }).unwrap_or_else(|| unknown_cores(socket)));
     }
     if parts.memory {
-        body.push(memory::column(context, index, false));
+        body.push(memory::column(context, index, false, per_row > 2));
         body.extend(memory::bandwidth_bar(context, index));
     }
     if parts.pci {
@@ -126,14 +139,38 @@ fn compact(context: &Context<'_>, index: usize, inner: f32, per_row: usize) -> I
     frame(context, index, socket, body)
 }
 
+/// One of many sockets: label, node, CPUs; the rest by `--socket N`.
+fn small(context: &Context<'_>, index: usize) -> Item {
+    let Some(socket) = context.machine.sockets.get(index) else { return Item::space() };
+    let mut item = frame(context, index, socket, Vec::new());
+    item.padding = 8.0;
+    if !socket.cpus.is_empty() {
+        item = item.footer_line(Line::text(9.5, format!("CPU {}", words::ranges(&socket.cpus))));
+    }
+    let slots: Vec<_> = socket.slots.iter().filter_map(|at| context.machine.memory.slots.get(*at)).collect();
+    if !slots.is_empty() {
+        let used = slots.iter().filter(|slot| slot.populated()).count();
+        let bytes = slots.iter().filter_map(|slot| slot.module.size).fold(0, u64::saturating_add);
+        let size = crate::findings::memory_size_words(bytes);
+        item = item.footer_line(Line::muted(9.5, format!("{size} in {used} of {} slots", slots.len())));
+    }
+    item
+}
+
+/// What all sockets share.
+fn shared_words(context: &Context<'_>) -> Vec<String> {
+    let mut sockets = context.machine.sockets.iter().filter(|socket| socket.populated);
+    let mut shared = sockets.next().map(|first| words::socket_summary(context.machine, first)).unwrap_or_default();
+    for socket in sockets {
+        let own = words::socket_summary(context.machine, socket);
+        shared.retain(|part| own.contains(part));
+    }
+    shared
+}
+
 /// What all sockets share, said once.
 fn common(context: &Context<'_>) -> Option<Item> {
-    let sockets: Vec<&Socket> = context.machine.sockets.iter().filter(|socket| socket.populated).collect();
-    let first = sockets.first()?;
-    let shared: Vec<String> = words::socket_summary(context.machine, first)
-        .into_iter()
-        .filter(|part| sockets.iter().all(|socket| words::socket_summary(context.machine, socket).contains(part)))
-        .collect();
+    let shared = shared_words(context);
     let line = Line::bold(11.0, "Each socket:").span(Span::muted(11.0, shared.join(" · ")));
     (!shared.is_empty()).then(|| Item::leaf(Role::Plain).line(line))
 }
@@ -201,5 +238,9 @@ fn memory_elsewhere(context: &Context<'_>) -> Option<Item> {
         })
         .collect();
     let head = format!("Memory slots whose socket is not known ({})", loose.len());
+    let mut items = items;
+    while items.len() < 10 {
+        items.push(Item::space());
+    }
     Some(Item::grid(10, items).gap(4.0).role(Role::Panel).line(Line::bold(11.0, head)).title("The locators do not tell the socket").id("memory-loose"))
 }

@@ -151,6 +151,22 @@ pub(crate) fn cores_in<'a>(cpu: &'a CpuTopology, cpus: &'a CpuSet) -> impl Itera
     cpu.cores.iter().filter(move |core| core.cpus.intersects(cpus))
 }
 
+/// A model name of at most about `most` characters: whole words from the left.
+pub(crate) fn model_words(name: &str, most: usize) -> String {
+    let head = name.split(',').next().unwrap_or(name);
+    let mut text = String::new();
+    for word in head.split_whitespace() {
+        if !text.is_empty() && text.chars().count().saturating_add(word.chars().count()) >= most {
+            break;
+        }
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(word);
+    }
+    text
+}
+
 /// A set with en dashes: "0–7,16".
 pub(crate) fn ranges(set: &CpuSet) -> String {
     set.to_string().replace('-', "–")

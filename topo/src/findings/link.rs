@@ -33,6 +33,14 @@ pub fn pair(machine: &Machine, index: usize) -> Option<Pair<'_>> {
     Some(Pair { port, device, possible: below.capability?.common(above.capability?), trained: below.status.or(above.status)? })
 }
 
+/// Whether the link above a function is none of the board: see the finding link-below-capability.
+#[must_use]
+pub fn is_internal_link(machine: &Machine, index: usize) -> bool {
+    let functions = &machine.pci.functions;
+    let pair = functions.get(index).and_then(|device| Some((functions.get(device.parent?)?, device)));
+    pair.is_some_and(|(port, device)| is_internal(machine, port, device))
+}
+
 /// Links that exist in registers only: integrated endpoints, ports named internal, functions of
 /// the PCH, and the links between the switch inside a graphics card and its functions.
 fn is_internal(machine: &Machine, port: &PciFunction, device: &PciFunction) -> bool {

@@ -11,7 +11,7 @@ use crate::sysfs::topology::{Node, NodeId};
 /// Whether locality matters for the function: it moves data.
 fn moves_data(function: &PciFunction) -> bool {
     let base = function.kind() >> 8;
-    matches!(base, 0x01 | 0x02 | 0x03 | 0x0b | 0x12) || matches!(function.kind(), 0x0108 | 0x0207 | 0x0880)
+    matches!(base, 0x01 | 0x02 | 0x03 | 0x0b | 0x12) || matches!(function.kind(), 0x0502 | 0x0c04 | 0x0c06)
 }
 
 pub(super) fn judge(machine: &Machine, report: &mut Report) {

@@ -146,7 +146,8 @@ fn sockets(machine: &Machine, report: &mut Report) {
         .collect();
     let Some((_, count, bytes)) = totals.first().copied() else { return };
     if totals.iter().all(|(_, n, sum)| *n == count && *sum == bytes) {
-        report.fine.push(format!("memory balanced: {count} modules, {} on each of {} sockets", size_words(bytes), totals.len()));
+        let modules = if count == 1 { "1 module".to_owned() } else { format!("{count} modules") };
+        report.fine.push(format!("memory balanced: {modules}, {} on each of {} sockets", size_words(bytes), totals.len()));
         return;
     }
     let words: Vec<String> = totals
@@ -212,7 +213,7 @@ fn channels(machine: &Machine, report: &mut Report) {
         entry.1 = if used < totals.len() { rate(used).zip(rate(totals.len())) } else { None };
     }
     if groups.is_empty() {
-        report.fine.extend(fine.first().filter(|_| fine.len() == 1).map(|n| format!("all {n} memory channels populated alike")));
+        report.fine.extend(fine.first().filter(|n| fine.len() == 1 && **n > 1).map(|n| format!("all {n} memory channels populated alike")));
     }
     for (text, (sockets, loss)) in groups {
         let names: Vec<&str> = sockets.iter().filter_map(|at| machine.sockets.get(*at)).map(|s| s.label.as_str()).collect();

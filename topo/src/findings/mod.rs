@@ -19,7 +19,7 @@ mod memory;
 
 pub use memory::{channel_gigabytes_per_second, channel_totals, size_words as memory_size_words};
 pub use damage::words as damage_words;
-pub use link::{Pair, pair as link_pair};
+pub use link::{Pair, is_internal_link, pair as link_pair};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -458,6 +458,9 @@ impl<'a> Machine<'a> {
     }
 
     fn consistent(&self, places: &[Placement]) -> bool {
+        if !starts_with_a(places) {
+            return false;
+        }
         let mut taken = BTreeSet::new();
         let mut per_socket: BTreeMap<Option<u32>, BTreeSet<(Option<u32>, &str)>> = BTreeMap::new();
         let mut per_channel: BTreeMap<(Option<u32>, Option<u32>, &str), usize> = BTreeMap::new();
@@ -555,6 +558,14 @@ fn number_in(text: &str) -> Option<u32> {
         .filter(|part| !part.is_empty());
     let number = parts.next()?.parse().ok();
     parts.next().is_none().then_some(number)?
+}
+
+/// Boards letter their channels from A on. Letters without an A among them name something else
+/// ("M1" and "M2" are the two slots of a notebook).
+fn starts_with_a(places: &[Placement]) -> bool {
+    let single = |name: &str| name.len() == 1 && name.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let mut letters = places.iter().filter_map(|place| place.channel.as_deref()).filter(|name| single(name)).peekable();
+    letters.peek().is_none() || letters.any(|name| name.eq_ignore_ascii_case("a"))
 }
 
 #[cfg(test)]
