@@ -1,3 +1,5 @@
+//! Tests of terminal text.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -97,10 +97,7 @@ fn title(context: &Context<'_>, socket: &Socket) -> String {
 pub(crate) type Channels<'a> = BTreeMap<(bool, usize, String), Vec<(usize, &'a DimmSlot)>>;
 
 /// Slots by channel, in the order of the channels' names; slots without a channel come last.
-pub(crate) fn by_channel<'a>(
-    context: &Context<'a>,
-    socket: &Socket,
-) -> Channels<'a> {
+pub(crate) fn by_channel<'a>(context: &Context<'a>, socket: &Socket) -> Channels<'a> {
     let mut channels: Channels<'a> = BTreeMap::new();
     for index in &socket.slots {
         let Some(slot) = context.machine.memory.slots.get(*index) else {

@@ -1,3 +1,5 @@
+//! Tests of the name tables, on a small list of their own.
+
 use super::*;
 
 const TEXT: &str = "#\n#\tVersion: 2999.01.31\n\n1234  Acme Corporation\n# note\n\t0001  Turbo Card\n\t\t1234 0009  Turbo Board\n\tffff  Last Card\nabcd  Other, Inc. [OI]\n\nC 06  Bridge\n\t04  PCI bridge\n\t\t00  Normal decode\n";

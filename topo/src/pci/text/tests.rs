@@ -1,3 +1,5 @@
+//! Tests of the readers of `lspci` text.
+
 use super::*;
 use crate::pci::function::{Buses, Link, LinkState, PortType};
 

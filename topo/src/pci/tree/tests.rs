@@ -1,3 +1,5 @@
+//! Tests of the PCI tree: parents, roots, locality, links.
+
 use super::*;
 use crate::pci::function::Buses;
 
