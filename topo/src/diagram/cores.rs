@@ -124,7 +124,7 @@ pub(super) fn area(context: &Context<'_>, socket: &Socket, width: f32, rows_allo
         for node in &nodes {
             let cpus = node.cpus.intersection(&left);
             left = left.difference(&cpus);
-            column.push(node_row(context, node, &cpus, mode, width));
+            column.push(node_row(context, node, &cpus, mode, width).id(node_id(context, node, socket)));
         }
         if !left.is_empty() {
             column.extend(tile_rows(context, &tiles(cpu, &left), mode, width));
@@ -132,14 +132,32 @@ pub(super) fn area(context: &Context<'_>, socket: &Socket, width: f32, rows_allo
     } else {
         column.extend(tile_rows(context, &all, mode, width - 16.0));
     }
-    let mut item = Item::column(column)
-        .role(Role::Area)
-        .gap(6.0)
-        .title(caption(context, socket).join("\n"));
+    let mut item = Item::column(column).role(Role::Area).gap(6.0).title(format!(
+        "cores of {}\n{}",
+        socket.label,
+        caption(context, socket).join("\n")
+    ));
     for text in caption(context, socket) {
         item = item.line(Line::of(Span::muted(9.5, text)).wrapped());
     }
     Some(item)
+}
+
+/// A node of one socket has its number as id; one that several sockets show has theirs too.
+fn node_id(context: &Context<'_>, node: &Node, socket: &Socket) -> String {
+    let sockets = &context.machine.sockets;
+    let at = sockets
+        .iter()
+        .position(|other| other.label == socket.label)
+        .unwrap_or(0);
+    match sockets
+        .iter()
+        .filter(|other| other.nodes.contains(&node.number))
+        .count()
+    {
+        0 | 1 => format!("node-{}", node.number.0),
+        _ => format!("node-{}-socket-{at}", node.number.0),
+    }
 }
 
 fn node_row(context: &Context<'_>, node: &Node, cpus: &CpuSet, mode: Mode, width: f32) -> Item {
@@ -165,7 +183,6 @@ fn node_row(context: &Context<'_>, node: &Node, cpus: &CpuSet, mode: Mode, width
         .role(Role::Area)
         .gap(6.0)
         .line(head)
-        .id(format!("node-{}", node.number.0))
         .title(node_title(node))
         .badges(context.badges(&[crate::findings::Place::Node(node.number)]))
 }
