@@ -243,6 +243,19 @@ pub struct PlaceLabel {
 }
 
 impl Machine {
+    /// Product name of the board, when it says more than the system's product name.
+    #[must_use]
+    pub fn board_name(&self) -> Option<&str> {
+        let name = self.identity.board.as_ref()?.product.as_deref()?.trim();
+        let system = self
+            .identity
+            .system
+            .as_ref()
+            .and_then(|system| system.product.as_deref())
+            .unwrap_or_default();
+        (is_told(name) && name != system.trim()).then_some(name)
+    }
+
     /// The function at an address.
     #[must_use]
     pub fn function(&self, bdf: Bdf) -> Option<&PciFunction> {

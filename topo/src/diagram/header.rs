@@ -11,15 +11,7 @@ const MOST_FINDINGS: usize = 6;
 pub(super) fn header(context: &Context<'_>) -> Item {
     let machine = context.machine;
     let mut facts: Vec<String> = Vec::new();
-    if let Some(board) = machine
-        .identity
-        .board
-        .as_ref()
-        .and_then(|b| b.product.as_deref())
-        .filter(|t| crate::model::is_told(t))
-    {
-        facts.push(board.trim().to_owned());
-    }
+    facts.extend(machine.board_name().map(str::to_owned));
     if let Some(bios) = &machine.identity.bios {
         let version = bios.version.as_deref().filter(|t| crate::model::is_told(t));
         let date = bios

@@ -80,7 +80,7 @@ fn header(context: &Context<'_>, style: Style) -> Vec<String> {
     let machine = context.machine;
     let mut first = vec![sheet::paint(&words::machine_name(machine), Paint::Bold, style)];
     let told = |text: Option<&String>| text.map(|t| t.trim().to_owned()).filter(|t| crate::model::is_told(t));
-    first.extend(told(machine.identity.board.as_ref().and_then(|b| b.product.as_ref())));
+    first.extend(machine.board_name().map(str::to_owned));
     if let Some(bios) = &machine.identity.bios {
         let date = bios
             .date

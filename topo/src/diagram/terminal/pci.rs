@@ -278,7 +278,7 @@ fn line(context: &Context<'_>, unit: &Unit<'_>, lead: &str, linked: bool) -> Row
         },
         Unit::Switch { bridge, units, .. } => {
             let ratio = oversubscription(link, units)
-                .map(|ratio| format!(" {ratio:.0}:1"))
+                .map(|ratio| format!("{ratio:.0}:1 "))
                 .unwrap_or_default();
             let kind = if link.is_some() || bridge.function.port_type.is_some() {
                 "switch"
@@ -290,7 +290,7 @@ fn line(context: &Context<'_>, unit: &Unit<'_>, lead: &str, linked: bool) -> Row
                 bar,
                 rate,
                 slot: kind.to_owned(),
-                name: format!("{}{ratio}", bridge.short_name),
+                name: format!("{ratio}{}", bridge.short_name),
                 names: String::new(),
                 address: address(bridge),
                 badges: numbers(context, &[Place::Function(bridge.bdf())]),
