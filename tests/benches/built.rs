@@ -33,7 +33,14 @@ fn properties(text: &str) -> Properties {
                 found.get_mut(&key).unwrap().push_str(&format!(",{part}"));
             }
             None => {
-                found.insert(if found.is_empty() { String::new() } else { part.to_owned() }, part.to_owned());
+                found.insert(
+                    if found.is_empty() {
+                        String::new()
+                    } else {
+                        part.to_owned()
+                    },
+                    part.to_owned(),
+                );
             }
         }
     }
@@ -76,11 +83,15 @@ impl Built {
     }
 
     fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Properties> {
-        self.options.iter().filter(move |(option, _)| option == name).map(|(_, properties)| properties)
+        self.options
+            .iter()
+            .filter(move |(option, _)| option == name)
+            .map(|(_, properties)| properties)
     }
 
     fn numa<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Properties> {
-        self.all("numa").filter(move |properties| properties.get("").is_some_and(|name| name == kind))
+        self.all("numa")
+            .filter(move |properties| properties.get("").is_some_and(|name| name == kind))
     }
 
     /// `-device`, each with its driver as `""`.
@@ -90,13 +101,19 @@ impl Built {
 
     /// The device with this id, or the root bus of the machine.
     pub fn device(&self, id: &str) -> Option<&Properties> {
-        self.all("device").find(|device| device.get("id").is_some_and(|name| name == id))
+        self.all("device")
+            .find(|device| device.get("id").is_some_and(|name| name == id))
     }
 
     /// Sockets, dies, cores, threads of `-smp`.
     pub fn smp(&self) -> [u64; 4] {
         let smp = self.all("smp").next().unwrap();
         ["sockets", "dies", "cores", "threads"].map(|key| number(smp, key).unwrap_or(1))
+    }
+
+    /// Processor model of `-cpu`.
+    pub fn processor(&self) -> &str {
+        self.all("cpu").next().unwrap().get("").unwrap()
     }
 
     /// Nodes: number, CPUs, bytes, initiator.
@@ -110,7 +127,12 @@ impl Built {
                 None => node.get("mem").map_or(0, |mem| mem.parse::<u64>().unwrap() << 20),
             };
             let id = number(node, "nodeid").unwrap_or(at as u64);
-            (id, node.get("cpus").cloned().unwrap_or_default(), bytes, number(node, "initiator"))
+            (
+                id,
+                node.get("cpus").cloned().unwrap_or_default(),
+                bytes,
+                number(node, "initiator"),
+            )
         });
         nodes.collect()
     }
@@ -119,36 +141,63 @@ impl Built {
     pub fn distance(&self, from: u64, to: u64) -> u64 {
         let set = |a, b| {
             let mut distances = self.numa("dist");
-            distances.find(|d| number(d, "src") == Some(a) && number(d, "dst") == Some(b)).and_then(|d| number(d, "val"))
+            distances
+                .find(|d| number(d, "src") == Some(a) && number(d, "dst") == Some(b))
+                .and_then(|d| number(d, "val"))
         };
-        if from == to { 10 } else { set(from, to).or_else(|| set(to, from)).unwrap_or(20) }
+        if from == to {
+            10
+        } else {
+            set(from, to).or_else(|| set(to, from)).unwrap_or(20)
+        }
     }
 
     /// Latency in nanoseconds and bandwidth in MiB/s of HMAT.
     pub fn performance(&self, initiator: u64, target: u64) -> Vec<Performance> {
-        let of_pair = self.numa("hmat-lb").filter(|lb| number(lb, "initiator") == Some(initiator) && number(lb, "target") == Some(target));
+        let of_pair = self
+            .numa("hmat-lb")
+            .filter(|lb| number(lb, "initiator") == Some(initiator) && number(lb, "target") == Some(target));
         let values = of_pair.map(|lb| match (number(lb, "latency"), lb.get("bandwidth")) {
             (Some(value), _) => Performance { latency: true, value },
-            (None, bandwidth) => Performance { latency: false, value: quantity(bandwidth.unwrap()) >> 20 },
+            (None, bandwidth) => Performance {
+                latency: false,
+                value: quantity(bandwidth.unwrap()) >> 20,
+            },
         });
         values.collect()
     }
 
     /// Memory-side caches of a node: level, bytes, line.
     pub fn side_caches(&self, node: u64) -> Vec<(u64, u64, u64)> {
-        let of_node = self.numa("hmat-cache").filter(|cache| number(cache, "node-id") == Some(node));
-        of_node.map(|cache| (number(cache, "level").unwrap(), quantity(cache.get("size").unwrap()), number(cache, "line").unwrap())).collect()
+        let of_node = self
+            .numa("hmat-cache")
+            .filter(|cache| number(cache, "node-id") == Some(node));
+        of_node
+            .map(|cache| {
+                (
+                    number(cache, "level").unwrap(),
+                    quantity(cache.get("size").unwrap()),
+                    number(cache, "line").unwrap(),
+                )
+            })
+            .collect()
     }
 
     /// Bytes of `-m`, megabytes without a unit.
     pub fn memory(&self) -> u64 {
         let memory = self.all("m").next().unwrap();
         let size = memory.get("").or_else(|| memory.get("size")).unwrap();
-        if size.ends_with(|c: char| c.is_ascii_digit()) { size.parse::<u64>().unwrap() << 20 } else { quantity(size) }
+        if size.ends_with(|c: char| c.is_ascii_digit()) {
+            size.parse::<u64>().unwrap() << 20
+        } else {
+            quantity(size)
+        }
     }
 
     /// `-smbios type=N`.
     pub fn smbios(&self, kind: u64) -> Vec<&Properties> {
-        self.all("smbios").filter(|smbios| number(smbios, "type") == Some(kind)).collect()
+        self.all("smbios")
+            .filter(|smbios| number(smbios, "type") == Some(kind))
+            .collect()
     }
 }

@@ -1,4 +1,4 @@
-//! One machine's results against what it was built with.
+//! One machine's results, and its PCI devices against those it was built with.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,9 +15,8 @@ pub struct Results {
 }
 
 /// Vendor and device of QEMU's devices that the machines have.
-const DEVICES: [(&str, &[(u64, u64)]); 21] = [
+const DEVICES: [(&str, &[(u64, u64)]); 20] = [
     ("pxb-pcie", &[(0x1b36, 0x000b)]),
-    ("pxb-cxl", &[(0x1b36, 0x000b)]),
     ("pcie-root-port", &[(0x1b36, 0x000c)]),
     ("x3130-upstream", &[(0x104c, 0x8232)]),
     ("xio3130-downstream", &[(0x104c, 0x8233)]),
@@ -47,8 +46,12 @@ impl Results {
     /// Reads the arguments; everything else is read when asked for.
     pub fn read(folder: &Path) -> Self {
         let arguments = folder.join("qemu-arguments.txt");
-        let text = std::fs::read_to_string(&arguments).unwrap_or_else(|error| panic!("{}: {error}", arguments.display()));
-        Self { folder: folder.to_owned(), built: Built::read(&text) }
+        let text =
+            std::fs::read_to_string(&arguments).unwrap_or_else(|error| panic!("{}: {error}", arguments.display()));
+        Self {
+            folder: folder.to_owned(),
+            built: Built::read(&text),
+        }
     }
 
     /// A file of the results; empty when it is not there.
@@ -59,7 +62,8 @@ impl Results {
 
     /// A file of the results as JSON.
     pub fn json(&self, name: &str) -> Value {
-        serde_json::from_str(&self.text(name)).unwrap_or_else(|error| panic!("{}: {name}: {error}", self.folder.display()))
+        serde_json::from_str(&self.text(name))
+            .unwrap_or_else(|error| panic!("{}: {name}: {error}", self.folder.display()))
     }
 
     /// What these files of the results say, read here.
@@ -78,97 +82,12 @@ fn functions(answer: &Value) -> &Vec<Value> {
     answer["machine"]["pci"]["functions"].as_array().unwrap()
 }
 
-fn differ(what: &str, built: impl std::fmt::Debug + PartialEq<String>, seen: String, differences: &mut Vec<String>) {
-    if built != seen {
-        differences.push(format!("{what}: built {built:?}, seen {seen}"));
-    }
-}
-
-/// Two values of one type; the message says both.
-macro_rules! equal {
-    ($differences:expr, $built:expr, $seen:expr, $($what:tt)*) => {
-        let (built, seen) = (&$built, &$seen);
-        if built != seen {
-            $differences.push(format!("{}: built {built:?}, seen {seen:?}", format!($($what)*)));
-        }
-    };
-}
-
-/// `-smp`.
-pub fn smp(results: &Results, differences: &mut Vec<String>) {
-    let [sockets, dies, cores, threads] = results.built.smp();
-    let answer = results.json("live.json");
-    let cpu = &answer["machine"]["cpu"];
-    let count = |key: &str| cpu[key].as_array().map_or(0, Vec::len) as u64;
-    equal!(differences, sockets * dies * cores * threads, count("cpus"), "CPUs");
-    equal!(differences, sockets, count("packages"), "packages");
-    equal!(differences, sockets * dies * cores, count("cores"), "cores");
-    equal!(differences, if dies > 1 { sockets * dies } else { 0 }, count("dies"), "dies");
-    let drawn = answer["machine"]["sockets"].as_array().unwrap();
-    equal!(differences, sockets, drawn.len() as u64, "sockets");
-    for socket in drawn {
-        let cpus = listed(socket["cpus"].as_str().unwrap_or_default()).len() as u64;
-        equal!(differences, dies * cores * threads, cpus, "CPUs of {}", socket["label"]);
-        equal!(differences, true, socket["processor"].is_object(), "type 4 of {}", socket["label"]);
-    }
-}
-
-/// Numbers of a list ("0-3,8").
-fn listed(list: &str) -> Vec<u64> {
-    let parts = list.split(',').filter(|part| !part.is_empty());
-    let ranges = parts.map(|part| {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        (first.trim().parse::<u64>().unwrap(), last.trim().parse::<u64>().unwrap())
-    });
-    ranges.flat_map(|(first, last)| first..=last).collect()
-}
-
-/// `-numa`.
-pub fn numa(results: &Results, differences: &mut Vec<String>) {
-    let answer = results.json("live.json");
-    let cpu = &answer["machine"]["cpu"];
-    let nodes = cpu["nodes"].as_array().unwrap();
-    let built = results.built.nodes();
-    let numbers: Vec<u64> = nodes.iter().map(|node| node["number"].as_u64().unwrap()).collect();
-    equal!(differences, built.iter().map(|node| node.0).collect::<Vec<_>>(), numbers, "nodes");
-    for ((at, node), (number, cpus, bytes, initiator)) in nodes.iter().enumerate().zip(&built) {
-        equal!(differences, listed(cpus), listed(node["cpus"].as_str().unwrap_or_default()), "CPUs of node {number}");
-        // The kernel keeps some of the memory to itself.
-        let memory = node["memory"].as_u64().unwrap_or_default();
-        if memory > *bytes || memory < bytes / 2 {
-            differences.push(format!("memory of node {number}: built {bytes}, seen {memory}"));
-        }
-        for (to, (other, ..)) in built.iter().enumerate() {
-            equal!(differences, results.built.distance(*number, *other), cpu["distances"][at][to].as_u64().unwrap_or(0), "distance {number} to {other}");
-        }
-        if let Some(initiator) = initiator {
-            hmat(results, *initiator, *number, node, differences);
-        }
-        let caches = node["side_caches"].as_array().unwrap().iter();
-        let caches: Vec<_> = caches.map(|cache| ["level", "size", "line"].map(|key| cache[key].as_u64().unwrap_or(0))).collect();
-        let wanted: Vec<_> = results.built.side_caches(*number).into_iter().map(|(level, size, line)| [level, size, line]).collect();
-        equal!(differences, wanted, caches, "memory-side caches of node {number}");
-    }
-}
-
-fn hmat(results: &Results, initiator: u64, target: u64, node: &Value, differences: &mut Vec<String>) {
-    let performance = results.built.performance(initiator, target);
-    if performance.is_empty() {
-        return;
-    }
-    let access = &node["access"];
-    for one in performance {
-        let fields = if one.latency { ["read_latency", "write_latency"] } else { ["read_bandwidth", "write_bandwidth"] };
-        for field in fields {
-            equal!(differences, one.value, access[field].as_u64().unwrap_or(0), "{field} of node {target}");
-        }
-    }
-    let initiators: Vec<u64> = access["initiators"].as_array().map(|list| list.iter().filter_map(Value::as_u64).collect()).unwrap_or_default();
-    equal!(differences, vec![initiator], initiators, "initiators of node {target}");
-}
-
+/// Name of the driver; the two expanders have the same IDs.
 fn driver(device: &Properties) -> &str {
-    device.get("").unwrap()
+    match device.get("").unwrap().as_str() {
+        "pxb-cxl" => "pxb-pcie",
+        name => name,
+    }
 }
 
 fn ids(name: &str) -> Option<&'static [(u64, u64)]> {
@@ -207,7 +126,7 @@ fn seen_path<'a>(all: &'a [Value], function: &'a Value) -> (Vec<&'a Value>, u64)
 }
 
 /// Functions that may be this device: its IDs, and those of all above it, on the same root bus.
-fn candidates<'a>(built: &Built, device: &Properties, all: &'a [Value]) -> Vec<&'a Value> {
+pub fn candidates<'a>(built: &Built, device: &Properties, all: &'a [Value]) -> Vec<&'a Value> {
     let (drivers, root) = built_path(built, device);
     let fits = |function: &&Value| {
         let (path, bus) = seen_path(all, function);
@@ -233,15 +152,35 @@ pub fn devices(results: &Results, differences: &mut Vec<String>) {
         let path = built_path(&results.built, device);
         *wanted.entry(path.clone()).or_default() += 1;
         let found = candidates(&results.built, device, all);
-        let host = results.built.devices().into_iter().find(|host| number(host, "bus_nr") == Some(path.1));
+        let host = results
+            .built
+            .devices()
+            .into_iter()
+            .find(|host| number(host, "bus_nr") == Some(path.1));
         for function in found {
-            let Some(node) = host.and_then(|host| number(host, "numa_node")) else { continue };
-            equal!(differences, Some(node), function["node"].as_u64(), "node of {}", function["bdf"]);
+            let Some(node) = host.and_then(|host| number(host, "numa_node")) else {
+                continue;
+            };
+            equal!(
+                differences,
+                Some(node),
+                function["node"].as_u64(),
+                "node of {}",
+                function["bdf"]
+            );
         }
     }
     for ((path, root), count) in wanted {
-        let device = placed(&results.built).into_iter().find(|device| built_path(&results.built, device) == (path.clone(), root)).unwrap();
-        equal!(differences, count, candidates(&results.built, device, all).len(), "{path:?} on bus {root:02x}");
+        let device = placed(&results.built)
+            .into_iter()
+            .find(|device| built_path(&results.built, device) == (path.clone(), root))
+            .unwrap();
+        equal!(
+            differences,
+            count,
+            candidates(&results.built, device, all).len(),
+            "{path:?} on bus {root:02x}"
+        );
     }
 }
 
@@ -252,18 +191,34 @@ pub fn ports(results: &Results, differences: &mut Vec<String>) {
         let found = candidates(&results.built, device, functions(&answer));
         if let Some(slot) = number(device, "slot") {
             let slots: Vec<Option<u64>> = found.iter().map(|function| function["slot_number"].as_u64()).collect();
-            equal!(differences, true, slots.contains(&Some(slot)), "slot {slot} of {} in {slots:?}", driver(device));
+            equal!(
+                differences,
+                true,
+                slots.contains(&Some(slot)),
+                "slot {slot} of {} in {slots:?}",
+                driver(device)
+            );
         }
-        let (Some(speed), Some(width)) = (device.get("x-speed"), number(device, "x-width")) else { continue };
+        let (Some(speed), Some(width)) = (device.get("x-speed"), number(device, "x-width")) else {
+            continue;
+        };
         let speed = match speed.as_str() {
             "2_5" => 25,
             whole => whole.parse::<u64>().unwrap() * 10,
         };
         let slot = number(device, "slot");
-        let own = found.into_iter().filter(|function| function["slot_number"].as_u64() == slot);
+        let own = found
+            .into_iter()
+            .filter(|function| function["slot_number"].as_u64() == slot);
         for port in own {
             let can = &port["link"]["capability"];
-            equal!(differences, [Some(speed), Some(width)], [can["speed"].as_u64(), can["width"].as_u64()], "link capability of {}", port["bdf"]);
+            equal!(
+                differences,
+                [Some(speed), Some(width)],
+                [can["speed"].as_u64(), can["width"].as_u64()],
+                "link capability of {}",
+                port["bdf"]
+            );
         }
     }
 }
@@ -272,78 +227,33 @@ pub fn ports(results: &Results, differences: &mut Vec<String>) {
 pub fn virtual_functions(results: &Results, differences: &mut Vec<String>) {
     let answer = results.json("live.json");
     let all = functions(&answer);
-    for device in placed(&results.built).into_iter().filter(|device| driver(device) == "igb") {
+    for device in placed(&results.built)
+        .into_iter()
+        .filter(|device| driver(device) == "igb")
+    {
         for parent in candidates(&results.built, device, all) {
-            let made: Vec<&Value> = all.iter().filter(|function| function["physical_function"] == parent["bdf"]).collect();
+            let made: Vec<&Value> = all
+                .iter()
+                .filter(|function| function["physical_function"] == parent["bdf"])
+                .collect();
             equal!(differences, 3, made.len(), "virtual functions of {}", parent["bdf"]);
-            equal!(differences, Some(3), parent["vfs_enabled"].as_u64(), "vfs_enabled of {}", parent["bdf"]);
+            equal!(
+                differences,
+                Some(3),
+                parent["vfs_enabled"].as_u64(),
+                "vfs_enabled of {}",
+                parent["bdf"]
+            );
             for one in made {
                 equal!(differences, IGB_VF, identity(one), "{}", one["bdf"]);
                 equal!(differences, parent["node"], one["node"], "node of {}", one["bdf"]);
             }
         }
     }
-    let strays = all.iter().filter(|function| identity(function) == IGB_VF && function["physical_function"].is_null());
+    let strays = all
+        .iter()
+        .filter(|function| identity(function) == IGB_VF && function["physical_function"].is_null());
     strays.for_each(|function| differences.push(format!("{} has no physical function", function["bdf"])));
-}
-
-/// `-smbios` and `-m`.
-pub fn firmware(results: &Results, differences: &mut Vec<String>) {
-    let answer = results.json("live.json");
-    let machine = &answer["machine"];
-    let slots = machine["memory"]["slots"].as_array().unwrap();
-    let bytes: u64 = slots.iter().filter_map(|slot| slot["module"]["size"].as_u64()).sum();
-    equal!(differences, results.built.memory(), bytes, "bytes of the memory modules");
-    for option in results.built.smbios(17) {
-        for (at, slot) in slots.iter().enumerate() {
-            let module = &slot["module"];
-            text(option, "loc_pfx", &module["locator"], &format!(" {at}"), differences);
-            for (key, field) in [("bank", "bank_locator"), ("manufacturer", "manufacturer"), ("serial", "serial"), ("part", "part"), ("asset", "asset_tag")] {
-                let suffix = if key == "bank" { format!(" {at}") } else { String::new() };
-                text(option, key, &module[field], &suffix, differences);
-            }
-            if let Some(speed) = number(option, "speed") {
-                equal!(differences, Some(speed), module["speed"].as_u64(), "speed of module {at}");
-            }
-        }
-    }
-    for option in results.built.smbios(1) {
-        for key in ["manufacturer", "product", "version", "serial", "sku", "family"] {
-            text(option, key, &machine["identity"]["system"][key], "", differences);
-        }
-    }
-    for option in results.built.smbios(0) {
-        for key in ["vendor", "version", "date"] {
-            text(option, key, &machine["identity"]["bios"][key], "", differences);
-        }
-    }
-    for option in results.built.smbios(4) {
-        for (at, socket) in machine["sockets"].as_array().unwrap().iter().enumerate() {
-            let prefix = option.get("sock_pfx").map_or("CPU", String::as_str);
-            differ("label of a socket", format!("{prefix} {at}"), socket["label"].as_str().unwrap().to_owned(), differences);
-            text(option, "version", &socket["processor"]["version"], "", differences);
-        }
-    }
-    places(results, machine, differences);
-}
-
-fn text(option: &Properties, key: &str, seen: &Value, suffix: &str, differences: &mut Vec<String>) {
-    if let Some(value) = option.get(key) {
-        equal!(differences, Some(format!("{value}{suffix}").as_str()), seen.as_str(), "SMBIOS {key}");
-    }
-}
-
-/// Types 9 and 41 name a device; its card has that name.
-fn places(results: &Results, machine: &Value, differences: &mut Vec<String>) {
-    let all = machine["pci"]["functions"].as_array().unwrap();
-    let options = results.built.smbios(9).into_iter().map(|option| (option, "slot_designation", "pci_device"));
-    let options = options.chain(results.built.smbios(41).into_iter().map(|option| (option, "designation", "pcidev")));
-    for (option, name, device) in options {
-        let (name, device) = (option.get(name).unwrap(), results.built.device(option.get(device).unwrap()));
-        let mut found = device.map(|device| candidates(&results.built, device, all)).unwrap_or_default();
-        found.retain(|function| function["place"]["name"].as_str() == Some(name));
-        equal!(differences, 1, found.len(), "functions with the place {name}");
-    }
 }
 
 /// What the kernel says of nodes and of the bridges above, read without delid.
@@ -354,16 +264,29 @@ pub fn kernel(results: &Results, differences: &mut Vec<String>) {
     equal!(differences, lines.len(), all.len(), "functions");
     for (line, function) in lines.iter().zip(all) {
         let mut fields = line.split(' ');
-        differ("address", fields.next().unwrap().to_owned(), function["bdf"].as_str().unwrap().to_owned(), differences);
+        equal!(differences, fields.next(), function["bdf"].as_str(), "address");
         let node = fields.next().unwrap().strip_prefix("numa_node=").unwrap();
-        equal!(differences, node.parse::<i64>().ok(), function["numa_node"].as_i64(), "numa_node of {}", function["bdf"]);
-        let above: Vec<&str> = fields.next().unwrap().rsplit('/').skip(1).take_while(|part| part.matches(':').count() == 2).collect();
+        equal!(
+            differences,
+            node.parse::<i64>().ok(),
+            function["numa_node"].as_i64(),
+            "numa_node of {}",
+            function["bdf"]
+        );
+        let above: Vec<&str> = fields
+            .next()
+            .unwrap()
+            .rsplit('/')
+            .skip(1)
+            .take_while(|part| part.matches(':').count() == 2)
+            .collect();
         let path = seen_path(all, function).0;
-        let seen: Vec<&str> = path.iter().skip(1).map(|function| function["bdf"].as_str().unwrap()).collect();
+        let seen: Vec<&str> = path
+            .iter()
+            .skip(1)
+            .map(|function| function["bdf"].as_str().unwrap())
+            .collect();
         equal!(differences, above, seen, "bridges above {}", function["bdf"]);
     }
-    let rows = results.text("lscpu-p.txt");
-    let rows: Vec<Vec<i64>> = rows.lines().filter(|line| !line.starts_with('#')).map(|line| line.split(',').map(|n| n.parse().unwrap_or(-1)).collect()).collect();
-    let cpus = answer["machine"]["cpu"]["cpus"].as_array().unwrap();
-    equal!(differences, rows.len(), cpus.len(), "rows of lscpu");
+    super::processors::lscpu(results, &answer["machine"]["cpu"], differences);
 }

@@ -76,9 +76,15 @@ pub fn gather(source: &Source) -> Evidence {
         functions,
         acpi: acpi(source),
         damage: gatherer.damage,
-        host: source.text("/proc/sys/kernel/hostname").or_else(|| source.text("/etc/hostname")).filter(|name| !name.is_empty()),
+        host: host(source),
         names,
     }
+}
+
+/// The host name; `(none)` is what Linux says before one is set.
+fn host(source: &Source) -> Option<String> {
+    let told = |path| source.text(path).filter(|name| !name.is_empty() && name != "(none)");
+    told("/proc/sys/kernel/hostname").or_else(|| told("/etc/hostname"))
 }
 
 fn cpu(source: &Source, gatherer: &mut Gatherer) -> Vec<(Origin, CpuTopology)> {
