@@ -181,14 +181,49 @@ fn names(source: &Source, gatherer: &mut Gatherer, needed: bool) -> Names {
     }
 }
 
+/// Tables that tell of processors and memory, of sysfs, of `acpidump` texts and of table files.
 fn acpi(source: &Source) -> Vec<(Origin, Vec<u8>)> {
     let wanted = ["SRAT", "SLIT", "APIC", "HMAT"];
     let directory = "/sys/firmware/acpi/tables";
-    source
+    let mut found: Vec<(Origin, Vec<u8>)> = source
         .list(directory)
         .iter()
         .filter(|name| wanted.iter().any(|signature| name.starts_with(signature)))
         .filter_map(|name| source.read(&format!("{directory}/{name}")).ok())
         .map(|(bytes, origin)| (origin, bytes))
-        .collect()
+        .collect();
+    let mut take = |document: &Document, bytes: Vec<u8>| {
+        if wanted.iter().any(|signature| bytes.starts_with(signature.as_bytes())) {
+            found.push((document.origin.clone(), bytes));
+        }
+    };
+    for document in source.documents(DocumentKind::Acpidump) {
+        let dump = acpi_dump::text::parse(&document.bytes);
+        dump.tables.into_iter().for_each(|table| take(document, table.bytes));
+    }
+    for document in source.documents(DocumentKind::AcpiTable) {
+        let tables = acpi_dump::split(&document.bytes).into_iter().flatten();
+        tables.for_each(|table| take(document, table.bytes));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_acpidump_gives_the_tables_that_sysfs_would() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("acpidump.txt");
+        // Two tables of 16 bytes in acpidump's form; only one of them is wanted.
+        let row = |name: &str| {
+            let bytes: Vec<String> = name.bytes().map(|byte| format!("{byte:02X}")).collect();
+            format!("{name} @ 0x0000000000000000\n  0000: {} 10 00 00 00 01 00 00 00 00 00 00 00  ................\n\n", bytes.join(" "))
+        };
+        std::fs::write(&path, row("SLIT") + &row("SSDT")).unwrap();
+        let tables = acpi(&Source::open(&[path]).unwrap());
+        let names: Vec<&[u8]> = tables.iter().map(|(_, bytes)| &bytes[..4]).collect();
+        assert_eq!(names, [b"SLIT"]);
+    }
 }
