@@ -31,7 +31,11 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
-    let source = if args.from.is_empty() { Source::live() } else { Source::open(&args.from)? };
+    let source = if args.from.is_empty() {
+        Source::live()
+    } else {
+        Source::open(&args.from)?
+    };
     let options = captures::RecordOptions { redact: args.redact };
     let manifest = if args.output.as_os_str() == "-" {
         captures::record(&source, out, options)?

@@ -35,8 +35,14 @@ fn main() -> ExitCode {
 
 /// The command line with the room's name put in where argv[0] tells it.
 fn arguments(mut arguments: Vec<OsString>) -> Vec<OsString> {
-    let name = arguments.first().and_then(|first| Path::new(first).file_stem()).map(|stem| stem.to_string_lossy().into_owned());
-    let room = name.as_deref().map(|name| name.strip_prefix("delid-").unwrap_or(name)).filter(|name| commands::ROOMS.contains(name));
+    let name = arguments
+        .first()
+        .and_then(|first| Path::new(first).file_stem())
+        .map(|stem| stem.to_string_lossy().into_owned());
+    let room = name
+        .as_deref()
+        .map(|name| name.strip_prefix("delid-").unwrap_or(name))
+        .filter(|name| commands::ROOMS.contains(name));
     if let Some(room) = room {
         arguments.insert(1.min(arguments.len()), room.into());
     }
@@ -46,7 +52,9 @@ fn arguments(mut arguments: Vec<OsString>) -> Vec<OsString> {
 /// Whether the reader of our output went away: that is no error.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
     })
 }
 

@@ -14,7 +14,9 @@ const MACHINE: &[u8] = include_bytes!("../machines/qemu-epyc-genoa-q35-seabios.t
 /// # Errors
 /// None in a sound build: the capture is part of it.
 pub fn bundled() -> Result<Source, OpenError> {
-    Ok(Source { layers: vec![open::memory(LABEL, MACHINE)?] })
+    Ok(Source {
+        layers: vec![open::memory(LABEL, MACHINE)?],
+    })
 }
 
 #[cfg(test)]

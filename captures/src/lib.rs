@@ -18,10 +18,10 @@
 
 #![forbid(unsafe_code)]
 
+mod bundled;
 mod codec;
 mod cpuid_instruction;
 mod detect;
-mod bundled;
 pub mod document;
 mod dumps;
 mod fsroot;

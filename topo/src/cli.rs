@@ -224,7 +224,9 @@ fn machine(from: &[PathBuf]) -> Result<Machine, Error> {
     }
     let machine = crate::open(&Source::live());
     if machine.cpu.cpus.is_empty() && machine.pci.functions.is_empty() {
-        anstream::eprintln!("Nothing to see here: this system shows no CPUs in /sys and no PCI. This is a bundled capture instead:");
+        anstream::eprintln!(
+            "Nothing to see here: this system shows no CPUs in /sys and no PCI. This is a bundled capture instead:"
+        );
         return Ok(crate::open(&captures::bundled()?));
     }
     Ok(machine)
@@ -232,13 +234,23 @@ fn machine(from: &[PathBuf]) -> Result<Machine, Error> {
 
 fn style(args: &Args) -> Style {
     let terminal = std::io::stdout().is_terminal();
-    let width = args.width.or_else(|| if terminal { terminal_width() } else { None }).unwrap_or(80);
+    let width = args
+        .width
+        .or_else(|| if terminal { terminal_width() } else { None })
+        .unwrap_or(80);
     let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    Style { unicode: !args.ascii, colour, width: width.clamp(40, 400) }
+    Style {
+        unicode: !args.ascii,
+        colour,
+        width: width.clamp(40, 400),
+    }
 }
 
 fn terminal_width() -> Option<usize> {
-    std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).or_else(|| terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)))
+    std::env::var("COLUMNS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .or_else(|| terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)))
 }
 
 fn options(args: &Args, machine: &Machine) -> Result<Options, Error> {
@@ -249,7 +261,11 @@ fn options(args: &Args, machine: &Machine) -> Result<Options, Error> {
     let only: BTreeSet<Part> = args.only.iter().copied().collect();
     let has = |part| only.is_empty() || only.contains(&part);
     Ok(Options {
-        parts: Parts { cpu: has(Part::Cpu), memory: has(Part::Memory), pci: has(Part::Pci) },
+        parts: Parts {
+            cpu: has(Part::Cpu),
+            memory: has(Part::Memory),
+            pci: has(Part::Pci),
+        },
         socket: args.socket,
         unfolded: args.fold == Fold::Never,
         physical: args.physical,
@@ -267,14 +283,21 @@ fn picture(args: &Args, machine: &Machine, report: &Report, style: Style, out: &
         out.write_all(diagram::svg(machine, report, &options).as_bytes())?;
         return Ok(());
     }
-    let suffix = path.extension().and_then(|suffix| suffix.to_str()).unwrap_or_default().to_lowercase();
+    let suffix = path
+        .extension()
+        .and_then(|suffix| suffix.to_str())
+        .unwrap_or_default()
+        .to_lowercase();
     let bytes = match suffix.as_str() {
         "svg" => diagram::svg(machine, report, &options).into_bytes(),
         "html" | "htm" => diagram::html(machine, report, &options).into_bytes(),
         "png" => png(machine, report, &options)?,
         _ => return Err(Error::Suffix(path.clone())),
     };
-    std::fs::write(path, bytes).map_err(|error| Error::File { path: path.clone(), error })
+    std::fs::write(path, bytes).map_err(|error| Error::File {
+        path: path.clone(),
+        error,
+    })
 }
 
 #[cfg(feature = "png")]
@@ -315,7 +338,12 @@ struct Json<'a> {
 }
 
 fn json(machine: &Machine, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
-    let value = Json { schema: SCHEMA, machine, findings: &report.findings, fine: &report.fine };
+    let value = Json {
+        schema: SCHEMA,
+        machine,
+        findings: &report.findings,
+        fine: &report.fine,
+    };
     let mut buffer = Vec::with_capacity(1 << 16);
     serde_json::to_writer_pretty(&mut buffer, &value)?;
     buffer.push(b'\n');
@@ -332,7 +360,11 @@ fn explain(id: Option<&str>, out: &mut dyn Write) -> Result<u8, Error> {
     };
     let entry = findings::catalogue::find(id).ok_or_else(|| Error::NoFinding(id.to_owned()))?;
     writeln!(out, "{}: {}\n", entry.id, entry.title)?;
-    for (head, text) in [("What it means", entry.means), ("How it is seen", entry.seen), ("What to do", entry.action)] {
+    for (head, text) in [
+        ("What it means", entry.means),
+        ("How it is seen", entry.seen),
+        ("What to do", entry.action),
+    ] {
         writeln!(out, "{head}\n{}", views::paragraph(text))?;
     }
     Ok(0)

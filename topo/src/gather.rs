@@ -34,11 +34,21 @@ pub struct Evidence {
 
 /// Origin of facts that a tree of files gives.
 fn tree_origin(source: &Source, path: &str) -> Origin {
-    let layer = source.layers.iter().find(|layer| layer.tree.as_ref().is_some_and(|tree| tree.exists(path)));
+    let layer = source
+        .layers
+        .iter()
+        .find(|layer| layer.tree.as_ref().is_some_and(|tree| tree.exists(path)));
     let layer = layer.or_else(|| source.layers.first());
     match layer {
-        Some(layer) => Origin { path: path.into(), ..layer.origin.clone() },
-        None => Origin { layer: captures::LayerId(0), label: "nothing".into(), path: path.into() },
+        Some(layer) => Origin {
+            path: path.into(),
+            ..layer.origin.clone()
+        },
+        None => Origin {
+            layer: captures::LayerId(0),
+            label: "nothing".into(),
+            path: path.into(),
+        },
     }
 }
 
@@ -48,7 +58,12 @@ struct Gatherer {
 
 impl Gatherer {
     fn take<T>(&mut self, area: &'static str, origin: &Origin, decoded: Decoded<T>) -> T {
-        self.damage.extend(decoded.damage.into_iter().map(|damage| SourceDamage { area, origin: origin.clone(), damage }));
+        self.damage
+            .extend(decoded.damage.into_iter().map(|damage| SourceDamage {
+                area,
+                origin: origin.clone(),
+                damage,
+            }));
         decoded.value
     }
 }
@@ -65,8 +80,17 @@ pub fn gather(source: &Source) -> Evidence {
     let names = names(source, &mut gatherer, !functions.is_empty());
     for layer in &source.layers {
         for note in &layer.notes {
-            let damage = Damage { what: note.what.clone(), place: Place::Whole, expected: "a complete source".to_owned(), seen: note.why.clone() };
-            gatherer.damage.push(SourceDamage { area: "capture", origin: layer.origin.clone(), damage });
+            let damage = Damage {
+                what: note.what.clone(),
+                place: Place::Whole,
+                expected: "a complete source".to_owned(),
+                seen: note.why.clone(),
+            };
+            gatherer.damage.push(SourceDamage {
+                area: "capture",
+                origin: layer.origin.clone(),
+                damage,
+            });
         }
     }
     Evidence {
@@ -90,14 +114,21 @@ fn host(source: &Source) -> Option<String> {
 fn cpu(source: &Source, gatherer: &mut Gatherer) -> Vec<(Origin, CpuTopology)> {
     let origin = tree_origin(source, "/sys/devices/system/cpu");
     let topology = gatherer.take("CPU", &origin, sysfs::read(source));
-    if topology.cpus.is_empty() && topology.memory.is_none() { Vec::new() } else { vec![(origin, topology)] }
+    if topology.cpus.is_empty() && topology.memory.is_none() {
+        Vec::new()
+    } else {
+        vec![(origin, topology)]
+    }
 }
 
 /// SMBIOS: table with entry point, images, sysfs entries, text.
 fn firmware(source: &Source, gatherer: &mut Gatherer) -> Vec<(Origin, Smbios)> {
     let mut found = Vec::new();
     if let Ok((table, origin)) = source.read("/sys/firmware/dmi/tables/DMI") {
-        let entry = source.read("/sys/firmware/dmi/tables/smbios_entry_point").ok().map(|(bytes, _)| bytes);
+        let entry = source
+            .read("/sys/firmware/dmi/tables/smbios_entry_point")
+            .ok()
+            .map(|(bytes, _)| bytes);
         let value = gatherer.take("SMBIOS", &origin, smbios::table::parse(&table, entry.as_deref()));
         found.push((origin, value));
     } else {
@@ -127,7 +158,10 @@ fn smbios_document(document: &Document, layer: &captures::Layer, gatherer: &mut 
     let decoded = match document.kind {
         DocumentKind::SmbiosImage => smbios::table::parse_image(bytes),
         DocumentKind::SmbiosTable => {
-            let entry = layer.documents.iter().find(|other| other.kind == DocumentKind::SmbiosEntryPoint);
+            let entry = layer
+                .documents
+                .iter()
+                .find(|other| other.kind == DocumentKind::SmbiosEntryPoint);
             smbios::table::parse(bytes, entry.map(|entry| entry.bytes.as_slice()))
         }
         DocumentKind::SmbiosRsmb => smbios::table::parse_rsmb(bytes),
@@ -157,7 +191,10 @@ fn functions(source: &Source, gatherer: &mut Gatherer) -> Vec<(Origin, Vec<Funct
         }
     }
     for document in source.documents(DocumentKind::PciConfig) {
-        let mut function = Function { config: Some(document.bytes.clone()), ..Function::default() };
+        let mut function = Function {
+            config: Some(document.bytes.clone()),
+            ..Function::default()
+        };
         decode_config(&mut function, &document.origin, gatherer);
         found.push((document.origin.clone(), vec![function]));
     }
@@ -166,7 +203,10 @@ fn functions(source: &Source, gatherer: &mut Gatherer) -> Vec<(Origin, Vec<Funct
 
 fn decode_config(function: &mut Function, origin: &Origin, gatherer: &mut Gatherer) {
     let Some(bytes) = function.config.take() else { return };
-    let origin = Origin { path: format!("{}/{}/config", origin.path, function.bdf).into(), ..origin.clone() };
+    let origin = Origin {
+        path: format!("{}/{}/config", origin.path, function.bdf).into(),
+        ..origin.clone()
+    };
     let config = gatherer.take("PCI", &origin, pci::config::decode(&bytes));
     pci::link::fill(function, &config);
     function.config = Some(bytes);
@@ -174,7 +214,10 @@ fn decode_config(function: &mut Function, origin: &Origin, gatherer: &mut Gather
 
 /// The built-in list, or a newer one of the system the facts came from.
 fn names(source: &Source, gatherer: &mut Gatherer, needed: bool) -> Names {
-    let newer = ["/usr/share/misc/pci.ids", "/usr/share/hwdata/pci.ids"].into_iter().filter(|_| needed).find_map(|path| source.read(path).ok());
+    let newer = ["/usr/share/misc/pci.ids", "/usr/share/hwdata/pci.ids"]
+        .into_iter()
+        .filter(|_| needed)
+        .find_map(|path| source.read(path).ok());
     match newer {
         Some((text, origin)) => gatherer.take("PCI", &origin, Names::newest(&text)),
         None => Names::builtin(),
@@ -219,7 +262,10 @@ mod tests {
         // Two tables of 16 bytes in acpidump's form; only one of them is wanted.
         let row = |name: &str| {
             let bytes: Vec<String> = name.bytes().map(|byte| format!("{byte:02X}")).collect();
-            format!("{name} @ 0x0000000000000000\n  0000: {} 10 00 00 00 01 00 00 00 00 00 00 00  ................\n\n", bytes.join(" "))
+            format!(
+                "{name} @ 0x0000000000000000\n  0000: {} 10 00 00 00 01 00 00 00 00 00 00 00  ................\n\n",
+                bytes.join(" ")
+            )
         };
         std::fs::write(&path, row("SLIT") + &row("SSDT")).unwrap();
         let tables = acpi(&Source::open(&[path]).unwrap());

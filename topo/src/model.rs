@@ -162,7 +162,11 @@ impl DimmSlot {
     /// Locator, or the bank locator, or "slot".
     #[must_use]
     pub fn name(&self) -> &str {
-        self.module.locator.as_deref().or(self.module.bank_locator.as_deref()).unwrap_or("slot")
+        self.module
+            .locator
+            .as_deref()
+            .or(self.module.bank_locator.as_deref())
+            .unwrap_or("slot")
     }
 }
 
@@ -270,7 +274,12 @@ impl Machine {
         if !self.cpu.cores.is_empty() {
             return Some(self.cpu.cores.len());
         }
-        let sum: usize = self.sockets.iter().filter_map(|s| s.processor.as_ref()?.cores).map(usize::from).sum();
+        let sum: usize = self
+            .sockets
+            .iter()
+            .filter_map(|s| s.processor.as_ref()?.cores)
+            .map(usize::from)
+            .sum();
         (sum > 0).then_some(sum)
     }
 
@@ -280,18 +289,33 @@ impl Machine {
         if !self.cpu.cpus.is_empty() {
             return Some(self.cpu.cpus.len());
         }
-        let sum: usize = self.sockets.iter().filter_map(|s| s.processor.as_ref()?.threads).map(usize::from).sum();
+        let sum: usize = self
+            .sockets
+            .iter()
+            .filter_map(|s| s.processor.as_ref()?.threads)
+            .map(usize::from)
+            .sum();
         (sum > 0).then_some(sum)
     }
 
     /// Memory in bytes: modules, else nodes, else `/proc/meminfo`.
     #[must_use]
     pub fn memory_bytes(&self) -> Option<u64> {
-        let modules = self.memory.slots.iter().filter_map(|slot| slot.module.size).fold(0, u64::saturating_add);
+        let modules = self
+            .memory
+            .slots
+            .iter()
+            .filter_map(|slot| slot.module.size)
+            .fold(0, u64::saturating_add);
         if modules > 0 {
             return Some(modules);
         }
-        let nodes = self.cpu.nodes.iter().filter_map(|node| node.memory).fold(0, u64::saturating_add);
+        let nodes = self
+            .cpu
+            .nodes
+            .iter()
+            .filter_map(|node| node.memory)
+            .fold(0, u64::saturating_add);
         if nodes > 0 { Some(nodes) } else { self.cpu.memory }
     }
 }
@@ -302,7 +326,17 @@ pub fn is_told(text: &str) -> bool {
     let lower = text.to_lowercase();
     !matches!(
         lower.as_str(),
-        "" | "unknown" | "not specified" | "none" | "n/a" | "default string" | "system product name" | "system manufacturer"
-            | "to be filled by o.e.m." | "o.e.m." | "not applicable" | "empty" | "0123456789"
+        "" | "unknown"
+            | "not specified"
+            | "none"
+            | "n/a"
+            | "default string"
+            | "system product name"
+            | "system manufacturer"
+            | "to be filled by o.e.m."
+            | "o.e.m."
+            | "not applicable"
+            | "empty"
+            | "0123456789"
     ) && !lower.contains("to be filled")
 }

@@ -69,15 +69,27 @@ impl Manifest {
     #[must_use]
     pub fn summary(&self) -> String {
         let redacted = if self.redacted { ", redacted" } else { "" };
-        let mut text = format!("{} files, {} links, {} KiB{redacted}\n", self.files, self.links, self.bytes / 1024);
+        let mut text = format!(
+            "{} files, {} links, {} KiB{redacted}\n",
+            self.files,
+            self.links,
+            self.bytes / 1024
+        );
         let mut causes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for unread in &self.not_readable {
-            causes.entry(unread.why.as_str()).or_default().push(unread.path.as_str());
+            causes
+                .entry(unread.why.as_str())
+                .or_default()
+                .push(unread.path.as_str());
         }
         for (why, paths) in causes {
             let first = paths.first().copied().unwrap_or_default();
             let more = paths.len().saturating_sub(1);
-            let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let tail = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
             text.push_str(&format!("not readable ({why}): {first}{tail}\n"));
         }
         for name in &self.left_out {

@@ -28,7 +28,11 @@ pub(crate) fn paint(text: &str, paint: Paint, style: Style) -> String {
         Paint::Warn => "33",
         Paint::Good => "32",
     };
-    if style.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    if style.colour {
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    } else {
+        text.to_owned()
+    }
 }
 
 /// Columns a text takes: every character one, ANSI sequences none, control characters none.
@@ -69,7 +73,11 @@ pub(crate) fn shorten(text: &str, columns: usize) -> String {
     }
     let mut kept = String::new();
     for word in text.split(' ') {
-        let with = if kept.is_empty() { word.to_owned() } else { format!("{kept} {word}") };
+        let with = if kept.is_empty() {
+            word.to_owned()
+        } else {
+            format!("{kept} {word}")
+        };
         if width(&with).saturating_add(1) > columns {
             break;
         }
@@ -78,7 +86,11 @@ pub(crate) fn shorten(text: &str, columns: usize) -> String {
     if kept.is_empty() {
         kept = text.chars().take(columns.saturating_sub(1)).collect();
     }
-    if columns == 0 { String::new() } else { format!("{kept}…") }
+    if columns == 0 {
+        String::new()
+    } else {
+        format!("{kept}…")
+    }
 }
 
 /// Lines no wider than `columns`, broken at blanks; a longer word is broken where it must.
@@ -117,7 +129,11 @@ pub(crate) fn flow(parts: &[String], columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();
     for part in parts {
-        for piece in if width(part) > columns { wrap(part, columns) } else { vec![part.clone()] } {
+        for piece in if width(part) > columns {
+            wrap(part, columns)
+        } else {
+            vec![part.clone()]
+        } {
             if line.is_empty() {
                 line = piece;
             } else if width(&line).saturating_add(2).saturating_add(width(&piece)) <= columns {
@@ -144,7 +160,11 @@ pub(crate) fn columns(texts: &[String], columns: usize) -> Vec<String> {
         .flat_map(|row| {
             let line: String = row.iter().map(|text| pad(text, each)).collect();
             let line = line.trim_end().to_owned();
-            if width(&line) <= columns { vec![line] } else { wrap(&line, columns) }
+            if width(&line) <= columns {
+                vec![line]
+            } else {
+                wrap(&line, columns)
+            }
         })
         .collect()
 }
@@ -155,14 +175,21 @@ pub(crate) fn frame(title: &str, lines: &[String], columns: usize) -> Vec<String
     let title = shorten(title, inner.saturating_sub(2));
     let rule = "─".repeat(inner.saturating_sub(width(&title)).saturating_sub(1));
     let mut framed = vec![format!("┌─ {title} {rule}┐")];
-    framed.extend(lines.iter().map(|line| format!("│ {} │", pad(&shorten(line, inner), inner))));
+    framed.extend(
+        lines
+            .iter()
+            .map(|line| format!("│ {} │", pad(&shorten(line, inner), inner))),
+    );
     framed.push(format!("└{}┘", "─".repeat(inner.saturating_add(2))));
     framed
 }
 
 /// Blocks beside each other.
 pub(crate) fn beside(blocks: &[Vec<String>], gap: usize) -> Vec<String> {
-    let widths: Vec<usize> = blocks.iter().map(|block| block.iter().map(|line| width(line)).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = blocks
+        .iter()
+        .map(|block| block.iter().map(|line| width(line)).max().unwrap_or(0))
+        .collect();
     let rows = blocks.iter().map(Vec::len).max().unwrap_or(0);
     (0..rows)
         .map(|row| {
@@ -182,7 +209,14 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>], importance: &[usize], c
     let widths: Vec<usize> = head
         .iter()
         .enumerate()
-        .map(|(at, name)| rows.iter().filter_map(|row| row.get(at)).map(|cell| width(cell)).chain([width(name)]).max().unwrap_or(0))
+        .map(|(at, name)| {
+            rows.iter()
+                .filter_map(|row| row.get(at))
+                .map(|cell| width(cell))
+                .chain([width(name)])
+                .max()
+                .unwrap_or(0)
+        })
         .collect();
     let mut kept: Vec<usize> = Vec::new();
     let mut used = 0_usize;
@@ -195,20 +229,33 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>], importance: &[usize], c
         }
     }
     kept.sort_unstable();
-    let numeric = |at: usize| rows.iter().filter_map(|row| row.get(at)).all(|cell| cell.chars().all(|c| c.is_ascii_digit() || c == '.' || c == '-'));
+    let numeric = |at: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(at))
+            .all(|cell| cell.chars().all(|c| c.is_ascii_digit() || c == '.' || c == '-'))
+    };
     let print = |cells: &dyn Fn(usize) -> String| {
         let texts: Vec<String> = kept
             .iter()
             .map(|at| {
                 let wide = widths.get(*at).copied().unwrap_or(0);
                 let cell = cells(*at);
-                if numeric(*at) { format!("{}{cell}", " ".repeat(wide.saturating_sub(width(&cell)))) } else { pad(&cell, wide) }
+                if numeric(*at) {
+                    format!("{}{cell}", " ".repeat(wide.saturating_sub(width(&cell))))
+                } else {
+                    pad(&cell, wide)
+                }
             })
             .collect();
         shorten(texts.join("  ").trim_end(), columns)
     };
-    let mut lines = vec![print(&|at| head.get(at).map(|name| (*name).to_owned()).unwrap_or_default())];
-    lines.extend(rows.iter().map(|row| print(&|at| row.get(at).cloned().unwrap_or_default())));
+    let mut lines = vec![print(&|at| {
+        head.get(at).map(|name| (*name).to_owned()).unwrap_or_default()
+    })];
+    lines.extend(
+        rows.iter()
+            .map(|row| print(&|at| row.get(at).cloned().unwrap_or_default())),
+    );
     lines
 }
 
@@ -217,7 +264,11 @@ pub(crate) fn finish(lines: &[String], style: Style) -> String {
     let mut text = String::new();
     for line in lines {
         let line = line.trim_end();
-        if style.unicode { text.push_str(line) } else { text.extend(line.chars().map(ascii)) }
+        if style.unicode {
+            text.push_str(line)
+        } else {
+            text.extend(line.chars().map(ascii))
+        }
         text.push('\n');
     }
     while text.ends_with("\n\n") {
@@ -248,7 +299,11 @@ mod tests {
 
     #[test]
     fn colour_has_no_width() {
-        let style = Style { unicode: true, colour: true, width: 80 };
+        let style = Style {
+            unicode: true,
+            colour: true,
+            width: 80,
+        };
         assert_eq!(width(&paint("✗", Paint::Bad, style)), 1);
         assert_eq!(width("CPU 0 内存"), 10);
     }
@@ -257,23 +312,38 @@ mod tests {
     fn nothing_is_wider_than_asked() {
         let text = "one two three 0000:3b:00.0 averyveryverylongwordwithoutblanks four";
         for columns in 8..40 {
-            assert!(wrap(text, columns).iter().all(|line| width(line) <= columns), "wrap {columns}");
+            assert!(
+                wrap(text, columns).iter().all(|line| width(line) <= columns),
+                "wrap {columns}"
+            );
             assert!(width(&shorten(text, columns)) <= columns, "shorten {columns}");
             let framed = frame("CPU1 with a long title", &[text.to_owned()], columns);
-            assert!(framed.iter().all(|line| width(line) <= columns.max(8)), "frame {columns}: {framed:?}");
+            assert!(
+                framed.iter().all(|line| width(line) <= columns.max(8)),
+                "frame {columns}: {framed:?}"
+            );
         }
     }
 
     #[test]
     fn a_table_drops_the_least_important_column_and_empty_ones() {
-        let rows = vec![vec!["0".to_owned(), String::new(), "long text here".to_owned(), "x".to_owned()]];
+        let rows = vec![vec![
+            "0".to_owned(),
+            String::new(),
+            "long text here".to_owned(),
+            "x".to_owned(),
+        ]];
         let lines = table(&["CPU", "EMPTY", "TEXT", "Y"], &rows, &[0, 3, 1, 2], 12);
         assert_eq!(lines, ["CPU  Y", "  0  x"]);
     }
 
     #[test]
     fn ascii_spelling_keeps_the_width() {
-        let style = Style { unicode: false, colour: false, width: 80 };
+        let style = Style {
+            unicode: false,
+            colour: false,
+            width: 80,
+        };
         assert_eq!(finish(&["┌─ 2 × 8–15 ✗ ┐".to_owned()], style), "+- 2 x 8-15 x +\n");
     }
 }

@@ -6,11 +6,21 @@ use crate::model::{Machine, SourceDamage};
 
 /// Findings for damage and conflicts.
 pub(super) fn judge(machine: &Machine, report: &mut Report) {
-    for (area, id) in [("SMBIOS", "smbios-damaged"), ("PCI", "pci-damaged"), ("", "source-damaged")] {
+    for (area, id) in [
+        ("SMBIOS", "smbios-damaged"),
+        ("PCI", "pci-damaged"),
+        ("", "source-damaged"),
+    ] {
         let broken: Vec<_> = machine
             .damage
             .iter()
-            .filter(|damage| if area.is_empty() { !matches!(damage.area, "SMBIOS" | "PCI") } else { damage.area == area })
+            .filter(|damage| {
+                if area.is_empty() {
+                    !matches!(damage.area, "SMBIOS" | "PCI")
+                } else {
+                    damage.area == area
+                }
+            })
             .collect();
         report.findings.extend(damaged(id, &broken));
     }
@@ -31,7 +41,10 @@ fn damaged(id: &'static str, broken: &[&SourceDamage]) -> Option<Finding> {
         places: vec![Place::Machine],
         evidence: broken
             .iter()
-            .map(|damage| Evidence { fact: words(damage), origin: Some(damage.origin.clone()) })
+            .map(|damage| Evidence {
+                fact: words(damage),
+                origin: Some(damage.origin.clone()),
+            })
             .collect(),
     })
 }
@@ -45,25 +58,38 @@ pub fn words(damage: &SourceDamage) -> String {
         Where::Whole => String::new(),
     };
     let inner = &damage.damage;
-    format!("{}{place}: expected {}, seen {}", inner.what, inner.expected, inner.seen)
+    format!(
+        "{}{place}: expected {}, seen {}",
+        inner.what, inner.expected, inner.seen
+    )
 }
 
 fn disagreement(machine: &Machine) -> Option<Finding> {
     let first = machine.conflicts.first()?;
     let more = machine.conflicts.len().saturating_sub(1);
-    let tail = if more == 0 { String::new() } else { format!(" (+ {more} more)") };
+    let tail = if more == 0 {
+        String::new()
+    } else {
+        format!(" (+ {more} more)")
+    };
     let origin = |index: usize| machine.origins.get(index).cloned();
     Some(Finding {
         id: "sources-disagree",
         severity: Severity::Warn,
-        text: format!("sources disagree: {} is {} and {}{tail}", first.fact, first.taken.0, first.other.0),
+        text: format!(
+            "sources disagree: {} is {} and {}{tail}",
+            first.fact, first.taken.0, first.other.0
+        ),
         gigabytes_per_second: None,
         places: vec![Place::Machine],
         evidence: machine
             .conflicts
             .iter()
             .flat_map(|conflict| [&conflict.taken, &conflict.other].map(|value| (conflict, value)))
-            .map(|(conflict, (value, at))| Evidence { fact: format!("{} is {value}", conflict.fact), origin: origin(*at) })
+            .map(|(conflict, (value, at))| Evidence {
+                fact: format!("{} is {value}", conflict.fact),
+                origin: origin(*at),
+            })
             .collect(),
     })
 }
