@@ -104,21 +104,58 @@ fn below(source: &Source, bdf: Bdf) -> Vec<String> {
     found
 }
 
+/// A path to a namespace that several controllers may reach: `nvme0c1n2`, subsystem 0, controller
+/// 1, namespace 2. Linux hides it from `/dev` and shows `nvme0n2`, which belongs to no function.
+fn nvme_path(name: &str) -> Option<(String, String)> {
+    let (subsystem, rest) = name.strip_prefix("nvme")?.split_once('c')?;
+    let (controller, namespace) = rest.split_once('n')?;
+    let numbers = [subsystem, controller, namespace];
+    let all = numbers
+        .iter()
+        .all(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
+    all.then(|| (format!("nvme{controller}"), format!("nvme{subsystem}n{namespace}")))
+}
+
 /// Sorted; the NVMe controller (`nvme0`) only where no namespace (`nvme0n1`) says it better.
-fn tidy(mut names: Vec<String>) -> Vec<String> {
-    names.sort();
-    names.dedup();
-    let all = names.clone();
-    names.retain(|name| {
+fn tidy(names: Vec<String>) -> Vec<String> {
+    let mut better = Vec::new();
+    let mut found = Vec::new();
+    for name in names {
+        match nvme_path(&name) {
+            Some((controller, namespace)) => {
+                better.push(controller);
+                found.push(namespace);
+            }
+            None => found.push(name),
+        }
+    }
+    found.sort();
+    found.dedup();
+    let all = found.clone();
+    found.retain(|name| {
         let namespace = format!("{name}n");
-        !(name.starts_with("nvme") && all.iter().any(|other| other.starts_with(&namespace)))
+        let has_namespace = name.starts_with("nvme") && all.iter().any(|other| other.starts_with(&namespace));
+        !(has_namespace || better.contains(name))
     });
-    names
+    found
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nvme_namespace_has_the_name_it_has_in_dev() {
+        let names = |names: &[&str]| tidy(names.iter().map(|name| (*name).to_owned()).collect());
+        assert_eq!(names(&["nvme0n1", "nvme0"]), ["nvme0n1"]);
+        assert_eq!(names(&["nvme0c0n1", "nvme0"]), ["nvme0n1"], "one of several paths");
+        assert_eq!(
+            names(&["nvme2c5n1", "nvme2c5n3", "nvme5"]),
+            ["nvme2n1", "nvme2n3"],
+            "subsystem 2, controller 5"
+        );
+        assert_eq!(names(&["nvme1", "nvme0cn1"]), ["nvme0cn1", "nvme1"], "not of that form");
+    }
 
     #[test]
     fn partitions_are_not_devices() {
