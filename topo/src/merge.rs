@@ -12,6 +12,7 @@ use crate::sysfs::{CpuSet, CpuTopology};
 
 mod memory;
 mod pci;
+mod processors;
 mod slots;
 
 /// The machine that a source tells of.
@@ -25,7 +26,9 @@ mod slots;
 #[must_use]
 pub fn open(source: &Source) -> Machine {
     let mut machine = merge(gather(source));
+    let own = std::mem::take(&mut machine.gaps);
     machine.gaps = gaps(source, &machine);
+    machine.gaps.extend(own);
     machine
 }
 
@@ -49,17 +52,32 @@ impl Origins {
 #[must_use]
 pub fn merge(evidence: Evidence) -> Machine {
     let mut origins = Origins::default();
-    let mut machine = Machine { damage: evidence.damage, ..Machine::default() };
+    let mut machine = Machine {
+        damage: evidence.damage,
+        ..Machine::default()
+    };
     let mut cpu = evidence.cpu.into_iter();
     if let Some((origin, topology)) = cpu.next() {
         origins.index(&origin);
         machine.cpu = topology;
     }
-    let mut smbios = evidence.smbios.into_iter().map(|(origin, value)| (origins.index(&origin), value)).collect::<Vec<_>>().into_iter();
+    let told = processors::fill(&mut machine.cpu, &evidence.cpuid, &evidence.acpi);
+    for origin in &told.origins {
+        origins.index(origin);
+    }
+    machine.gaps = told.gaps;
+    let mut smbios = evidence
+        .smbios
+        .into_iter()
+        .map(|(origin, value)| (origins.index(&origin), value))
+        .collect::<Vec<_>>()
+        .into_iter();
     let first = smbios.next();
     for (at, other) in smbios {
         if let Some((taken, value)) = &first {
-            machine.conflicts.extend(compare_firmware((*taken, value), (at, &other)));
+            machine
+                .conflicts
+                .extend(compare_firmware((*taken, value), (at, &other)));
         }
     }
     let dmi_id = evidence.dmi_id.map(|(origin, value)| (origins.index(&origin), value));
@@ -67,15 +85,24 @@ pub fn merge(evidence: Evidence) -> Machine {
     let (at, smbios) = first.map_or((None, Smbios::default()), |(at, value)| (Some(at), value));
     machine.sockets = sockets(&machine.cpu, &smbios);
     machine.memory = memory::place(&smbios, at, &mut machine.sockets);
-    let listings: Vec<_> = evidence.functions.into_iter().map(|(origin, list)| (origins.index(&origin), list)).collect();
-    machine.pci = pci::merge(listings, &evidence.names, &mut machine.conflicts, &mut machine.damage, &origins.all);
+    let listings: Vec<_> = evidence
+        .functions
+        .into_iter()
+        .map(|(origin, list)| (origins.index(&origin), list))
+        .collect();
+    machine.pci = pci::merge(
+        listings,
+        &evidence.names,
+        &mut machine.conflicts,
+        &mut machine.damage,
+        &origins.all,
+    );
     machine.pci.slots = smbios.slots;
     machine.pci.onboard = smbios.onboard;
     pci::locate(&mut machine);
     slots::label(&mut machine.pci);
-    let acpi = evidence.acpi.len();
     machine.origins = origins.all;
-    machine.sources = sources(&machine, acpi);
+    machine.sources = sources(&machine, told.note, !evidence.acpi.is_empty());
     machine
 }
 
@@ -86,7 +113,11 @@ fn identity(
     host: Option<String>,
     cpu: &CpuTopology,
 ) -> Identity {
-    let mut identity = Identity { host, hypervisor: cpu.hypervisor.clone(), ..Identity::default() };
+    let mut identity = Identity {
+        host,
+        hypervisor: cpu.hypervisor.clone(),
+        ..Identity::default()
+    };
     for (at, value) in smbios.into_iter().chain(dmi_id) {
         identity.bios = identity.bios.or_else(|| value.bios.clone());
         identity.system = identity.system.or_else(|| value.system.clone());
@@ -101,22 +132,33 @@ fn identity(
 fn compare_firmware(taken: (OriginIndex, &Smbios), other: (OriginIndex, &Smbios)) -> Vec<Conflict> {
     let facts = |value: &Smbios| {
         [
-            ("SMBIOS system product", value.system.as_ref().and_then(|s| s.product.clone())),
+            (
+                "SMBIOS system product",
+                value.system.as_ref().and_then(|s| s.product.clone()),
+            ),
             ("SMBIOS system UUID", value.system.as_ref().and_then(|s| s.uuid.clone())),
             ("BIOS version", value.bios.as_ref().and_then(|b| b.version.clone())),
-            ("number of memory slots", (!value.modules.is_empty()).then(|| value.modules.len().to_string())),
+            (
+                "number of memory slots",
+                (!value.modules.is_empty()).then(|| value.modules.len().to_string()),
+            ),
         ]
     };
     let pairs = facts(taken.1).into_iter().zip(facts(other.1));
     pairs
         .filter_map(|((fact, a), (_, b))| {
             let (a, b) = (a?, b?);
-            (!a.eq_ignore_ascii_case(&b)).then(|| Conflict { fact: fact.to_owned(), taken: (a, taken.0), other: (b, other.0) })
+            (!a.eq_ignore_ascii_case(&b)).then(|| Conflict {
+                fact: fact.to_owned(),
+                taken: (a, taken.0),
+                other: (b, other.0),
+            })
         })
         .collect()
 }
 
-/// Sockets: the kernel's packages paired with SMBIOS type 4 by their order.
+/// Sockets: the kernel's packages paired with SMBIOS type 4 by their order. Where nobody tells of
+/// packages, NUMA nodes with CPUs take their place when there are as many.
 fn sockets(cpu: &CpuTopology, smbios: &Smbios) -> Vec<Socket> {
     let processors: Vec<_> = smbios.processors.iter().collect();
     let populated = processors.iter().filter(|p| p.populated != Some(false)).count();
@@ -124,9 +166,20 @@ fn sockets(cpu: &CpuTopology, smbios: &Smbios) -> Vec<Socket> {
     packages.sort_by_key(|at| cpu.packages.get(*at).map(|p| (p.os_id, p.cpus.first())));
     let whole = packages.is_empty() && !cpu.cpus.is_empty() && populated <= 1;
     let paired = populated == packages.len() || (whole && populated == 1);
+    let mut nodes = cpu
+        .nodes
+        .iter()
+        .filter(|node| !node.cpus.is_empty())
+        .map(|node| &node.cpus);
+    let by_node = packages.is_empty() && nodes.clone().count() == populated;
     let mut sockets = Vec::new();
     if processors.is_empty() || !(paired || packages.is_empty()) {
-        sockets.extend(packages.iter().enumerate().map(|(index, at)| from_package(cpu, *at, index)));
+        sockets.extend(
+            packages
+                .iter()
+                .enumerate()
+                .map(|(index, at)| from_package(cpu, *at, index)),
+        );
         if whole {
             sockets.push(whole_machine(cpu));
         }
@@ -134,7 +187,11 @@ fn sockets(cpu: &CpuTopology, smbios: &Smbios) -> Vec<Socket> {
         let mut packages = packages.into_iter();
         for processor in processors {
             let mut socket = Socket {
-                label: processor.socket.clone().filter(|name| !name.trim().is_empty()).unwrap_or_else(|| format!("Socket {}", sockets.len())),
+                label: processor
+                    .socket
+                    .clone()
+                    .filter(|name| !name.trim().is_empty())
+                    .unwrap_or_else(|| format!("Socket {}", sockets.len())),
                 populated: processor.populated != Some(false),
                 model: processor.version.clone().filter(|name| crate::model::is_told(name)),
                 processor: Some(processor.clone()),
@@ -146,8 +203,10 @@ fn sockets(cpu: &CpuTopology, smbios: &Smbios) -> Vec<Socket> {
                     socket.cpus = cpu.packages.get(at).map(|p| p.cpus.clone()).unwrap_or_default();
                 } else if whole {
                     socket.cpus = online(cpu);
+                } else if by_node {
+                    socket.cpus = nodes.next().cloned().unwrap_or_default();
                 }
-                socket.pairing_assumed = populated > 1 && socket.package.is_some();
+                socket.pairing_assumed = populated > 1 && !socket.cpus.is_empty();
             }
             sockets.push(socket);
         }
@@ -191,13 +250,22 @@ fn from_package(cpu: &CpuTopology, at: usize, index: usize) -> Socket {
 
 /// A machine whose kernel tells of no package: all its CPUs are drawn as one.
 fn whole_machine(cpu: &CpuTopology) -> Socket {
-    Socket { label: "CPUs".to_owned(), populated: true, cpus: online(cpu), ..Socket::default() }
+    Socket {
+        label: "CPUs".to_owned(),
+        populated: true,
+        cpus: online(cpu),
+        ..Socket::default()
+    }
 }
 
 /// Nodes, model and microcode of a socket.
 fn finish(cpu: &CpuTopology, socket: &mut Socket) {
     for node in &cpu.nodes {
-        let near = if node.cpus.is_empty() { &node.local_cpus } else { &node.cpus };
+        let near = if node.cpus.is_empty() {
+            &node.local_cpus
+        } else {
+            &node.cpus
+        };
         if !near.is_empty() && near.first().is_some_and(|first| socket.cpus.contains(first)) {
             socket.nodes.push(node.number);
         }
@@ -205,21 +273,35 @@ fn finish(cpu: &CpuTopology, socket: &mut Socket) {
     if socket.populated && socket.model.is_none() {
         socket.model.clone_from(&cpu.model);
     }
-    let mut revisions: Vec<u32> = cpu.cpus.iter().filter(|c| socket.cpus.contains(c.number)).filter_map(|c| c.microcode).collect();
+    let mut revisions: Vec<u32> = cpu
+        .cpus
+        .iter()
+        .filter(|c| socket.cpus.contains(c.number))
+        .filter_map(|c| c.microcode)
+        .collect();
     revisions.dedup();
     socket.microcode = revisions.first().copied().filter(|_| revisions.len() == 1);
 }
 
 /// Which kinds of source were there.
-fn sources(machine: &Machine, acpi: usize) -> Vec<SourceState> {
+fn sources(machine: &Machine, cpu_note: Option<String>, acpi: bool) -> Vec<SourceState> {
     let state = |name: String, present: bool, note: Option<String>| SourceState { name, present, note };
     let mut list = Vec::new();
     let from_smbios = machine.memory.origin.is_some();
-    let version = machine.identity.smbios_version.map(|(major, minor)| format!(" {major}.{minor}")).unwrap_or_default();
+    let version = machine
+        .identity
+        .smbios_version
+        .map(|(major, minor)| format!(" {major}.{minor}"))
+        .unwrap_or_default();
     let note = (!from_smbios && machine.identity.system.is_some()).then(|| "names only, from sysfs".to_owned());
     list.push(state(format!("SMBIOS{version}"), from_smbios, note));
-    list.push(state("CPU topology".to_owned(), !machine.cpu.cpus.is_empty(), None));
-    let lengths = machine.pci.functions.iter().filter_map(|f| f.function.config.as_ref()).map(Vec::len);
+    list.push(state("CPU topology".to_owned(), !machine.cpu.cpus.is_empty(), cpu_note));
+    let lengths = machine
+        .pci
+        .functions
+        .iter()
+        .filter_map(|f| f.function.config.as_ref())
+        .map(Vec::len);
     let note = match lengths.max() {
         Some(64) => Some("64 bytes of config".to_owned()),
         Some(n) => Some(format!("{n} bytes of config")),
@@ -227,18 +309,27 @@ fn sources(machine: &Machine, acpi: usize) -> Vec<SourceState> {
         None => Some("no config bytes".to_owned()),
     };
     list.push(state("PCI".to_owned(), !machine.pci.functions.is_empty(), note));
-    list.push(state("ACPI tables".to_owned(), acpi > 0, None));
+    list.push(state("ACPI tables".to_owned(), acpi, None));
     list
 }
 
 /// What could not be read: what the capture layer knows, and what the model misses.
 fn gaps(source: &Source, machine: &Machine) -> Vec<Gap> {
     let mut gaps = source.gaps();
-    let missing = |what: &str, why: &str| Gap { what: what.to_owned(), why: why.to_owned(), how: None };
+    let missing = |what: &str, why: &str| Gap {
+        what: what.to_owned(),
+        why: why.to_owned(),
+        how: None,
+    };
     if machine.cpu.nodes.len() > 1 && machine.cpu.distances.is_empty() {
         gaps.push(missing("NUMA distances", "no SLIT in the sources"));
     }
-    let unplaced = machine.memory.slots.iter().filter(|slot| slot.channel.is_none()).count();
+    let unplaced = machine
+        .memory
+        .slots
+        .iter()
+        .filter(|slot| slot.channel.is_none())
+        .count();
     if unplaced > 0 {
         gaps.push(missing(
             &format!("channel of {unplaced} memory slots"),
@@ -255,3 +346,6 @@ impl Memory {
         self.slots.is_empty() && self.arrays.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,11 @@ use crate::smbios::{Handle, Smbios};
 
 /// Places every module; what is no memory of the machine (flash) is set apart.
 pub(super) fn place(smbios: &Smbios, origin: Option<OriginIndex>, sockets: &mut [Socket]) -> Memory {
-    let mut memory = Memory { arrays: smbios.arrays.clone(), origin, ..Memory::default() };
+    let mut memory = Memory {
+        arrays: smbios.arrays.clone(),
+        origin,
+        ..Memory::default()
+    };
     let placements = locator::place_all(smbios);
     let nodes = nodes(&placements);
     for (module, placement) in smbios.modules.iter().zip(placements) {
@@ -22,14 +26,22 @@ pub(super) fn place(smbios: &Smbios, origin: Option<OriginIndex>, sockets: &mut 
             socket.slots.push(index);
         }
         let several = placement.channel.as_ref().is_some_and(|channel| {
-            nodes.get(&(placement.socket, channel.clone())).is_some_and(|nodes| nodes.len() > 1)
+            nodes
+                .get(&(placement.socket, channel.clone()))
+                .is_some_and(|nodes| nodes.len() > 1)
         });
         let channel = match (&placement.node, placement.channel) {
             (Some(node), Some(channel)) if several => Some(format!("{node}/{channel}")),
             (_, channel) => channel,
         };
         let style = Some(placement.style).filter(|style| !style.is_empty());
-        memory.slots.push(DimmSlot { module: module.clone(), socket, channel, position: placement.slot, style });
+        memory.slots.push(DimmSlot {
+            module: module.clone(),
+            socket,
+            channel,
+            position: placement.slot,
+            style,
+        });
     }
     memory
 }
@@ -54,5 +66,7 @@ fn socket(smbios: &Smbios, placement: &Placement, sockets: &[Socket]) -> Option<
     }
     let number = usize::try_from(placement.socket?).ok()?;
     let handle: Handle = smbios.processors.get(number)?.handle;
-    sockets.iter().position(|socket| socket.processor.as_ref().is_some_and(|p| p.handle == handle))
+    sockets
+        .iter()
+        .position(|socket| socket.processor.as_ref().is_some_and(|p| p.handle == handle))
 }

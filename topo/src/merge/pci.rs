@@ -37,7 +37,12 @@ impl Filler<'_> {
             }
             Some(known) if strict && *known != value => {
                 let taken = format!("{known:x?}");
-                let from = self.into.provenance.iter().find(|(known, _)| *known == name).map_or(self.at, |(_, at)| *at);
+                let from = self
+                    .into
+                    .provenance
+                    .iter()
+                    .find(|(known, _)| *known == name)
+                    .map_or(self.at, |(_, at)| *at);
                 self.conflicts.push(Conflict {
                     fact: format!("{} {name}", self.into.bdf()),
                     taken: (taken, from),
@@ -51,8 +56,18 @@ impl Filler<'_> {
     fn fill(&mut self, from: Function) {
         self.take("vendor", |f| &mut f.vendor, from.vendor, true);
         self.take("device", |f| &mut f.device, from.device, true);
-        self.take("subsystem_vendor", |f| &mut f.subsystem_vendor, from.subsystem_vendor, true);
-        self.take("subsystem_device", |f| &mut f.subsystem_device, from.subsystem_device, true);
+        self.take(
+            "subsystem_vendor",
+            |f| &mut f.subsystem_vendor,
+            from.subsystem_vendor,
+            true,
+        );
+        self.take(
+            "subsystem_device",
+            |f| &mut f.subsystem_device,
+            from.subsystem_device,
+            true,
+        );
         self.take("class", |f| &mut f.class, from.class, false);
         self.take("revision", |f| &mut f.revision, from.revision, true);
         self.take("header_type", |f| &mut f.header_type, from.header_type, false);
@@ -63,15 +78,30 @@ impl Filler<'_> {
         self.take("port_type", |f| &mut f.port_type, from.port_type, true);
         self.link(from.link);
         self.take("max_payload", |f| &mut f.max_payload, from.max_payload, false);
-        self.take("max_payload_supported", |f| &mut f.max_payload_supported, from.max_payload_supported, false);
-        self.take("max_read_request", |f| &mut f.max_read_request, from.max_read_request, false);
+        self.take(
+            "max_payload_supported",
+            |f| &mut f.max_payload_supported,
+            from.max_payload_supported,
+            false,
+        );
+        self.take(
+            "max_read_request",
+            |f| &mut f.max_read_request,
+            from.max_read_request,
+            false,
+        );
         self.take("slot_number", |f| &mut f.slot_number, from.slot_number, false);
         self.take("slot_occupied", |f| &mut f.slot_occupied, from.slot_occupied, false);
         self.take("physical_slot", |f| &mut f.physical_slot, from.physical_slot, false);
         self.take("label", |f| &mut f.label, from.label, false);
         self.take("vfs_total", |f| &mut f.vfs_total, from.vfs_total, false);
         self.take("vfs_enabled", |f| &mut f.vfs_enabled, from.vfs_enabled, false);
-        self.take("physical_function", |f| &mut f.physical_function, from.physical_function, false);
+        self.take(
+            "physical_function",
+            |f| &mut f.physical_function,
+            from.physical_function,
+            false,
+        );
         self.take("serial", |f| &mut f.serial, from.serial, false);
         self.take("numa_node", |f| &mut f.numa_node, from.numa_node, true);
         self.take("local_cpus", |f| &mut f.local_cpus, from.local_cpus, false);
@@ -119,17 +149,31 @@ pub(super) fn merge(
     let first = listings.first().map(|(at, _)| *at);
     for (at, list) in listings {
         for function in list {
-            let into = functions
-                .entry(function.bdf)
-                .or_insert_with(|| PciFunction { function: Function { bdf: function.bdf, ..Function::default() }, ..PciFunction::default() });
+            let into = functions.entry(function.bdf).or_insert_with(|| PciFunction {
+                function: Function {
+                    bdf: function.bdf,
+                    ..Function::default()
+                },
+                ..PciFunction::default()
+            });
             Filler { into, at, conflicts }.fill(function);
         }
     }
     let mut functions: Vec<PciFunction> = functions.into_values().collect();
-    let plain: Vec<Function> = functions.iter().map(|f| Function { config: None, ..f.function.clone() }).collect();
+    let plain: Vec<Function> = functions
+        .iter()
+        .map(|f| Function {
+            config: None,
+            ..f.function.clone()
+        })
+        .collect();
     let tree = tree::build(&plain);
     if let Some(origin) = first.and_then(|at| origins.get(at)) {
-        damage.extend(tree.damage.iter().map(|damage| SourceDamage { area: "PCI", origin: origin.clone(), damage: damage.clone() }));
+        damage.extend(tree.damage.iter().map(|damage| SourceDamage {
+            area: "PCI",
+            origin: origin.clone(),
+            damage: damage.clone(),
+        }));
     }
     for function in &mut functions {
         name(function, names);
@@ -141,8 +185,18 @@ pub(super) fn merge(
             function.children = node.children.iter().filter_map(index_of).collect();
         }
     }
-    let roots = tree.roots.iter().flat_map(|root| &root.children).filter_map(index_of).collect();
-    Pci { functions, roots, names_version: names.version().to_owned(), ..Pci::default() }
+    let roots = tree
+        .roots
+        .iter()
+        .flat_map(|root| &root.children)
+        .filter_map(index_of)
+        .collect();
+    Pci {
+        functions,
+        roots,
+        names_version: names.version().to_owned(),
+        ..Pci::default()
+    }
 }
 
 fn name(function: &mut PciFunction, names: &Names) {
@@ -155,11 +209,18 @@ fn name(function: &mut PciFunction, names: &Names) {
     let (vendor, device) = (f.vendor, f.device);
     let known = vendor.zip(device).and_then(|(vendor, device)| {
         let maker = names.vendor(vendor)?;
-        let model = names.device(vendor, device).map_or_else(|| format!("Device [{device:04x}]"), str::to_owned);
+        let model = names
+            .device(vendor, device)
+            .map_or_else(|| format!("Device [{device:04x}]"), str::to_owned);
         Some(format!("{maker} {model}"))
     });
-    let numbers = vendor.zip(device).map(|(vendor, device)| format!("Device [{vendor:04x}:{device:04x}]"));
-    function.full_name = known.or_else(|| f.name.clone()).or(numbers).unwrap_or_else(|| "unnamed device".to_owned());
+    let numbers = vendor
+        .zip(device)
+        .map(|(vendor, device)| format!("Device [{vendor:04x}:{device:04x}]"));
+    function.full_name = known
+        .or_else(|| f.name.clone())
+        .or(numbers)
+        .unwrap_or_else(|| "unnamed device".to_owned());
     function.short_name = names.short(f).unwrap_or_else(|| function.full_name.clone());
 }
 
@@ -172,7 +233,10 @@ pub(super) fn locate(machine: &mut Machine) {
     };
     let found: Vec<(Option<NodeId>, Option<usize>)> = (0..machine.pci.functions.len())
         .map(|index| {
-            let told = machine.path_up(index).find_map(|f| f.function.numa_node.and_then(|n| u32::try_from(n).ok())).map(NodeId);
+            let told = machine
+                .path_up(index)
+                .find_map(|f| f.function.numa_node.and_then(|n| u32::try_from(n).ok()))
+                .map(NodeId);
             let node = told.or(only);
             (node, socket_of(machine, index, node))
         })
@@ -185,8 +249,13 @@ pub(super) fn locate(machine: &mut Machine) {
 
 /// Socket of a function: that of its node, else of its local CPUs, else the only one.
 fn socket_of(machine: &Machine, index: usize, node: Option<NodeId>) -> Option<usize> {
-    let populated: Vec<usize> =
-        machine.sockets.iter().enumerate().filter(|(_, socket)| socket.populated).map(|(at, _)| at).collect();
+    let populated: Vec<usize> = machine
+        .sockets
+        .iter()
+        .enumerate()
+        .filter(|(_, socket)| socket.populated)
+        .map(|(at, _)| at)
+        .collect();
     if let [only] = populated.as_slice() {
         return Some(*only);
     }
@@ -194,13 +263,27 @@ fn socket_of(machine: &Machine, index: usize, node: Option<NodeId>) -> Option<us
     // without CPU topology, nodes are the sockets in order when there are as many
     let by_order = || {
         let number = usize::try_from(node?.0).ok()?;
-        let nodes: std::collections::BTreeSet<i32> =
-            machine.pci.functions.iter().filter_map(|f| f.function.numa_node).filter(|n| *n >= 0).collect();
-        (machine.cpu.cpus.is_empty() && nodes.len() == populated.len()).then(|| populated.get(number).copied()).flatten()
+        let nodes: std::collections::BTreeSet<i32> = machine
+            .pci
+            .functions
+            .iter()
+            .filter_map(|f| f.function.numa_node)
+            .filter(|n| *n >= 0)
+            .collect();
+        (machine.cpu.cpus.is_empty() && nodes.len() == populated.len())
+            .then(|| populated.get(number).copied())
+            .flatten()
     };
     by_node.or_else(by_order).or_else(|| {
-        let local = machine.path_up(index).find_map(|f| CpuSet::parse_list(f.function.local_cpus.as_deref()?))?;
-        let mut near = machine.sockets.iter().enumerate().filter(|(_, socket)| socket.cpus.intersects(&local)).map(|(at, _)| at);
+        let local = machine
+            .path_up(index)
+            .find_map(|f| CpuSet::parse_list(f.function.local_cpus.as_deref()?))?;
+        let mut near = machine
+            .sockets
+            .iter()
+            .enumerate()
+            .filter(|(_, socket)| socket.cpus.intersects(&local))
+            .map(|(at, _)| at);
         match (near.next(), near.next()) {
             (Some(only), None) => Some(only),
             _ => None,
