@@ -76,14 +76,24 @@ impl Gatherer {
 #[must_use]
 pub fn gather(source: &Source) -> Evidence {
     let mut gatherer = Gatherer { damage: Vec::new() };
-    let cpu = cpu(source, &mut gatherer);
+    // CPUs and PCI functions are many small files each: read side by side.
+    let (cpu, pci) = std::thread::scope(|scope| {
+        let pci = scope.spawn(|| {
+            let mut gatherer = Gatherer { damage: Vec::new() };
+            let functions = functions(source, &mut gatherer);
+            let names = names(source, &mut gatherer, !functions.is_empty());
+            (functions, names, gatherer.damage)
+        });
+        let cpu = cpu(source, &mut gatherer);
+        (cpu, pci.join())
+    });
+    let (functions, names, pci_damage) = pci.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     let cpuid = cpuid(source, cpu.first().map(|(_, topology)| topology), &mut gatherer);
     let acpi = acpi(source, &mut gatherer);
     let smbios = firmware(source, &mut gatherer);
     let dmi_origin = tree_origin(source, "/sys/class/dmi/id");
     let dmi_id = sysfs::read_dmi_id(source).map(|value| (dmi_origin, value));
-    let functions = functions(source, &mut gatherer);
-    let names = names(source, &mut gatherer, !functions.is_empty());
+    gatherer.damage.extend(pci_damage);
     for layer in &source.layers {
         for note in &layer.notes {
             let damage = Damage {

@@ -248,10 +248,10 @@ struct Acpi<'a> {
 
 impl<'a> Acpi<'a> {
     fn decode(tables: &'a [(Origin, Table)]) -> Self {
-        fn first<'a, T>(
-            tables: &'a [(Origin, Table)],
+        fn first<T>(
+            tables: &[(Origin, Table)],
             decode: fn(&Table) -> Option<acpi_dump::Decoded<T>>,
-        ) -> Option<(&'a Origin, T)> {
+        ) -> Option<(&Origin, T)> {
             tables
                 .iter()
                 .find_map(|(origin, table)| Some((origin, decode(table)?.value)))
