@@ -1,3 +1,5 @@
+//! Tests: the schema is the committed one, and shipped captures are written in its form.
+
 use std::path::Path;
 
 use captures::Source;

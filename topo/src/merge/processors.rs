@@ -61,11 +61,12 @@ pub(super) fn fill(cpu: &mut CpuTopology, cpuid: &[(Origin, LeafSet)], acpi: &[(
     if cpu.cpus.is_empty() {
         acpi.cpus(cpu, &mut told);
     }
-    if cpu.nodes.is_empty() {
+    let numbered_by_kernel = !cpu.nodes.is_empty();
+    if !numbered_by_kernel {
         acpi.nodes(cpu, &mut told);
     }
     if cpu.distances.is_empty() {
-        acpi.distances(cpu, &mut told);
+        acpi.distances(cpu, numbered_by_kernel, &mut told);
     }
     told
 }
@@ -355,14 +356,15 @@ impl<'a> Acpi<'a> {
         told.origins.push((*origin).clone());
     }
 
-    /// Distances, when the numbers of the nodes are those of the SLIT's domains.
-    fn distances(&self, cpu: &mut CpuTopology, told: &mut Told) {
+    /// Distances, when the numbers of the nodes are those of the SLIT's domains: Linux numbers nodes
+    /// without a gap, whatever the domains are called.
+    fn distances(&self, cpu: &mut CpuTopology, numbered_by_kernel: bool, told: &mut Told) {
         let Some((origin, slit)) = &self.slit else { return };
         let numbers: Vec<u32> = cpu.nodes.iter().map(|node| node.number.0).collect();
         let agrees = match &self.srat {
             Some((_, srat)) => {
                 let domains: BTreeSet<u32> = srat.domains().iter().map(|domain| domain.0).collect();
-                numbers.iter().all(|number| domains.contains(number))
+                !numbered_by_kernel || domains.iter().eq(&numbers)
             }
             None => numbers.len() == slit.rows.len(),
         };

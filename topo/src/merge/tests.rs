@@ -1,3 +1,5 @@
+//! Tests: which packages, nodes and type 4 structures make a socket.
+
 use super::sockets;
 use crate::smbios::{Handle, Processor, Smbios};
 use crate::sysfs::CpuSet;

@@ -1,3 +1,5 @@
+//! Tests: CPUs, nodes and distances from small tables made here.
+
 use std::sync::Arc;
 
 use acpi_dump::Table;
@@ -121,6 +123,25 @@ fn distances_of_the_kernel_are_not_overwritten() {
     cpu.nodes[1].number = NodeId(7);
     fill(&mut cpu, &[], &tables);
     assert!(cpu.distances.is_empty(), "a node the table does not have");
+}
+
+#[test]
+fn domains_that_linux_numbers_otherwise_give_no_distances() {
+    let node = |number| Node {
+        number: NodeId(number),
+        cpus: CpuSet::single(number),
+        ..Node::default()
+    };
+    let mut cpu = CpuTopology {
+        nodes: vec![node(0), node(1)],
+        ..CpuTopology::default()
+    };
+    let tables = [
+        srat(&[(0, 1), (1, 2)]),
+        slit(&[&[10, 20, 20], &[20, 10, 21], &[20, 21, 10]]),
+    ];
+    fill(&mut cpu, &[], &tables);
+    assert!(cpu.distances.is_empty());
 }
 
 #[test]
