@@ -33,6 +33,9 @@ pub struct Args {
     /// Print the model and the findings as JSON
     #[arg(long, global = true)]
     json: bool,
+    /// Print the JSON Schema of what --json prints
+    #[arg(long)]
+    json_schema: bool,
     /// Draw only these parts
     #[arg(long, value_enum, value_delimiter = ',', value_name = "PART")]
     only: Vec<Part>,
@@ -183,6 +186,10 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Error> {
     if let Some(View::Explain { id }) = &args.view {
         return explain(id.as_deref(), out);
     }
+    if args.json_schema {
+        out.write_all(schema().as_bytes())?;
+        return Ok(0);
+    }
     let machine = machine(&args.from)?;
     let report = findings::judge(&machine);
     let damaged = u8::from(!machine.damage.is_empty());
@@ -328,24 +335,44 @@ fn distance(machine: &Machine, bdfs: &[String], style: Style, out: &mut dyn Writ
 /// Version of the JSON; a change that breaks readers raises it.
 const SCHEMA: &str = "delid.topo/1";
 
-/// What `--json` prints.
-#[derive(serde::Serialize)]
-struct Json<'a> {
+/// What `delid topo --json` prints. Fields that are not known are left out; later versions may add
+/// fields and values.
+#[derive(serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "delid topo")]
+pub(crate) struct Json<'a> {
+    /// Version of this format: `delid.topo/1`.
     schema: &'static str,
+    /// The machine.
     machine: &'a Machine,
+    /// What is wrong, worst first.
     findings: &'a [findings::Finding],
+    /// Checks that found nothing, one line each.
     fine: &'a [String],
 }
 
-fn json(machine: &Machine, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
-    let value = Json {
+/// JSON Schema (2020-12) of what `--json` prints, as text.
+///
+/// ```
+/// assert!(topo::cli::schema().contains("delid topo"));
+/// ```
+#[must_use]
+pub fn schema() -> String {
+    format!("{:#}\n", crate::json::schema::<Json<'_>>().to_value())
+}
+
+/// What `--json` prints of a machine.
+pub(crate) fn document<'a>(machine: &'a Machine, report: &'a Report) -> Json<'a> {
+    Json {
         schema: SCHEMA,
         machine,
         findings: &report.findings,
         fine: &report.fine,
-    };
+    }
+}
+
+fn json(machine: &Machine, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
     let mut buffer = Vec::with_capacity(1 << 16);
-    serde_json::to_writer_pretty(&mut buffer, &value)?;
+    serde_json::to_writer_pretty(&mut buffer, &document(machine, report))?;
     buffer.push(b'\n');
     out.write_all(&buffer)?;
     Ok(())

@@ -4,10 +4,11 @@
 //! where (byte offset or line), what was expected, what was seen. Only an input that cannot be
 //! started on at all is an `Err`.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A place inside one input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     /// Byte offset from the start of the input.
@@ -19,7 +20,7 @@ pub enum Place {
 }
 
 /// One broken piece of an input; the rest of the input was still decoded.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Damage {
     /// The structure that is broken, in the field's terms ("type 17 structure, handle 0x0041").
     pub what: String,
@@ -32,11 +33,12 @@ pub struct Damage {
 }
 
 /// A decoded value with the damage met on the way.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Decoded<T> {
     /// What could be decoded.
     pub value: T,
     /// What could not, in the order of the input.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub damage: Vec<Damage>,
 }
 

@@ -20,6 +20,7 @@ pub mod diagram;
 pub mod evidence;
 pub mod findings;
 mod gather;
+mod json;
 mod merge;
 pub mod model;
 pub mod pci;

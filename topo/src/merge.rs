@@ -12,6 +12,7 @@ use crate::sysfs::{CpuSet, CpuTopology};
 
 mod memory;
 mod pci;
+mod processors;
 mod slots;
 
 /// The machine that a source tells of.
@@ -25,7 +26,9 @@ mod slots;
 #[must_use]
 pub fn open(source: &Source) -> Machine {
     let mut machine = merge(gather(source));
+    let own = std::mem::take(&mut machine.gaps);
     machine.gaps = gaps(source, &machine);
+    machine.gaps.extend(own);
     machine
 }
 
@@ -58,6 +61,11 @@ pub fn merge(evidence: Evidence) -> Machine {
         origins.index(&origin);
         machine.cpu = topology;
     }
+    let told = processors::fill(&mut machine.cpu, &evidence.cpuid, &evidence.acpi);
+    for origin in &told.origins {
+        origins.index(origin);
+    }
+    machine.gaps = told.gaps;
     let mut smbios = evidence
         .smbios
         .into_iter()
@@ -93,9 +101,8 @@ pub fn merge(evidence: Evidence) -> Machine {
     machine.pci.onboard = smbios.onboard;
     pci::locate(&mut machine);
     slots::label(&mut machine.pci);
-    let acpi = evidence.acpi.len();
     machine.origins = origins.all;
-    machine.sources = sources(&machine, acpi);
+    machine.sources = sources(&machine, told.note, !evidence.acpi.is_empty());
     machine
 }
 
@@ -150,7 +157,8 @@ fn compare_firmware(taken: (OriginIndex, &Smbios), other: (OriginIndex, &Smbios)
         .collect()
 }
 
-/// Sockets: the kernel's packages paired with SMBIOS type 4 by their order.
+/// Sockets: the kernel's packages paired with SMBIOS type 4 by their order. Where nobody tells of
+/// packages, NUMA nodes with CPUs take their place when there are as many.
 fn sockets(cpu: &CpuTopology, smbios: &Smbios) -> Vec<Socket> {
     let processors: Vec<_> = smbios.processors.iter().collect();
     let populated = processors.iter().filter(|p| p.populated != Some(false)).count();
@@ -158,6 +166,12 @@ fn sockets(cpu: &CpuTopology, smbios: &Smbios) -> Vec<Socket> {
     packages.sort_by_key(|at| cpu.packages.get(*at).map(|p| (p.os_id, p.cpus.first())));
     let whole = packages.is_empty() && !cpu.cpus.is_empty() && populated <= 1;
     let paired = populated == packages.len() || (whole && populated == 1);
+    let mut nodes = cpu
+        .nodes
+        .iter()
+        .filter(|node| !node.cpus.is_empty())
+        .map(|node| &node.cpus);
+    let by_node = packages.is_empty() && nodes.clone().count() == populated;
     let mut sockets = Vec::new();
     if processors.is_empty() || !(paired || packages.is_empty()) {
         sockets.extend(
@@ -189,8 +203,10 @@ fn sockets(cpu: &CpuTopology, smbios: &Smbios) -> Vec<Socket> {
                     socket.cpus = cpu.packages.get(at).map(|p| p.cpus.clone()).unwrap_or_default();
                 } else if whole {
                     socket.cpus = online(cpu);
+                } else if by_node {
+                    socket.cpus = nodes.next().cloned().unwrap_or_default();
                 }
-                socket.pairing_assumed = populated > 1 && socket.package.is_some();
+                socket.pairing_assumed = populated > 1 && !socket.cpus.is_empty();
             }
             sockets.push(socket);
         }
@@ -268,7 +284,7 @@ fn finish(cpu: &CpuTopology, socket: &mut Socket) {
 }
 
 /// Which kinds of source were there.
-fn sources(machine: &Machine, acpi: usize) -> Vec<SourceState> {
+fn sources(machine: &Machine, cpu_note: Option<String>, acpi: bool) -> Vec<SourceState> {
     let state = |name: String, present: bool, note: Option<String>| SourceState { name, present, note };
     let mut list = Vec::new();
     let from_smbios = machine.memory.origin.is_some();
@@ -279,7 +295,7 @@ fn sources(machine: &Machine, acpi: usize) -> Vec<SourceState> {
         .unwrap_or_default();
     let note = (!from_smbios && machine.identity.system.is_some()).then(|| "names only, from sysfs".to_owned());
     list.push(state(format!("SMBIOS{version}"), from_smbios, note));
-    list.push(state("CPU topology".to_owned(), !machine.cpu.cpus.is_empty(), None));
+    list.push(state("CPU topology".to_owned(), !machine.cpu.cpus.is_empty(), cpu_note));
     let lengths = machine
         .pci
         .functions
@@ -293,7 +309,7 @@ fn sources(machine: &Machine, acpi: usize) -> Vec<SourceState> {
         None => Some("no config bytes".to_owned()),
     };
     list.push(state("PCI".to_owned(), !machine.pci.functions.is_empty(), note));
-    list.push(state("ACPI tables".to_owned(), acpi > 0, None));
+    list.push(state("ACPI tables".to_owned(), acpi, None));
     list
 }
 
@@ -330,3 +346,6 @@ impl Memory {
         self.slots.is_empty() && self.arrays.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

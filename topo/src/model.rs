@@ -5,6 +5,7 @@
 //! [`Machine::origins`].
 
 use captures::{Gap, Origin};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::evidence::Damage;
@@ -17,23 +18,31 @@ use crate::sysfs::{CpuSet, CpuTopology};
 pub type OriginIndex = usize;
 
 /// One machine.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Machine {
     /// Every source that gave at least one fact, in order of precedence.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<String>")]
     pub origins: Vec<Origin>,
     /// Kinds of source, present or not, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<SourceState>,
     /// What could not be read, why, and how to get it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<crate::json::GapShape>")]
     pub gaps: Vec<Gap>,
     /// Broken pieces met while decoding.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub damage: Vec<SourceDamage>,
     /// Facts on which two sources disagree.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<Conflict>,
     /// Firmware, system, board, chassis.
     pub identity: Identity,
     /// CPUs, caches and NUMA nodes.
     pub cpu: CpuTopology,
     /// Sockets, populated or not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sockets: Vec<Socket>,
     /// Memory arrays and slots.
     pub memory: Memory,
@@ -42,22 +51,24 @@ pub struct Machine {
 }
 
 /// One kind of source and whether it was there.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct SourceState {
     /// Name ("SMBIOS 3.2", "sysfs", "PCI config").
     pub name: String,
     /// Whether it was present.
     pub present: bool,
     /// A remark ("64 of 256 bytes", "root only").
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
 
 /// Damage with the source it was met in.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct SourceDamage {
     /// Kind of data: `SMBIOS`, `PCI`, `CPU`, `ACPI`, `CPUID` or `capture`.
     pub area: &'static str,
     /// Where it was read from.
+    #[schemars(with = "String")]
     pub origin: Origin,
     /// The broken piece.
     #[serde(flatten)]
@@ -65,7 +76,7 @@ pub struct SourceDamage {
 }
 
 /// Two sources that say different things of one fact.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Conflict {
     /// The fact ("0000:01:00.0 numa_node").
     pub fact: String,
@@ -76,76 +87,101 @@ pub struct Conflict {
 }
 
 /// What the machine is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Identity {
     /// Type 0, or `/sys/class/dmi/id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub bios: Option<Bios>,
     /// Type 1, or `/sys/class/dmi/id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub system: Option<System>,
     /// Type 2, the first one, or `/sys/class/dmi/id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub board: Option<Baseboard>,
     /// Type 3, the first one, or `/sys/class/dmi/id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub chassis: Option<Chassis>,
     /// SMBIOS version.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub smbios_version: Option<(u8, u8)>,
     /// Host name, where a capture has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// Name of the hypervisor this is a guest of.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hypervisor: Option<String>,
     /// Where it came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<OriginIndex>,
 }
 
 /// One processor socket.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Socket {
     /// The firmware's designation ("CPU1"), else "Socket 0" by the kernel's package number.
     pub label: String,
     /// Index into `cpu.packages`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub package: Option<usize>,
     /// Type 4 structure.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub processor: Option<Processor>,
     /// Populated; unknown sockets count as populated.
     pub populated: bool,
     /// The pairing of package and type 4 structure follows their order only.
     pub pairing_assumed: bool,
     /// Model name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// Its CPUs, offline ones included where their socket is known.
+    #[serde(skip_serializing_if = "CpuSet::is_empty")]
+    #[schemars(with = "String")]
     pub cpus: CpuSet,
     /// Its NUMA nodes; nodes without CPUs are with the socket they are local to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<NodeId>,
     /// Indices into `memory.slots`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub slots: Vec<usize>,
     /// Microcode revision when all its CPUs have the same.
+    #[serde(serialize_with = "crate::json::hex", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub microcode: Option<u32>,
 }
 
 /// Memory as SMBIOS tells of it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Memory {
     /// Type 16.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub arrays: Vec<MemoryArray>,
     /// Slots for memory modules; firmware flash and the like are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub slots: Vec<DimmSlot>,
     /// Type 17 structures that are no memory of the machine (flash).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_memory: Vec<MemoryModule>,
     /// Where the structures came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<OriginIndex>,
 }
 
 /// One memory slot and where it is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct DimmSlot {
     /// The type 17 structure.
     pub module: MemoryModule,
     /// Index into `sockets`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub socket: Option<usize>,
     /// Channel as named ("A", "0"), unique within its socket; `None` when not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
     /// Position in the channel, from the firmware's own count.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<u32>,
     /// Naming style by which the place was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub style: Option<&'static str>,
 }
 
@@ -171,22 +207,26 @@ impl DimmSlot {
 }
 
 /// PCI functions by address, and the tree they form.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Pci {
     /// Functions by ascending address.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub functions: Vec<PciFunction>,
     /// Type 9.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub slots: Vec<Slot>,
     /// Types 10 and 41.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub onboard: Vec<OnboardDevice>,
     /// Indices of the functions on root buses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub roots: Vec<usize>,
     /// Version of the PCI ID list the names come from.
     pub names_version: String,
 }
 
 /// One PCI function with all that is known of it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct PciFunction {
     /// Registers and what the kernel says.
     #[serde(flatten)]
@@ -198,16 +238,22 @@ pub struct PciFunction {
     /// Name that fits on a card ("RTX A5000").
     pub short_name: String,
     /// Slot or onboard designation.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<PlaceLabel>,
     /// Index of the bridge above.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<usize>,
     /// Indices of the functions below, for bridges.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<usize>,
     /// Socket it hangs off: index into `sockets`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub socket: Option<usize>,
     /// NUMA node it is local to, after looking at the bridges above.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<NodeId>,
     /// Which source gave which field: field name and index into `origins`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub provenance: Vec<(&'static str, OriginIndex)>,
 }
 
@@ -232,13 +278,14 @@ impl PciFunction {
 }
 
 /// The name of the place a card is in.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct PlaceLabel {
     /// Designation ("SLOT9", "Onboard LAN 1").
     pub name: String,
     /// Who says so: `smbios-9`, `smbios-41`, `sysfs-slot`, `firmware-label`, `slot-number`.
     pub source: &'static str,
     /// Index into `pci.slots`, for `smbios-9`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub slot: Option<usize>,
 }
 

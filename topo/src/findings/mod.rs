@@ -5,6 +5,7 @@
 //! show the green lines.
 
 use captures::Origin;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::Machine;
@@ -22,7 +23,7 @@ pub use link::{Pair, is_internal_link, pair as link_pair};
 pub use memory::{channel_gigabytes_per_second, channel_totals, size_words as memory_size_words};
 
 /// How much a finding matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Costs speed or capacity, or facts are damaged.
@@ -34,8 +35,9 @@ pub enum Severity {
 }
 
 /// The part of the machine a finding is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "FindingPlace")]
 pub enum Place {
     /// A PCI function.
     Function(Bdf),
@@ -50,16 +52,18 @@ pub enum Place {
 }
 
 /// One fact a finding rests on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Evidence {
     /// The fact in words ("0000:00:01.1 LnkSta 8 GT/s ×16").
     pub fact: String,
     /// Where it was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub origin: Option<Origin>,
 }
 
 /// One finding: the same thing at one or several alike places.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Finding {
     /// Stable id, see [`catalogue::CATALOGUE`].
     pub id: &'static str,
@@ -68,19 +72,24 @@ pub struct Finding {
     /// One line: place, what is, what could be, with units.
     pub text: String,
     /// What has now and what could be, in GB/s, where speed is lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub gigabytes_per_second: Option<(f64, f64)>,
     /// Where it is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub places: Vec<Place>,
     /// What it rests on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<Evidence>,
 }
 
 /// All findings, worst first, and what was checked and found fine.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Report {
     /// Findings, worst first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
     /// Checks that found nothing, one line each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fine: Vec<String>,
 }
 

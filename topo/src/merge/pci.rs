@@ -161,14 +161,11 @@ pub(super) fn merge(
         }
     }
     let mut functions: Vec<PciFunction> = functions.into_values().collect();
-    let plain: Vec<Function> = functions
-        .iter()
-        .map(|f| Function {
-            config: None,
-            ..f.function.clone()
-        })
-        .collect();
+    let plain: Vec<Function> = functions.iter_mut().map(|f| std::mem::take(&mut f.function)).collect();
     let tree = tree::build(&plain);
+    for (into, function) in functions.iter_mut().zip(plain) {
+        into.function = function;
+    }
     if let Some(origin) = first.and_then(|at| origins.get(at)) {
         damage.extend(tree.damage.iter().map(|damage| SourceDamage {
             area: "PCI",

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
+
+use crate::json::string_schema;
 
 /// Segment, bus, device and function number: `0000:3b:00.1`.
 ///
@@ -41,6 +44,11 @@ impl Serialize for Bdf {
         serializer.collect_str(self)
     }
 }
+
+string_schema!(
+    Bdf,
+    "PCI address: domain, bus, device, function in hexadecimal, as 0000:3b:00.1"
+);
 
 /// A text that is not `[domain:]bus:device.function` in hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -100,8 +108,10 @@ impl Serialize for Class {
     }
 }
 
+string_schema!(Class, "24-bit class code, as 0x060400");
+
 /// Speed and width of a PCI Express link. 0 is never stored: a link that is down is `None`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 pub struct LinkState {
     /// Transfer rate of a lane in units of 100 MT/s: 25, 50, 80, 160, 320, 640, 1280.
     pub speed: u32,
@@ -110,18 +120,20 @@ pub struct LinkState {
 }
 
 /// The link of one function as that function's registers say it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Link {
     /// What this end can do (Link Capabilities).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub capability: Option<LinkState>,
     /// What is trained (Link Status); `None` when nothing is trained or it was not told.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<LinkState>,
     /// The register was there and said "no link" (width 0), as on an empty port.
     pub down: bool,
 }
 
 /// Device/port type of the PCI Express capability (PCIe 6.0, 7.5.3.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PortType {
     /// PCI Express endpoint.
@@ -147,7 +159,7 @@ pub enum PortType {
 }
 
 /// Bus numbers of a PCI-to-PCI or CardBus bridge.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Buses {
     /// Bus on the upstream side.
     pub primary: u8,
@@ -158,69 +170,105 @@ pub struct Buses {
 }
 
 /// What one source says of one function. `None` means: this source does not say.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Function {
     /// Address.
     pub bdf: Bdf,
     /// Vendor ID.
+    #[serde(serialize_with = "crate::json::hex", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub vendor: Option<u16>,
     /// Device ID.
+    #[serde(serialize_with = "crate::json::hex", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub device: Option<u16>,
     /// Subsystem vendor ID.
+    #[serde(serialize_with = "crate::json::hex", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub subsystem_vendor: Option<u16>,
     /// Subsystem (device) ID.
+    #[serde(serialize_with = "crate::json::hex", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub subsystem_device: Option<u16>,
     /// Class code.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<Class>,
     /// Revision ID.
+    #[serde(serialize_with = "crate::json::hex", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub revision: Option<u8>,
     /// Header type without the multi-function bit: 0 endpoint, 1 bridge, 2 CardBus.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub header_type: Option<u8>,
     /// Class name as a text source printed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub class_name: Option<String>,
     /// Vendor and device name as a text source printed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Subsystem name as a text source printed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub subsystem_name: Option<String>,
     /// Bus numbers, for bridges.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub buses: Option<Buses>,
     /// PCI Express device/port type.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub port_type: Option<PortType>,
     /// PCI Express link.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub link: Option<Link>,
     /// Max payload size in bytes: what is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_payload: Option<u32>,
     /// Max payload size in bytes: what is supported.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_payload_supported: Option<u32>,
     /// Max read request size in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_read_request: Option<u32>,
     /// Physical slot number of the Slot Capabilities register (ports with a slot).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub slot_number: Option<u32>,
     /// Presence Detect State of the Slot Status register (ports with a slot).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub slot_occupied: Option<bool>,
     /// Physical slot as the kernel names it (`Physical Slot:`, `/sys/bus/pci/slots`).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub physical_slot: Option<String>,
     /// Firmware's label (`DeviceName:`, sysfs `label`).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// SR-IOV: total number of VFs the PF can have.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub vfs_total: Option<u16>,
     /// SR-IOV: number of VFs enabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub vfs_enabled: Option<u16>,
     /// SR-IOV: the PF of this VF.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub physical_function: Option<Bdf>,
     /// Device serial number capability.
+    #[serde(serialize_with = "crate::json::hex", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub serial: Option<u64>,
     /// NUMA node of the function; the kernel's -1 is `Some(-1)`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub numa_node: Option<i32>,
     /// Linux CPUs local to the function, as the kernel's list ("0-7,16-23").
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub local_cpus: Option<String>,
     /// IOMMU group.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub iommu_group: Option<u32>,
     /// Bound kernel driver.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
     /// Names of OS devices: `eth0`, `nvme0n1`, `mlx5_0`, `card0`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub os_names: Vec<String>,
     /// Bridge above, where the source gives the path rather than bus numbers (sysfs).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<Bdf>,
     /// Bytes of configuration space: 64, 256 or 4096, or fewer when damaged.
     #[serde(skip)]

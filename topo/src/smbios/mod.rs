@@ -3,7 +3,10 @@
 //! From the raw table (`table`) or from the text of `dmidecode` (`text`), both give the same
 //! [`Smbios`]. Follows DSP0134 3.9.0. Nothing here knows the machine model.
 
+use schemars::JsonSchema;
 use serde::Serialize;
+
+use crate::json::string_schema;
 
 mod channels;
 mod decode;
@@ -33,28 +36,40 @@ impl Serialize for Handle {
     }
 }
 
+string_schema!(Handle, "SMBIOS handle, as 0x0041");
+
 /// What one SMBIOS source says of the machine, in the order of the table.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Smbios {
     /// Version of the specification, from the entry point or the text's first lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<(u8, u8)>,
     /// Type 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub bios: Option<Bios>,
     /// Type 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub system: Option<System>,
     /// Type 2.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub baseboards: Vec<Baseboard>,
     /// Type 3.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub chassis: Vec<Chassis>,
     /// Type 4.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub processors: Vec<Processor>,
     /// Type 9.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub slots: Vec<Slot>,
     /// Type 16.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub arrays: Vec<MemoryArray>,
     /// Type 17.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub modules: Vec<MemoryModule>,
     /// Types 10 and 41.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub onboard: Vec<OnboardDevice>,
     /// Number of structures met, of every type.
     pub structures: usize,

@@ -1,0 +1,89 @@
+//! How the model is written as JSON: numbers that are read in hexadecimal as strings of full
+//! width, and the JSON Schema of what `delid topo --json` prints (JSON Schema 2020-12).
+//!
+//! The schema names what may be there and forbids nothing: fields that are not known are left out,
+//! and later versions may add fields and values.
+
+use std::fmt::LowerHex;
+
+use schemars::{JsonSchema, Schema, generate::SchemaSettings};
+use serde::Serializer;
+use serde_json::{Map, Value};
+
+/// A known number as `0x` and all digits its type has.
+#[expect(clippy::ref_option, reason = "the signature serde asks for")]
+pub(crate) fn hex<T: LowerHex, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    let width = size_of::<T>().saturating_mul(2).saturating_add(2);
+    match value {
+        Some(value) => serializer.collect_str(&format_args!("{value:#0width$x}")),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// Gives a type that is written as a string its schema.
+macro_rules! string_schema {
+    ($type:ty, $description:literal) => {
+        impl JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "description": $description })
+            }
+        }
+    };
+}
+pub(crate) use string_schema;
+
+/// Shape of [`captures::Gap`].
+#[derive(JsonSchema)]
+#[schemars(rename = "Gap")]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) struct GapShape {
+    /// What is missing, in the field's terms.
+    what: String,
+    /// Why.
+    why: String,
+    /// How to get it, where there is a way.
+    how: Option<String>,
+}
+
+/// Schema of a type as it is written, with all fields optional and enums open.
+pub(crate) fn schema<T: JsonSchema>() -> Schema {
+    let mut schema = SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<T>();
+    if let Some(object) = schema.as_object_mut() {
+        open(object);
+    }
+    schema
+}
+
+/// Removes what would make a later version's document invalid.
+fn open(object: &mut Map<String, Value>) {
+    object.remove("required");
+    object.remove("additionalProperties");
+    if let Some(Value::Array(mut known)) = object.remove("oneOf") {
+        known.push(Value::Bool(true));
+        object.insert("anyOf".to_owned(), Value::Array(known));
+    }
+    if let Some(values) = object.remove("enum") {
+        object.insert("examples".to_owned(), values);
+    }
+    for value in object.values_mut() {
+        descend(value);
+    }
+}
+
+fn descend(value: &mut Value) {
+    match value {
+        Value::Object(object) => open(object),
+        Value::Array(list) => list.iter_mut().for_each(descend),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

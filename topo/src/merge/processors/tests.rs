@@ -1,0 +1,168 @@
+//! Tests: CPUs, nodes and distances from small tables made here.
+
+use std::sync::Arc;
+
+use acpi_dump::Table;
+use captures::{LayerId, Origin};
+use cpuid_db::leaf::{Leaf, Registers, Subleaf};
+use cpuid_db::{CpuLeaves, LeafSet};
+
+use super::fill;
+use crate::sysfs::CpuSet;
+use crate::sysfs::hypervisor::UNNAMED;
+use crate::sysfs::topology::{Cpu, CpuTopology, Node, NodeId};
+
+fn origin() -> Origin {
+    Origin {
+        layer: LayerId(0),
+        label: Arc::from("test"),
+        path: Arc::from(""),
+    }
+}
+
+fn table(signature: &[u8; 4], revision: u8, body: &[u8]) -> (Origin, Table) {
+    let mut bytes = signature.to_vec();
+    bytes.extend(u32::try_from(36 + body.len()).unwrap().to_le_bytes());
+    bytes.extend([revision, 0]);
+    bytes.extend([0; 26]);
+    bytes.extend(body);
+    let sum = bytes.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
+    bytes[9] = sum.wrapping_neg();
+    (origin(), Table::parse(&bytes).unwrap())
+}
+
+/// A MADT: local APIC entries (APIC id, enabled).
+fn madt(cpus: &[(u8, bool)]) -> (Origin, Table) {
+    let mut body = vec![0; 8];
+    for (id, enabled) in cpus {
+        body.extend([0, 8, *id, *id, u8::from(*enabled), 0, 0, 0]);
+    }
+    table(b"APIC", 3, &body)
+}
+
+/// An SRAT: local APIC entries (APIC id, domain).
+fn srat(cpus: &[(u8, u8)]) -> (Origin, Table) {
+    let mut body = vec![0; 12];
+    for (id, domain) in cpus {
+        body.extend([0, 16, *domain, *id, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    }
+    table(b"SRAT", 3, &body)
+}
+
+fn slit(rows: &[&[u8]]) -> (Origin, Table) {
+    let mut body = u64::try_from(rows.len()).unwrap().to_le_bytes().to_vec();
+    body.extend(rows.concat());
+    table(b"SLIT", 1, &body)
+}
+
+fn word(text: &[u8; 4]) -> u32 {
+    u32::from_le_bytes(*text)
+}
+
+fn guest(base: [&[u8; 4]; 3], second: Option<[&[u8; 4]; 3]>) -> (Origin, LeafSet) {
+    let mut cpu = CpuLeaves::new(0);
+    cpu.insert(Leaf(1), Subleaf(0), Registers::new(0x0080_0f12, 0, 1 << 31, 0));
+    for (leaf, name) in [(0x4000_0000, Some(base)), (0x4000_0100, second)] {
+        if let Some([a, b, c]) = name {
+            cpu.insert(
+                Leaf(leaf),
+                Subleaf(0),
+                Registers::new(leaf + 1, word(a), word(b), word(c)),
+            );
+        }
+    }
+    (origin(), LeafSet::from_iter([cpu]))
+}
+
+#[test]
+fn enabled_cpus_are_numbered_in_the_order_of_the_madt() {
+    let mut cpu = CpuTopology::default();
+    let tables = [
+        madt(&[(0, true), (2, true), (9, false), (1, true), (3, true)]),
+        srat(&[(0, 0), (1, 1), (2, 0), (3, 1)]),
+        slit(&[&[10, 21], &[21, 10]]),
+    ];
+    let told = fill(&mut cpu, &[], &tables);
+    assert_eq!(
+        cpu.cpus.iter().map(|cpu| cpu.apic_id).collect::<Vec<_>>(),
+        [Some(0), Some(2), Some(1), Some(3)]
+    );
+    let sets: Vec<String> = cpu.nodes.iter().map(|node| node.cpus.to_string()).collect();
+    assert_eq!(sets, ["0-1", "2-3"]);
+    assert_eq!(cpu.distances, [[10, 21], [21, 10]]);
+    assert_eq!(told.note.as_deref(), Some("CPU numbers by MADT order (assumed)"));
+    assert!(cpu.packages.is_empty(), "tables tell of no packages");
+}
+
+#[test]
+fn distances_of_the_kernel_are_not_overwritten() {
+    let node = |number| Node {
+        number: NodeId(number),
+        cpus: CpuSet::single(number),
+        ..Node::default()
+    };
+    let mut cpu = CpuTopology {
+        cpus: (0..2)
+            .map(|number| Cpu {
+                number,
+                online: true,
+                ..Cpu::default()
+            })
+            .collect(),
+        nodes: vec![node(0), node(1)],
+        distances: vec![vec![10, 32], vec![32, 10]],
+        ..CpuTopology::default()
+    };
+    let tables = [slit(&[&[10, 21], &[21, 10]])];
+    fill(&mut cpu, &[], &tables);
+    assert_eq!(cpu.distances[0], [10, 32]);
+    cpu.distances.clear();
+    fill(&mut cpu, &[], &tables);
+    assert_eq!(cpu.distances[0], [10, 21], "missing ones are filled");
+    cpu.distances.clear();
+    cpu.nodes[1].number = NodeId(7);
+    fill(&mut cpu, &[], &tables);
+    assert!(cpu.distances.is_empty(), "a node the table does not have");
+}
+
+#[test]
+fn domains_that_linux_numbers_otherwise_give_no_distances() {
+    let node = |number| Node {
+        number: NodeId(number),
+        cpus: CpuSet::single(number),
+        ..Node::default()
+    };
+    let mut cpu = CpuTopology {
+        nodes: vec![node(0), node(1)],
+        ..CpuTopology::default()
+    };
+    let tables = [
+        srat(&[(0, 1), (1, 2)]),
+        slit(&[&[10, 20, 20], &[20, 10, 21], &[20, 21, 10]]),
+    ];
+    fill(&mut cpu, &[], &tables);
+    assert!(cpu.distances.is_empty());
+}
+
+#[test]
+fn an_unnamed_hypervisor_is_named_by_cpuid_or_not_at_all() {
+    let unnamed = || CpuTopology {
+        hypervisor: Some(UNNAMED.to_owned()),
+        ..CpuTopology::default()
+    };
+    let kvm = [b"KVMK", b"VMKV", b"M\0\0\0"];
+    let hyperv = [b"Micr", b"osof", b"t Hv"];
+    for (cpuid, name) in [
+        (guest(kvm, None), "KVM"),
+        (guest(hyperv, None), "Hyper-V"),
+        (guest(hyperv, Some(kvm)), "KVM"),
+        (guest([b"Some", b"Body", b"Else"], None), "SomeBodyElse"),
+    ] {
+        let mut cpu = unnamed();
+        fill(&mut cpu, &[cpuid], &[]);
+        assert_eq!(cpu.hypervisor.as_deref(), Some(name));
+    }
+    let mut cpu = unnamed();
+    fill(&mut cpu, &[], &[]);
+    assert_eq!(cpu.hypervisor, None);
+}
