@@ -117,10 +117,7 @@ pub fn gather(source: &Source) -> Evidence {
         cpuid,
         acpi,
         damage: gatherer.damage,
-        host: source
-            .text("/proc/sys/kernel/hostname")
-            .or_else(|| source.text("/etc/hostname"))
-            .filter(|name| !name.is_empty()),
+        host: host(source),
         names,
     }
 }
@@ -394,4 +391,10 @@ fn acpi_table(
             None
         }
     }
+}
+
+/// The host name; `(none)` is what Linux says before one is set.
+fn host(source: &Source) -> Option<String> {
+    let told = |path| source.text(path).filter(|name| !name.is_empty() && name != "(none)");
+    told("/proc/sys/kernel/hostname").or_else(|| told("/etc/hostname"))
 }

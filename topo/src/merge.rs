@@ -270,7 +270,7 @@ fn finish(cpu: &CpuTopology, socket: &mut Socket) {
             socket.nodes.push(node.number);
         }
     }
-    if socket.populated && socket.model.is_none() {
+    if socket.populated && cpu.model.is_some() {
         socket.model.clone_from(&cpu.model);
     }
     let mut revisions: Vec<u32> = cpu

@@ -9,6 +9,9 @@ use crate::sysfs::topology::NodeId;
 
 /// Kind of socket link by processor. Nothing in sysfs, ACPI or SMBIOS tells it: an assumption.
 pub(crate) fn link_kind(machine: &Machine) -> Option<&'static str> {
+    if machine.identity.hypervisor.is_some() {
+        return None;
+    }
     let model = machine
         .cpu
         .model

@@ -109,7 +109,7 @@ fn kernel_names(pci: &mut Pci) {
         if let Some(function) = pci
             .functions
             .get_mut(at)
-            .filter(|f| f.place.is_none() && !f.is_bridge())
+            .filter(|f| f.place.is_none() && !f.is_bridge() && f.function.physical_function.is_none())
         {
             function.place = Some(PlaceLabel {
                 name,
