@@ -91,7 +91,11 @@ pub(super) fn area(context: &Context<'_>, socket: &Socket, width: f32, rows_allo
         for node in &nodes {
             let cpus = node.cpus.intersection(&left);
             left = left.difference(&cpus);
-            column.push(node_row(context, node, &cpus, mode, width));
+            let row = node_row(context, node, &cpus, mode, width);
+            // A node of several sockets is drawn in each, and is the target of links in the first.
+            let first = context.machine.sockets.iter().find(|other| other.nodes.contains(&node.number));
+            let first = first.is_some_and(|first| std::ptr::eq(first, socket));
+            column.push(if first { row.id(format!("node-{}", node.number.0)) } else { row });
         }
         if !left.is_empty() {
             column.extend(tile_rows(context, &tiles(cpu, &left), mode, width));
@@ -99,7 +103,7 @@ pub(super) fn area(context: &Context<'_>, socket: &Socket, width: f32, rows_allo
     } else {
         column.extend(tile_rows(context, &all, mode, width - 16.0));
     }
-    let mut item = Item::column(column).role(Role::Area).gap(6.0).title(caption(context, socket).join("\n"));
+    let mut item = Item::column(column).role(Role::Area).gap(6.0).title(format!("CPUs of {}\n{}", socket.label, caption(context, socket).join("\n")).trim_end());
     for text in caption(context, socket) {
         item = item.line(Line::of(Span::muted(9.5, text)).wrapped());
     }
@@ -123,7 +127,6 @@ fn node_row(context: &Context<'_>, node: &Node, cpus: &CpuSet, mode: Mode, width
         .role(Role::Area)
         .gap(6.0)
         .line(head)
-        .id(format!("node-{}", node.number.0))
         .title(node_title(node))
         .badges(context.badges(&[crate::findings::Place::Node(node.number)]))
 }
