@@ -31,7 +31,11 @@ pub fn cpus() -> Machine {
         let pair = format!("{core},{}", core + all);
         let whole = threads(package * cores, package * cores + cores - 1);
         put(root, &format!("{at}/topology/core_id"), &(core % cores).to_string());
-        put(root, &format!("{at}/topology/physical_package_id"), &package.to_string());
+        put(
+            root,
+            &format!("{at}/topology/physical_package_id"),
+            &package.to_string(),
+        );
         put(root, &format!("{at}/topology/core_cpus_list"), &pair);
         put(root, &format!("{at}/topology/thread_siblings_list"), &pair);
         put(root, &format!("{at}/topology/package_cpus_list"), &whole);
@@ -55,12 +59,34 @@ pub fn cpus() -> Machine {
         let at = format!("{base}/node/node{node}");
         let first = node * cores;
         let last = first + cores - 1;
-        put(root, &format!("{at}/cpulist"), &format!("{first}-{last},{}-{}", first + all, last + all));
-        put(root, &format!("{at}/meminfo"), &format!("Node {node} MemTotal:       527915420 kB"));
-        let row: Vec<&str> = (0..packages).map(|other| if other == node { "10" } else if other / 4 == node / 4 { "21" } else { "32" }).collect();
+        put(
+            root,
+            &format!("{at}/cpulist"),
+            &format!("{first}-{last},{}-{}", first + all, last + all),
+        );
+        put(
+            root,
+            &format!("{at}/meminfo"),
+            &format!("Node {node} MemTotal:       527915420 kB"),
+        );
+        let row: Vec<&str> = (0..packages)
+            .map(|other| {
+                if other == node {
+                    "10"
+                } else if other / 4 == node / 4 {
+                    "21"
+                } else {
+                    "32"
+                }
+            })
+            .collect();
         put(root, &format!("{at}/distance"), &row.join(" "));
     }
-    put(root, "proc/cpuinfo", "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel name\t: Example 64-Core Processor @ 2.10GHz");
+    put(
+        root,
+        "proc/cpuinfo",
+        "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel name\t: Example 64-Core Processor @ 2.10GHz",
+    );
     topo::open(&Source::open(&[root]).unwrap())
 }
 
@@ -85,10 +111,22 @@ pub fn functions() -> Machine {
         let first = bus + 1;
         let below = first + 5;
         bridge(&mut text, &at, (0, first, below), "Root Port (Slot+)", 16);
-        bridge(&mut text, &format!("{first:02x}:00.0"), (first, first + 1, below), "Upstream Port", 16);
+        bridge(
+            &mut text,
+            &format!("{first:02x}:00.0"),
+            (first, first + 1, below),
+            "Upstream Port",
+            16,
+        );
         for down in 0..4 {
             let end = first + 2 + down;
-            bridge(&mut text, &format!("{:02x}:{:02x}.0", first + 1, down), (first + 1, end, end), "Downstream Port (Slot+)", 4);
+            bridge(
+                &mut text,
+                &format!("{:02x}:{:02x}.0", first + 1, down),
+                (first + 1, end, end),
+                "Downstream Port (Slot+)",
+                4,
+            );
             let width = if card % 7 == 0 { 2 } else { 4 };
             writeln!(
                 text,

@@ -31,7 +31,11 @@ pub struct Capture {
 impl Capture {
     fn new(root: &Path, paths: Vec<PathBuf>) -> Self {
         let first = paths.first().unwrap();
-        let shown = if paths.len() > 1 { first.parent().unwrap() } else { first };
+        let shown = if paths.len() > 1 {
+            first.parent().unwrap()
+        } else {
+            first
+        };
         let name = shown.strip_prefix(root).unwrap_or(shown).display().to_string();
         Self { name, paths }
     }
@@ -72,20 +76,34 @@ pub fn captures(root: &Path) -> Vec<Capture> {
         "topo/xen-pair",
         "pci-smbios/sysfs",
     ] {
-        entries(&root.join(folder)).into_iter().filter(|path| is_tarball(path)).for_each(&mut single);
+        entries(&root.join(folder))
+            .into_iter()
+            .filter(|path| is_tarball(path))
+            .for_each(&mut single);
     }
     for folder in ["lspci-dump", "lspci-text", "dmi-text", "smbios-bin"] {
-        entries(&root.join("pci-smbios").join(folder)).into_iter().for_each(&mut single);
+        entries(&root.join("pci-smbios").join(folder))
+            .into_iter()
+            .for_each(&mut single);
     }
-    entries(&root.join("pci-smbios/sosreport")).into_iter().for_each(&mut single);
-    for name in ["qemu-epyc-genoa-q35-seabios", "qemu-sapphirerapids-q35-ovmf", "qemu-qemu64-i440fx-seabios"] {
+    entries(&root.join("pci-smbios/sosreport"))
+        .into_iter()
+        .for_each(&mut single);
+    for name in [
+        "qemu-epyc-genoa-q35-seabios",
+        "qemu-sapphirerapids-q35-ovmf",
+        "qemu-qemu64-i440fx-seabios",
+    ] {
         single(root.join(format!("bench/{name}.tar.zst")));
     }
     let mut layered: Vec<PathBuf> = entries(&root.join("topo/bundles"));
     layered.extend(["host-M11x", "host-h61m-ds2"].map(|host| root.join("pci-smbios").join(host)));
     for folder in layered {
         // What is no source (the disassembly, a driver's log) is left out by its content.
-        let paths = entries(&folder).into_iter().filter(|path| Source::open(&[path]).is_ok()).collect();
+        let paths = entries(&folder)
+            .into_iter()
+            .filter(|path| Source::open(&[path]).is_ok())
+            .collect();
         list.push(Capture::new(root, paths));
     }
     list
@@ -99,7 +117,9 @@ pub fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while let Some((index, item)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, items.get(at)?))) {
+                while let Some((index, item)) =
+                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, items.get(at)?)))
+                {
                     let result = work(item);
                     results.lock().unwrap().push((index, result));
                 }

@@ -9,14 +9,29 @@ use topo::model::Machine;
 
 /// Options under which each machine is drawn, with their name.
 pub fn ways() -> Vec<(&'static str, Options)> {
-    let none = Parts { cpu: false, memory: false, pci: false };
-    let only = |parts| Options { parts, ..Options::default() };
+    let none = Parts {
+        cpu: false,
+        memory: false,
+        pci: false,
+    };
+    let only = |parts| Options {
+        parts,
+        ..Options::default()
+    };
     vec![
         ("", Options::default()),
         ("--only cpu", only(Parts { cpu: true, ..none })),
         ("--only memory", only(Parts { memory: true, ..none })),
         ("--only pci", only(Parts { pci: true, ..none })),
-        ("--fold never --all --physical", Options { unfolded: true, all: true, physical: true, ..Options::default() }),
+        (
+            "--fold never --all --physical",
+            Options {
+                unfolded: true,
+                all: true,
+                physical: true,
+                ..Options::default()
+            },
+        ),
     ]
 }
 
@@ -26,21 +41,39 @@ pub fn faults(machine: &Machine) -> Vec<String> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     let mut add = |text: String| *counts.entry(text).or_default() += 1;
     for (name, options) in ways() {
-        for text in of_svg(machine, &report, &options).into_iter().chain(of_text(machine, &report, &options)) {
-            add(if name.is_empty() { text } else { format!("{name}: {text}") });
+        for text in of_svg(machine, &report, &options)
+            .into_iter()
+            .chain(of_text(machine, &report, &options))
+        {
+            add(if name.is_empty() {
+                text
+            } else {
+                format!("{name}: {text}")
+            });
         }
     }
     for socket in 0..machine.sockets.len().min(2) {
-        let options = Options { socket: Some(socket), ..Options::default() };
-        of_svg(machine, &report, &options).into_iter().for_each(|text| add(format!("--socket {socket}: {text}")));
+        let options = Options {
+            socket: Some(socket),
+            ..Options::default()
+        };
+        of_svg(machine, &report, &options)
+            .into_iter()
+            .for_each(|text| add(format!("--socket {socket}: {text}")));
     }
     of_views(machine, &report).into_iter().for_each(&mut add);
-    counts.into_iter().map(|(text, count)| if count > 1 { format!("{count}x {text}") } else { text }).collect()
+    counts
+        .into_iter()
+        .map(|(text, count)| if count > 1 { format!("{count}x {text}") } else { text })
+        .collect()
 }
 
 fn of_svg(machine: &Machine, report: &Report, options: &Options) -> Vec<String> {
     let placed = layout::layout(&diagram::scene(machine, report, options));
-    let mut list: Vec<String> = layout::check(&placed).iter().map(|fault| words(fault, &placed)).collect();
+    let mut list: Vec<String> = layout::check(&placed)
+        .iter()
+        .map(|fault| words(fault, &placed))
+        .collect();
     let first = diagram::svg(machine, report, options);
     if let Err(error) = roxmltree::Document::parse(&first) {
         list.push(format!("SVG: {error}"));
@@ -54,8 +87,13 @@ fn of_svg(machine: &Machine, report: &Report, options: &Options) -> Vec<String> 
 /// A fault with the words that stand at the place.
 fn words(fault: &Fault, placed: &Placed) -> String {
     let title = |at: &usize| {
-        let found = placed.boxes.get(*at).map(|one| one.title.lines().next().unwrap_or_default().to_owned());
-        found.filter(|title| !title.is_empty()).unwrap_or_else(|| format!("box {at}"))
+        let found = placed
+            .boxes
+            .get(*at)
+            .map(|one| one.title.lines().next().unwrap_or_default().to_owned());
+        found
+            .filter(|title| !title.is_empty())
+            .unwrap_or_else(|| format!("box {at}"))
     };
     let text = |at: &usize| placed.texts.get(*at).map_or_else(String::new, |one| one.text.clone());
     match fault {
@@ -86,14 +124,18 @@ fn of_views(machine: &Machine, report: &Report) -> Vec<String> {
         ("pci", views_pci),
         ("memory", |machine, _, style| diagram::views::memory(machine, style)),
         ("cpu", |machine, _, style| diagram::views::cpu(machine, style)),
-        ("distance", |machine, _, style| diagram::views::distance_matrix(machine, style)),
+        ("distance", |machine, _, style| {
+            diagram::views::distance_matrix(machine, style)
+        }),
         ("findings", |_, report, style| diagram::views::findings(report, style)),
     ];
     let mut list = Vec::new();
     for (name, view) in views {
         // Tables may be as wide as they have to be; the findings are prose.
         let problems = in_every_style(|style| Some(view(machine, report, style)));
-        let kept = problems.into_iter().filter(|text| name == "findings" || !text.contains("columns"));
+        let kept = problems
+            .into_iter()
+            .filter(|text| name == "findings" || !text.contains("columns"));
         list.extend(kept.map(|text| format!("view {name}: {text}")));
     }
     list
@@ -106,7 +148,11 @@ fn views_pci(machine: &Machine, report: &Report, style: Style) -> String {
 fn in_every_style(draw: impl Fn(Style) -> Option<String>) -> Vec<String> {
     let mut list = Vec::new();
     for (width, unicode) in [(80, true), (80, false), (200, true), (200, false)] {
-        let style = Style { unicode, colour: false, width };
+        let style = Style {
+            unicode,
+            colour: false,
+            width,
+        };
         let Some(text) = draw(style) else {
             list.push("terminal text differs on a second run".to_owned());
             continue;
@@ -114,7 +160,9 @@ fn in_every_style(draw: impl Fn(Style) -> Option<String>) -> Vec<String> {
         for line in text.lines() {
             let columns = render::text::width(line);
             if columns > width {
-                list.push(format!("line of {columns} columns where {width} were asked (unicode {unicode}): {line:?}"));
+                list.push(format!(
+                    "line of {columns} columns where {width} were asked (unicode {unicode}): {line:?}"
+                ));
             }
             if !unicode && !line.is_ascii() {
                 list.push(format!("no ASCII: {line:?}"));

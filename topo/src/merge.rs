@@ -49,17 +49,27 @@ impl Origins {
 #[must_use]
 pub fn merge(evidence: Evidence) -> Machine {
     let mut origins = Origins::default();
-    let mut machine = Machine { damage: evidence.damage, ..Machine::default() };
+    let mut machine = Machine {
+        damage: evidence.damage,
+        ..Machine::default()
+    };
     let mut cpu = evidence.cpu.into_iter();
     if let Some((origin, topology)) = cpu.next() {
         origins.index(&origin);
         machine.cpu = topology;
     }
-    let mut smbios = evidence.smbios.into_iter().map(|(origin, value)| (origins.index(&origin), value)).collect::<Vec<_>>().into_iter();
+    let mut smbios = evidence
+        .smbios
+        .into_iter()
+        .map(|(origin, value)| (origins.index(&origin), value))
+        .collect::<Vec<_>>()
+        .into_iter();
     let first = smbios.next();
     for (at, other) in smbios {
         if let Some((taken, value)) = &first {
-            machine.conflicts.extend(compare_firmware((*taken, value), (at, &other)));
+            machine
+                .conflicts
+                .extend(compare_firmware((*taken, value), (at, &other)));
         }
     }
     let dmi_id = evidence.dmi_id.map(|(origin, value)| (origins.index(&origin), value));
@@ -67,8 +77,18 @@ pub fn merge(evidence: Evidence) -> Machine {
     let (at, smbios) = first.map_or((None, Smbios::default()), |(at, value)| (Some(at), value));
     machine.sockets = sockets(&machine.cpu, &smbios);
     machine.memory = memory::place(&smbios, at, &mut machine.sockets);
-    let listings: Vec<_> = evidence.functions.into_iter().map(|(origin, list)| (origins.index(&origin), list)).collect();
-    machine.pci = pci::merge(listings, &evidence.names, &mut machine.conflicts, &mut machine.damage, &origins.all);
+    let listings: Vec<_> = evidence
+        .functions
+        .into_iter()
+        .map(|(origin, list)| (origins.index(&origin), list))
+        .collect();
+    machine.pci = pci::merge(
+        listings,
+        &evidence.names,
+        &mut machine.conflicts,
+        &mut machine.damage,
+        &origins.all,
+    );
     machine.pci.slots = smbios.slots;
     machine.pci.onboard = smbios.onboard;
     pci::locate(&mut machine);
@@ -86,7 +106,11 @@ fn identity(
     host: Option<String>,
     cpu: &CpuTopology,
 ) -> Identity {
-    let mut identity = Identity { host, hypervisor: cpu.hypervisor.clone(), ..Identity::default() };
+    let mut identity = Identity {
+        host,
+        hypervisor: cpu.hypervisor.clone(),
+        ..Identity::default()
+    };
     for (at, value) in smbios.into_iter().chain(dmi_id) {
         identity.bios = identity.bios.or_else(|| value.bios.clone());
         identity.system = identity.system.or_else(|| value.system.clone());
@@ -101,17 +125,27 @@ fn identity(
 fn compare_firmware(taken: (OriginIndex, &Smbios), other: (OriginIndex, &Smbios)) -> Vec<Conflict> {
     let facts = |value: &Smbios| {
         [
-            ("SMBIOS system product", value.system.as_ref().and_then(|s| s.product.clone())),
+            (
+                "SMBIOS system product",
+                value.system.as_ref().and_then(|s| s.product.clone()),
+            ),
             ("SMBIOS system UUID", value.system.as_ref().and_then(|s| s.uuid.clone())),
             ("BIOS version", value.bios.as_ref().and_then(|b| b.version.clone())),
-            ("number of memory slots", (!value.modules.is_empty()).then(|| value.modules.len().to_string())),
+            (
+                "number of memory slots",
+                (!value.modules.is_empty()).then(|| value.modules.len().to_string()),
+            ),
         ]
     };
     let pairs = facts(taken.1).into_iter().zip(facts(other.1));
     pairs
         .filter_map(|((fact, a), (_, b))| {
             let (a, b) = (a?, b?);
-            (!a.eq_ignore_ascii_case(&b)).then(|| Conflict { fact: fact.to_owned(), taken: (a, taken.0), other: (b, other.0) })
+            (!a.eq_ignore_ascii_case(&b)).then(|| Conflict {
+                fact: fact.to_owned(),
+                taken: (a, taken.0),
+                other: (b, other.0),
+            })
         })
         .collect()
 }
@@ -126,7 +160,12 @@ fn sockets(cpu: &CpuTopology, smbios: &Smbios) -> Vec<Socket> {
     let paired = populated == packages.len() || (whole && populated == 1);
     let mut sockets = Vec::new();
     if processors.is_empty() || !(paired || packages.is_empty()) {
-        sockets.extend(packages.iter().enumerate().map(|(index, at)| from_package(cpu, *at, index)));
+        sockets.extend(
+            packages
+                .iter()
+                .enumerate()
+                .map(|(index, at)| from_package(cpu, *at, index)),
+        );
         if whole {
             sockets.push(whole_machine(cpu));
         }
@@ -134,7 +173,11 @@ fn sockets(cpu: &CpuTopology, smbios: &Smbios) -> Vec<Socket> {
         let mut packages = packages.into_iter();
         for processor in processors {
             let mut socket = Socket {
-                label: processor.socket.clone().filter(|name| !name.trim().is_empty()).unwrap_or_else(|| format!("Socket {}", sockets.len())),
+                label: processor
+                    .socket
+                    .clone()
+                    .filter(|name| !name.trim().is_empty())
+                    .unwrap_or_else(|| format!("Socket {}", sockets.len())),
                 populated: processor.populated != Some(false),
                 model: processor.version.clone().filter(|name| crate::model::is_told(name)),
                 processor: Some(processor.clone()),
@@ -191,13 +234,22 @@ fn from_package(cpu: &CpuTopology, at: usize, index: usize) -> Socket {
 
 /// A machine whose kernel tells of no package: all its CPUs are drawn as one.
 fn whole_machine(cpu: &CpuTopology) -> Socket {
-    Socket { label: "CPUs".to_owned(), populated: true, cpus: online(cpu), ..Socket::default() }
+    Socket {
+        label: "CPUs".to_owned(),
+        populated: true,
+        cpus: online(cpu),
+        ..Socket::default()
+    }
 }
 
 /// Nodes, model and microcode of a socket.
 fn finish(cpu: &CpuTopology, socket: &mut Socket) {
     for node in &cpu.nodes {
-        let near = if node.cpus.is_empty() { &node.local_cpus } else { &node.cpus };
+        let near = if node.cpus.is_empty() {
+            &node.local_cpus
+        } else {
+            &node.cpus
+        };
         if near.intersects(&socket.cpus) {
             socket.nodes.push(node.number);
         }
@@ -205,7 +257,12 @@ fn finish(cpu: &CpuTopology, socket: &mut Socket) {
     if socket.populated && socket.model.is_none() {
         socket.model.clone_from(&cpu.model);
     }
-    let mut revisions: Vec<u32> = cpu.cpus.iter().filter(|c| socket.cpus.contains(c.number)).filter_map(|c| c.microcode).collect();
+    let mut revisions: Vec<u32> = cpu
+        .cpus
+        .iter()
+        .filter(|c| socket.cpus.contains(c.number))
+        .filter_map(|c| c.microcode)
+        .collect();
     revisions.dedup();
     socket.microcode = revisions.first().copied().filter(|_| revisions.len() == 1);
 }
@@ -215,11 +272,20 @@ fn sources(machine: &Machine, acpi: usize) -> Vec<SourceState> {
     let state = |name: String, present: bool, note: Option<String>| SourceState { name, present, note };
     let mut list = Vec::new();
     let from_smbios = machine.memory.origin.is_some();
-    let version = machine.identity.smbios_version.map(|(major, minor)| format!(" {major}.{minor}")).unwrap_or_default();
+    let version = machine
+        .identity
+        .smbios_version
+        .map(|(major, minor)| format!(" {major}.{minor}"))
+        .unwrap_or_default();
     let note = (!from_smbios && machine.identity.system.is_some()).then(|| "names only, from sysfs".to_owned());
     list.push(state(format!("SMBIOS{version}"), from_smbios, note));
     list.push(state("CPU topology".to_owned(), !machine.cpu.cpus.is_empty(), None));
-    let lengths = machine.pci.functions.iter().filter_map(|f| f.function.config.as_ref()).map(Vec::len);
+    let lengths = machine
+        .pci
+        .functions
+        .iter()
+        .filter_map(|f| f.function.config.as_ref())
+        .map(Vec::len);
     let note = match lengths.max() {
         Some(64) => Some("64 bytes of config".to_owned()),
         Some(n) => Some(format!("{n} bytes of config")),
@@ -234,11 +300,20 @@ fn sources(machine: &Machine, acpi: usize) -> Vec<SourceState> {
 /// What could not be read: what the capture layer knows, and what the model misses.
 fn gaps(source: &Source, machine: &Machine) -> Vec<Gap> {
     let mut gaps = source.gaps();
-    let missing = |what: &str, why: &str| Gap { what: what.to_owned(), why: why.to_owned(), how: None };
+    let missing = |what: &str, why: &str| Gap {
+        what: what.to_owned(),
+        why: why.to_owned(),
+        how: None,
+    };
     if machine.cpu.nodes.len() > 1 && machine.cpu.distances.is_empty() {
         gaps.push(missing("NUMA distances", "no SLIT in the sources"));
     }
-    let unplaced = machine.memory.slots.iter().filter(|slot| slot.channel.is_none()).count();
+    let unplaced = machine
+        .memory
+        .slots
+        .iter()
+        .filter(|slot| slot.channel.is_none())
+        .count();
     if unplaced > 0 {
         gaps.push(missing(
             &format!("channel of {unplaced} memory slots"),

@@ -41,7 +41,11 @@ impl LinkView {
     /// "15.8 of 31.5" or "31.5".
     #[must_use]
     pub fn words(self) -> String {
-        if self.now() + 0.05 < self.can() { format!("{:.1} of {:.1}", self.now(), self.can()) } else { format!("{:.1}", self.now()) }
+        if self.now() + 0.05 < self.can() {
+            format!("{:.1} of {:.1}", self.now(), self.can())
+        } else {
+            format!("{:.1}", self.now())
+        }
     }
 }
 
@@ -139,7 +143,11 @@ impl Unit<'_> {
 
 /// Number of cards that would be drawn, over the whole machine.
 pub(super) fn count(context: &Context<'_>) -> usize {
-    roots(context.machine, context.options).iter().flat_map(|root| &root.units).map(Unit::leaves).sum()
+    roots(context.machine, context.options)
+        .iter()
+        .flat_map(|root| &root.units)
+        .map(Unit::leaves)
+        .sum()
 }
 
 /// How telling a function is for the name of its card; `None` is below the drawing threshold.
@@ -166,8 +174,13 @@ fn weight(function: &PciFunction, all: bool) -> Option<u8> {
 pub fn roots<'a>(machine: &'a Machine, options: &Options) -> Vec<Root<'a>> {
     let mut buses: BTreeMap<(u32, u8), Vec<usize>> = BTreeMap::new();
     for index in &machine.pci.roots {
-        let Some(function) = machine.pci.functions.get(*index) else { continue };
-        buses.entry((function.bdf().domain, function.bdf().bus)).or_default().push(*index);
+        let Some(function) = machine.pci.functions.get(*index) else {
+            continue;
+        };
+        buses
+            .entry((function.bdf().domain, function.bdf().bus))
+            .or_default()
+            .push(*index);
     }
     buses
         .into_iter()
@@ -178,8 +191,21 @@ pub fn roots<'a>(machine: &'a Machine, options: &Options) -> Vec<Root<'a>> {
             let mut nodes: Vec<u32> = members().filter_map(|f| f.node).map(|node| node.0).collect();
             nodes.sort_unstable();
             nodes.dedup();
-            let last_bus = members().filter_map(|f| f.function.buses).map(|b| b.subordinate).max().unwrap_or(bus).max(bus);
-            Root { domain, bus, last_bus, socket: members().find_map(|f| f.socket), nodes, units, hidden }
+            let last_bus = members()
+                .filter_map(|f| f.function.buses)
+                .map(|b| b.subordinate)
+                .max()
+                .unwrap_or(bus)
+                .max(bus);
+            Root {
+                domain,
+                bus,
+                last_bus,
+                socket: members().find_map(|f| f.socket),
+                nodes,
+                units,
+                hidden,
+            }
         })
         .collect()
 }
@@ -196,17 +222,32 @@ fn units<'a>(
     let mut found = Vec::new();
     let mut devices: BTreeMap<(u8, u8), Vec<usize>> = BTreeMap::new();
     for index in indices {
-        let Some(function) = machine.pci.functions.get(*index) else { continue };
+        let Some(function) = machine.pci.functions.get(*index) else {
+            continue;
+        };
         if function.is_bridge() && depth < DEEPEST {
             found.extend(bridge(machine, options, *index, function, port, depth, hidden));
         } else {
-            devices.entry((function.bdf().bus, function.bdf().device)).or_default().push(*index);
+            devices
+                .entry((function.bdf().bus, function.bdf().device))
+                .or_default()
+                .push(*index);
         }
     }
     for members in devices.into_values() {
-        let functions: Vec<&PciFunction> = members.iter().filter_map(|index| machine.pci.functions.get(*index)).collect();
-        let physical: Vec<&PciFunction> = functions.iter().copied().filter(|f| f.function.physical_function.is_none()).collect();
-        let main = physical.iter().filter_map(|f| weight(f, options.all).map(|w| (w, f.bdf(), *f))).min_by_key(|(w, bdf, _)| (*w, *bdf));
+        let functions: Vec<&PciFunction> = members
+            .iter()
+            .filter_map(|index| machine.pci.functions.get(*index))
+            .collect();
+        let physical: Vec<&PciFunction> = functions
+            .iter()
+            .copied()
+            .filter(|f| f.function.physical_function.is_none())
+            .collect();
+        let main = physical
+            .iter()
+            .filter_map(|f| weight(f, options.all).map(|w| (w, f.bdf(), *f)))
+            .min_by_key(|(w, bdf, _)| (*w, *bdf));
         let Some((_, _, main)) = main else {
             for function in functions.iter().filter(|f| f.function.physical_function.is_none()) {
                 let count = hidden.entry(function.class_text.as_str()).or_default();
@@ -218,10 +259,22 @@ fn units<'a>(
             .pci
             .functions
             .iter()
-            .filter(|f| f.function.physical_function.is_some_and(|pf| physical.iter().any(|p| p.bdf() == pf)))
+            .filter(|f| {
+                f.function
+                    .physical_function
+                    .is_some_and(|pf| physical.iter().any(|p| p.bdf() == pf))
+            })
             .count();
         let link = members.first().and_then(|index| link_above(machine, *index));
-        found.push(Unit::Card { port, link, card: Card { main, functions: physical, virtual_functions } });
+        found.push(Unit::Card {
+            port,
+            link,
+            card: Card {
+                main,
+                functions: physical,
+                virtual_functions,
+            },
+        });
     }
     found.sort_by_key(|unit| first_address(unit));
     found
@@ -231,9 +284,10 @@ fn first_address(unit: &Unit<'_>) -> crate::pci::function::Bdf {
     match unit {
         Unit::Card { port, card, .. } => port.map_or(card.main.bdf(), PciFunction::bdf),
         Unit::Switch { port, bridge, .. } => port.map_or(bridge.bdf(), PciFunction::bdf),
-        Unit::Folded { port, cards, .. } => {
-            port.map(PciFunction::bdf).or_else(|| cards.first().map(|(_, card)| card.main.bdf())).unwrap_or_default()
-        }
+        Unit::Folded { port, cards, .. } => port
+            .map(PciFunction::bdf)
+            .or_else(|| cards.first().map(|(_, card)| card.main.bdf()))
+            .unwrap_or_default(),
         Unit::Empty { port, .. } => port.bdf(),
     }
 }
@@ -248,13 +302,25 @@ fn bridge<'a>(
     depth: usize,
     hidden: &mut BTreeMap<&'a str, usize>,
 ) -> Vec<Unit<'a>> {
-    let mut below = units(machine, options, &function.children, Some(function), depth.saturating_add(1), hidden);
+    let mut below = units(
+        machine,
+        options,
+        &function.children,
+        Some(function),
+        depth.saturating_add(1),
+        hidden,
+    );
     let upstream = function.function.port_type == Some(PortType::UpstreamPort);
-    let conventional = matches!(function.function.port_type, Some(PortType::PciBridge | PortType::PcieBridge));
+    let conventional = matches!(
+        function.function.port_type,
+        Some(PortType::PciBridge | PortType::PcieBridge)
+    );
     if below.is_empty() {
         let name = function.place.as_ref().map(|label| label.name.as_str());
         return match name {
-            Some(name) if function.function.slot_occupied != Some(true) && !upstream => vec![Unit::Empty { port: function, name }],
+            Some(name) if function.function.slot_occupied != Some(true) && !upstream => {
+                vec![Unit::Empty { port: function, name }]
+            }
             _ => Vec::new(),
         };
     }
@@ -262,35 +328,66 @@ fn bridge<'a>(
     if upstream || conventional {
         let link = link_above(machine, index);
         // a switch inside a card: one thing below, of the same maker
-        if drawn == 1 && let Some(at) = below.iter().position(|unit| !matches!(unit, Unit::Empty { .. })) {
+        if drawn == 1
+            && let Some(at) = below.iter().position(|unit| !matches!(unit, Unit::Empty { .. }))
+        {
             let only = below.swap_remove(at);
             if let Unit::Card { card, .. } = only {
-                return vec![Unit::Card { port: above, link, card }];
+                return vec![Unit::Card {
+                    port: above,
+                    link,
+                    card,
+                }];
             }
             return vec![only];
         }
-        return vec![Unit::Switch { port: above, bridge: function, link, units: fold(below, options) }];
+        return vec![Unit::Switch {
+            port: above,
+            bridge: function,
+            link,
+            units: fold(below, options),
+        }];
     }
     if below.len() == 1 || (drawn == 1 && below.len() > 1) {
         below.retain(|unit| drawn == 0 || !matches!(unit, Unit::Empty { .. }));
         return below;
     }
-    vec![Unit::Switch { port: above, bridge: function, link: link_above(machine, index), units: fold(below, options) }]
+    vec![Unit::Switch {
+        port: above,
+        bridge: function,
+        link: link_above(machine, index),
+        units: fold(below, options),
+    }]
 }
 
 /// The link above a function: judged by both ends, or what one end tells.
 #[must_use]
 pub fn link_above(machine: &Machine, index: usize) -> Option<LinkView> {
     if let Some(pair) = link_pair(machine, index) {
-        return Some(LinkView { trained: pair.trained, possible: pair.possible });
+        return Some(LinkView {
+            trained: pair.trained,
+            possible: pair.possible,
+        });
     }
     let function = machine.pci.functions.get(index)?;
-    if is_internal_link(machine, index) || matches!(function.function.port_type, Some(PortType::IntegratedEndpoint | PortType::RootPort | PortType::EventCollector)) {
+    if is_internal_link(machine, index)
+        || matches!(
+            function.function.port_type,
+            Some(PortType::IntegratedEndpoint | PortType::RootPort | PortType::EventCollector)
+        )
+    {
         return None;
     }
     let parent = machine.pci.functions.get(function.parent?)?;
-    let trained = function.function.link.and_then(|l| l.status).or(parent.function.link.and_then(|l| l.status))?;
-    Some(LinkView { trained, possible: trained })
+    let trained = function
+        .function
+        .link
+        .and_then(|l| l.status)
+        .or(parent.function.link.and_then(|l| l.status))?;
+    Some(LinkView {
+        trained,
+        possible: trained,
+    })
 }
 
 /// Folds alike cards (same device, link, class, state below the same parent).
@@ -327,7 +424,11 @@ fn fold<'a>(units: Vec<Unit<'a>>, options: &Options) -> Vec<Unit<'a>> {
         let at = *started.entry(alike).or_insert(folded.len());
         match folded.get_mut(at) {
             Some(Unit::Folded { cards, .. }) => cards.push(member),
-            _ => folded.push(Unit::Folded { port: *port, link: *link, cards: vec![member] }),
+            _ => folded.push(Unit::Folded {
+                port: *port,
+                link: *link,
+                cards: vec![member],
+            }),
         }
     }
     folded
@@ -341,7 +442,11 @@ pub fn oversubscription(link: Option<LinkView>, units: &[Unit<'_>]) -> Option<f6
         .iter()
         .map(|unit| {
             let each = unit.link().map_or(0.0, LinkView::now);
-            let count = if let Unit::Folded { cards, .. } = unit { cards.len() } else { 1 };
+            let count = if let Unit::Folded { cards, .. } = unit {
+                cards.len()
+            } else {
+                1
+            };
             each * u32::try_from(count).map_or(0.0, f64::from)
         })
         .sum();

@@ -22,16 +22,34 @@ pub struct Tile<'a> {
 #[must_use]
 pub fn tiles<'a>(context_cpu: &'a crate::sysfs::CpuTopology, cpus: &CpuSet) -> Vec<Tile<'a>> {
     let cores: Vec<&Group> = words::cores_in(context_cpu, cpus).collect();
-    let spans = |cache: &Cache| cores.iter().filter(|core| core.cpus.intersects(&cache.cpus)).take(2).count() > 1;
-    let inside: Vec<&Cache> = context_cpu.caches.iter().filter(|c| c.cpus.intersects(cpus) && spans(c)).collect();
+    let spans = |cache: &Cache| {
+        cores
+            .iter()
+            .filter(|core| core.cpus.intersects(&cache.cpus))
+            .take(2)
+            .count()
+            > 1
+    };
+    let inside: Vec<&Cache> = context_cpu
+        .caches
+        .iter()
+        .filter(|c| c.cpus.intersects(cpus) && spans(c))
+        .collect();
     let mut left = cpus.clone();
     let mut tiles = Vec::new();
     while let Some(first) = left.first() {
-        let outer = inside.iter().filter(|cache| cache.cpus.contains(first)).max_by_key(|cache| (cache.level, cache.cpus.len()));
+        let outer = inside
+            .iter()
+            .filter(|cache| cache.cpus.contains(first))
+            .max_by_key(|cache| (cache.level, cache.cpus.len()));
         let mut part = outer.map_or_else(|| uncovered(&left, &inside), |cache| cache.cpus.intersection(&left));
         part.insert(first);
         left = left.difference(&part);
-        let mut shared: Vec<&Cache> = inside.iter().copied().filter(|cache| cache.cpus.intersects(&part)).collect();
+        let mut shared: Vec<&Cache> = inside
+            .iter()
+            .copied()
+            .filter(|cache| cache.cpus.intersects(&part))
+            .collect();
         shared.sort_by_key(|cache| (cache.level, cache.kind, cache.cpus.first()));
         tiles.push(Tile { cpus: part, shared });
     }
@@ -40,7 +58,9 @@ pub fn tiles<'a>(context_cpu: &'a crate::sysfs::CpuTopology, cpus: &CpuSet) -> V
 
 /// CPUs that no shared cache covers: they make one tile.
 fn uncovered(left: &CpuSet, inside: &[&Cache]) -> CpuSet {
-    left.iter().filter(|cpu| !inside.iter().any(|cache| cache.cpus.contains(*cpu))).collect()
+    left.iter()
+        .filter(|cpu| !inside.iter().any(|cache| cache.cpus.contains(*cpu)))
+        .collect()
 }
 
 /// How a core is drawn.
@@ -59,10 +79,19 @@ enum Mode {
 /// Width in px a tile spends on borders.
 const TILE_FRAME: f32 = 14.0;
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "px and counts of a page")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "px and counts of a page"
+)]
 fn mode(width: f32, cores: usize, tiles: usize, rows_allowed: f32) -> Mode {
     let fit = |cell: f32| ((width - TILE_FRAME).max(cell) / cell).floor() as usize;
-    let rows = |cell: f32| (cores as f32 / fit(cell).max(1) as f32).ceil().max((tiles as f32 / fit(cell * 2.0).max(1) as f32).ceil());
+    let rows = |cell: f32| {
+        (cores as f32 / fit(cell).max(1) as f32)
+            .ceil()
+            .max((tiles as f32 / fit(cell * 2.0).max(1) as f32).ceil())
+    };
     if rows(50.0) <= rows_allowed {
         Mode::Large(fit(50.0))
     } else if rows(30.0) <= rows_allowed * 1.7 {
@@ -80,7 +109,11 @@ pub(super) fn area(context: &Context<'_>, socket: &Socket, width: f32, rows_allo
     if socket.cpus.is_empty() {
         return None;
     }
-    let nodes: Vec<&Node> = cpu.nodes.iter().filter(|node| socket.nodes.contains(&node.number)).collect();
+    let nodes: Vec<&Node> = cpu
+        .nodes
+        .iter()
+        .filter(|node| socket.nodes.contains(&node.number))
+        .collect();
     let with_cpus = nodes.iter().filter(|node| node.cpus.intersects(&socket.cpus)).count();
     let cores = words::cores_in(cpu, &socket.cpus).count().max(1);
     let all = tiles(cpu, &socket.cpus);
@@ -91,11 +124,7 @@ pub(super) fn area(context: &Context<'_>, socket: &Socket, width: f32, rows_allo
         for node in &nodes {
             let cpus = node.cpus.intersection(&left);
             left = left.difference(&cpus);
-            let row = node_row(context, node, &cpus, mode, width);
-            // A node of several sockets is drawn in each, and is the target of links in the first.
-            let first = context.machine.sockets.iter().find(|other| other.nodes.contains(&node.number));
-            let first = first.is_some_and(|first| std::ptr::eq(first, socket));
-            column.push(if first { row.id(format!("node-{}", node.number.0)) } else { row });
+            column.push(node_row(context, node, &cpus, mode, width).id(node_id(context, node, socket)));
         }
         if !left.is_empty() {
             column.extend(tile_rows(context, &tiles(cpu, &left), mode, width));
@@ -103,23 +132,50 @@ pub(super) fn area(context: &Context<'_>, socket: &Socket, width: f32, rows_allo
     } else {
         column.extend(tile_rows(context, &all, mode, width - 16.0));
     }
-    let mut item = Item::column(column).role(Role::Area).gap(6.0).title(format!("CPUs of {}\n{}", socket.label, caption(context, socket).join("\n")).trim_end());
+    let mut item = Item::column(column).role(Role::Area).gap(6.0).title(format!(
+        "cores of {}\n{}",
+        socket.label,
+        caption(context, socket).join("\n")
+    ));
     for text in caption(context, socket) {
         item = item.line(Line::of(Span::muted(9.5, text)).wrapped());
     }
     Some(item)
 }
 
+/// A node of one socket has its number as id; one that several sockets show has theirs too.
+fn node_id(context: &Context<'_>, node: &Node, socket: &Socket) -> String {
+    let sockets = &context.machine.sockets;
+    let at = sockets
+        .iter()
+        .position(|other| other.label == socket.label)
+        .unwrap_or(0);
+    match sockets
+        .iter()
+        .filter(|other| other.nodes.contains(&node.number))
+        .count()
+    {
+        0 | 1 => format!("node-{}", node.number.0),
+        _ => format!("node-{}-socket-{at}", node.number.0),
+    }
+}
+
 fn node_row(context: &Context<'_>, node: &Node, cpus: &CpuSet, mode: Mode, width: f32) -> Item {
-    let memory = node.memory.map_or_else(|| "memory not told".to_owned(), |bytes| match bytes {
-        0 => "no memory".to_owned(),
-        bytes => crate::findings::memory_size_words(bytes),
-    });
+    let memory = node.memory.map_or_else(
+        || "memory not told".to_owned(),
+        |bytes| match bytes {
+            0 => "no memory".to_owned(),
+            bytes => crate::findings::memory_size_words(bytes),
+        },
+    );
     let kind = node_kind(node);
     let head = Line::bold(11.0, format!("NUMA {}: {memory}{kind}", node.number.0));
     let head = match (cpus.is_empty(), node.cpus.is_empty()) {
         (true, true) => head.right(Span::muted(9.5, "no CPU")),
-        (true, false) => head.right(Span::muted(9.5, format!("CPU {} (elsewhere)", words::ranges(&node.cpus)))),
+        (true, false) => head.right(Span::muted(
+            9.5,
+            format!("CPU {} (elsewhere)", words::ranges(&node.cpus)),
+        )),
         _ => head.right(Span::muted(9.5, format!("CPU {}", words::ranges(cpus)))),
     };
     let rows = tile_rows(context, &tiles(&context.machine.cpu, cpus), mode, width - 32.0);
@@ -144,30 +200,56 @@ fn node_kind(node: &Node) -> &'static str {
 
 fn node_title(node: &Node) -> String {
     let mut lines = vec![format!("NUMA node {}{}", node.number.0, node_kind(node))];
-    lines.extend(node.memory.map(|bytes| format!("memory {} ({bytes} bytes)", crate::findings::memory_size_words(bytes))));
-    lines.push(if node.cpus.is_empty() { "no CPU".to_owned() } else { format!("CPUs {}", node.cpus) });
+    lines.extend(
+        node.memory
+            .map(|bytes| format!("memory {} ({bytes} bytes)", crate::findings::memory_size_words(bytes))),
+    );
+    lines.push(if node.cpus.is_empty() {
+        "no CPU".to_owned()
+    } else {
+        format!("CPUs {}", node.cpus)
+    });
     for cache in &node.side_caches {
-        let size = cache.size.map_or_else(|| "size not told".to_owned(), crate::findings::memory_size_words);
+        let size = cache
+            .size
+            .map_or_else(|| "size not told".to_owned(), crate::findings::memory_size_words);
         lines.push(format!("memory-side cache L{} {size}", cache.level));
     }
     if let Some(access) = &node.access {
         let pair = |read: Option<u64>, write: Option<u64>, unit: &str| {
-            read.map(|read| format!("read {read} {unit}{}", write.map(|write| format!(", write {write} {unit}")).unwrap_or_default()))
+            read.map(|read| {
+                format!(
+                    "read {read} {unit}{}",
+                    write.map(|write| format!(", write {write} {unit}")).unwrap_or_default()
+                )
+            })
         };
-        lines.extend(pair(access.read_bandwidth, access.write_bandwidth, "MB/s").map(|text| format!("HMAT bandwidth {text}")));
+        lines.extend(
+            pair(access.read_bandwidth, access.write_bandwidth, "MB/s").map(|text| format!("HMAT bandwidth {text}")),
+        );
         lines.extend(pair(access.read_latency, access.write_latency, "ns").map(|text| format!("HMAT latency {text}")));
     }
     lines.join("\n")
 }
 
 /// Rows of tiles over a width.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "px and counts of a page")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "px and counts of a page"
+)]
 fn tile_rows(context: &Context<'_>, tiles: &[Tile<'_>], mode: Mode, width: f32) -> Vec<Item> {
     if tiles.is_empty() {
         return Vec::new();
     }
     let cpu = &context.machine.cpu;
-    let most = tiles.iter().map(|tile| words::cores_in(cpu, &tile.cpus).count()).max().unwrap_or(1).max(1);
+    let most = tiles
+        .iter()
+        .map(|tile| words::cores_in(cpu, &tile.cpus).count())
+        .max()
+        .unwrap_or(1)
+        .max(1);
     let cell = match mode {
         Mode::Large(_) => 50.0,
         Mode::Small(_) => 30.0,
@@ -189,16 +271,30 @@ fn tile_rows(context: &Context<'_>, tiles: &[Tile<'_>], mode: Mode, width: f32) 
             most as f32 / columns <= 2.5 || matches!(mode, Mode::Count)
         })
         .unwrap_or(1);
-    let per_row = if tiles.len() > per_row { even(tiles.len(), per_row) } else { per_row };
+    let per_row = if tiles.len() > per_row {
+        even(tiles.len(), per_row)
+    } else {
+        per_row
+    };
     let tile_width = width / per_row as f32;
     let columns = (((tile_width - TILE_FRAME) / cell).floor() as usize).clamp(1, most);
     let columns = if most > columns { even(most, columns) } else { columns };
-    vec![Item::grid(per_row, tiles.iter().map(|tile| draw(context, tile, mode, columns)).collect()).gap(6.0)]
+    vec![
+        Item::grid(
+            per_row,
+            tiles.iter().map(|tile| draw(context, tile, mode, columns)).collect(),
+        )
+        .gap(6.0),
+    ]
 }
 
 /// The largest number of columns up to `most` that divides `n` evenly, when it is not too small.
 fn even(n: usize, most: usize) -> usize {
-    (1..=most).rev().find(|columns| n.is_multiple_of(*columns)).filter(|columns| columns.saturating_mul(2) > most).unwrap_or(most)
+    (1..=most)
+        .rev()
+        .find(|columns| n.is_multiple_of(*columns))
+        .filter(|columns| columns.saturating_mul(2) > most)
+        .unwrap_or(most)
 }
 
 fn draw(context: &Context<'_>, tile: &Tile<'_>, mode: Mode, columns: usize) -> Item {
@@ -210,9 +306,15 @@ fn draw(context: &Context<'_>, tile: &Tile<'_>, mode: Mode, columns: usize) -> I
     match mode {
         Mode::Large(_) | Mode::Small(_) => {
             let large = matches!(mode, Mode::Large(_));
-            let loose: CpuSet = tile.cpus.iter().filter(|cpu| !cores.iter().any(|core| core.cpus.contains(*cpu))).collect();
+            let loose: CpuSet = tile
+                .cpus
+                .iter()
+                .filter(|cpu| !cores.iter().any(|core| core.cpus.contains(*cpu)))
+                .collect();
             let cells = cores.iter().map(|core| square(context, core, large));
-            let cells: Vec<Item> = cells.chain(loose.iter().map(|number| loose_square(context, number))).collect();
+            let cells: Vec<Item> = cells
+                .chain(loose.iter().map(|number| loose_square(context, number)))
+                .collect();
             children.push(Item::grid(columns, cells).gap(3.0));
         }
         Mode::Strip => {
@@ -228,7 +330,11 @@ fn draw(context: &Context<'_>, tile: &Tile<'_>, mode: Mode, columns: usize) -> I
     for cache in merged_shared(tile) {
         children.push(cache);
     }
-    let mut item = Item::column(children).role(Role::Group).gap(4.0).padding(5.0).id(format!("tile-{first}"));
+    let mut item = Item::column(children)
+        .role(Role::Group)
+        .gap(4.0)
+        .padding(5.0)
+        .id(format!("tile-{first}"));
     if matches!(mode, Mode::Strip | Mode::Count) {
         let exceptions = exceptions(context, &tile.cpus);
         let text = format!("{}{exceptions}", words::ranges(&firsts));
@@ -250,18 +356,37 @@ fn merged_shared(tile: &Tile<'_>) -> Vec<Item> {
     }
     bars.into_iter()
         .map(|(text, caches)| {
-            let title: Vec<String> = caches.iter().map(|cache| format!("{text} shared by CPUs {}", cache.cpus)).collect();
-            let text = if caches.len() > 1 { format!("{} × {text}", caches.len()) } else { text };
-            Item::leaf(Role::Shade).padding(3.0).line(Line::text(9.5, text).center()).title(title.join("\n"))
+            let title: Vec<String> = caches
+                .iter()
+                .map(|cache| format!("{text} shared by CPUs {}", cache.cpus))
+                .collect();
+            let text = if caches.len() > 1 {
+                format!("{} × {text}", caches.len())
+            } else {
+                text
+            };
+            Item::leaf(Role::Shade)
+                .padding(3.0)
+                .line(Line::text(9.5, text).center())
+                .title(title.join("\n"))
         })
         .collect()
 }
 
 fn exceptions(context: &Context<'_>, cpus: &CpuSet) -> String {
-    let list = |what: &str, set: CpuSet| if set.is_empty() { String::new() } else { format!(" · {} {what}", words::ranges(&set)) };
+    let list = |what: &str, set: CpuSet| {
+        if set.is_empty() {
+            String::new()
+        } else {
+            format!(" · {} {what}", words::ranges(&set))
+        }
+    };
     let here = || context.machine.cpu.cpus.iter().filter(|cpu| cpus.contains(cpu.number));
     let off: CpuSet = here().filter(|cpu| !cpu.online).map(|cpu| cpu.number).collect();
-    let barred: CpuSet = here().filter(|cpu| cpu.online && !cpu.allowed).map(|cpu| cpu.number).collect();
+    let barred: CpuSet = here()
+        .filter(|cpu| cpu.online && !cpu.allowed)
+        .map(|cpu| cpu.number)
+        .collect();
     format!("{}{}", list("off", off), list("not allowed", barred))
 }
 
@@ -281,8 +406,15 @@ fn role(context: &Context<'_>, cpus: &CpuSet) -> Role {
 fn square(context: &Context<'_>, core: &Group, large: bool) -> Item {
     let mut numbers = core.cpus.iter();
     let first = numbers.next().unwrap_or(0);
-    let label = if context.options.physical { core.os_id.unwrap_or_else(|| i64::from(first)).to_string() } else { first.to_string() };
-    let item = Item::leaf(role(context, &core.cpus)).padding(2.0).id(format!("core-{first}")).title(core_title(context, core));
+    let label = if context.options.physical {
+        core.os_id.unwrap_or_else(|| i64::from(first)).to_string()
+    } else {
+        first.to_string()
+    };
+    let item = Item::leaf(role(context, &core.cpus))
+        .padding(2.0)
+        .id(format!("core-{first}"))
+        .title(core_title(context, core));
     if !large {
         return item.line(Line::text(9.0, label).center());
     }
@@ -302,11 +434,20 @@ fn square(context: &Context<'_>, core: &Group, large: bool) -> Item {
 /// A CPU that belongs to no known core.
 fn loose_square(context: &Context<'_>, number: u32) -> Item {
     let set: CpuSet = [number].into_iter().collect();
-    let off = context.machine.cpu.cpus.iter().any(|cpu| cpu.number == number && !cpu.online);
+    let off = context
+        .machine
+        .cpu
+        .cpus
+        .iter()
+        .any(|cpu| cpu.number == number && !cpu.online);
     Item::leaf(role(context, &set))
         .padding(2.0)
         .id(format!("cpu-{number}"))
-        .title(if off { format!("CPU {number}, offline") } else { format!("CPU {number}; its core is not known") })
+        .title(if off {
+            format!("CPU {number}, offline")
+        } else {
+            format!("CPU {number}; its core is not known")
+        })
         .line(Line::text(9.0, number.to_string()).center())
 }
 
@@ -325,12 +466,25 @@ fn core_title(context: &Context<'_>, core: &Group) -> String {
     let id = core.os_id.map(|id| format!(" (core id {id})")).unwrap_or_default();
     let mut lines = vec![format!("CPUs {}{id}", core.cpus)];
     for cache in cpu.caches.iter().filter(|cache| cache.cpus.intersects(&core.cpus)) {
-        lines.push(format!("{} {} shared by CPUs {}", words::cache_name(cache), words::cache_size(cache), cache.cpus));
+        lines.push(format!(
+            "{} {} shared by CPUs {}",
+            words::cache_name(cache),
+            words::cache_size(cache),
+            cache.cpus
+        ));
     }
-    let first = core.cpus.first().and_then(|number| cpu.cpus.iter().find(|cpu| cpu.number == number));
+    let first = core
+        .cpus
+        .first()
+        .and_then(|number| cpu.cpus.iter().find(|cpu| cpu.number == number));
     if let Some(first) = first {
         lines.extend(first.max_khz.map(|khz| format!("up to {} MHz", khz / 1000)));
-        lines.extend(first.kind.and_then(|at| cpu.kinds.get(at)).and_then(|kind| kind.name.clone()));
+        lines.extend(
+            first
+                .kind
+                .and_then(|at| cpu.kinds.get(at))
+                .and_then(|kind| kind.name.clone()),
+        );
         lines.extend((!first.online).then(|| "offline".to_owned()));
         lines.extend((!first.allowed).then(|| "not allowed by the cpuset".to_owned()));
     }
@@ -341,11 +495,19 @@ fn core_title(context: &Context<'_>, core: &Group) -> String {
 pub(super) fn caption(context: &Context<'_>, socket: &Socket) -> Vec<String> {
     let cpu = &context.machine.cpu;
     let kinds: Vec<(Option<&str>, CpuSet)> = if cpu.kinds.len() > 1 {
-        cpu.kinds.iter().rev().map(|kind| (kind.name.as_deref(), kind.cpus.intersection(&socket.cpus))).filter(|(_, set)| !set.is_empty()).collect()
+        cpu.kinds
+            .iter()
+            .rev()
+            .map(|kind| (kind.name.as_deref(), kind.cpus.intersection(&socket.cpus)))
+            .filter(|(_, set)| !set.is_empty())
+            .collect()
     } else {
         vec![(None, socket.cpus.clone())]
     };
-    kinds.into_iter().filter_map(|(name, cpus)| kind_caption(context, name, &cpus)).collect()
+    kinds
+        .into_iter()
+        .filter_map(|(name, cpus)| kind_caption(context, name, &cpus))
+        .collect()
 }
 
 fn kind_caption(context: &Context<'_>, name: Option<&str>, cpus: &CpuSet) -> Option<String> {
@@ -359,7 +521,9 @@ fn kind_caption(context: &Context<'_>, name: Option<&str>, cpus: &CpuSet) -> Opt
         .collect();
     let size = |level: u8, data: bool| {
         use crate::sysfs::topology::CacheKind;
-        let found = private.iter().find(|c| c.level == level && (c.kind != CacheKind::Instruction) == data);
+        let found = private
+            .iter()
+            .find(|c| c.level == level && (c.kind != CacheKind::Instruction) == data);
         found.and_then(|cache| cache.size).map(words::short_size)
     };
     let mut parts = Vec::new();
@@ -371,12 +535,29 @@ fn kind_caption(context: &Context<'_>, name: Option<&str>, cpus: &CpuSet) -> Opt
     parts.extend(size(2, true).map(|size| format!("L2 {size}")));
     parts.extend(size(3, true).map(|size| format!("L3 {size}")));
     let smt = cores.iter().map(|core| core.cpus.len()).max().unwrap_or(1);
-    let per_core = if parts.is_empty() { None } else { Some(format!("each core: {}", parts.join(", "))) };
+    let per_core = if parts.is_empty() {
+        None
+    } else {
+        Some(format!("each core: {}", parts.join(", ")))
+    };
     let sibling = sibling_rule(&cores).map(|offset| format!("SMT sibling = n + {offset}"));
-    let smt = if smt > 1 { Some(sibling.unwrap_or_else(|| format!("{smt} threads per core"))) } else { None };
-    let number = if context.options.physical { "number = core id" } else { "number = Linux CPU" };
+    let smt = if smt > 1 {
+        Some(sibling.unwrap_or_else(|| format!("{smt} threads per core")))
+    } else {
+        None
+    };
+    let number = if context.options.physical {
+        "number = core id"
+    } else {
+        "number = Linux CPU"
+    };
     let name = name.map(|name| format!("{} × {name}", cores.len()));
-    let all: Vec<String> = name.into_iter().chain(per_core).chain([number.to_owned()]).chain(smt).collect();
+    let all: Vec<String> = name
+        .into_iter()
+        .chain(per_core)
+        .chain([number.to_owned()])
+        .chain(smt)
+        .collect();
     Some(all.join(" · "))
 }
 

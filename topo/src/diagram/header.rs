@@ -11,12 +11,22 @@ const MOST_FINDINGS: usize = 6;
 pub(super) fn header(context: &Context<'_>) -> Item {
     let machine = context.machine;
     let mut facts: Vec<String> = Vec::new();
-    if let Some(board) = machine.identity.board.as_ref().and_then(|b| b.product.as_deref()).filter(|t| crate::model::is_told(t)) {
+    if let Some(board) = machine
+        .identity
+        .board
+        .as_ref()
+        .and_then(|b| b.product.as_deref())
+        .filter(|t| crate::model::is_told(t))
+    {
         facts.push(board.trim().to_owned());
     }
     if let Some(bios) = &machine.identity.bios {
         let version = bios.version.as_deref().filter(|t| crate::model::is_told(t));
-        let date = bios.date.as_deref().map(|date| format!(" ({date})")).unwrap_or_default();
+        let date = bios
+            .date
+            .as_deref()
+            .map(|date| format!(" ({date})"))
+            .unwrap_or_default();
         facts.extend(version.map(|version| format!("BIOS {version}{date}")));
     }
     facts.push(words::totals(machine));
@@ -26,7 +36,11 @@ pub(super) fn header(context: &Context<'_>) -> Item {
         .iter()
         .map(|source| {
             let mark = if source.present { "✓" } else { "✗" };
-            let note = source.note.as_deref().map(|note| format!(" {note}")).unwrap_or_default();
+            let note = source
+                .note
+                .as_deref()
+                .map(|note| format!(" {note}"))
+                .unwrap_or_default();
             format!("{} {mark}{note}", source.name)
         })
         .collect();
@@ -43,10 +57,19 @@ pub(super) fn findings(context: &Context<'_>) -> Option<Item> {
     if report.findings.is_empty() && report.fine.is_empty() {
         return None;
     }
-    let mut bad: Vec<Item> = report.findings.iter().enumerate().take(MOST_FINDINGS).map(|(at, finding)| line(at, finding)).collect();
+    let mut bad: Vec<Item> = report
+        .findings
+        .iter()
+        .enumerate()
+        .take(MOST_FINDINGS)
+        .map(|(at, finding)| line(at, finding))
+        .collect();
     let more = report.findings.len().saturating_sub(MOST_FINDINGS);
     if more > 0 {
-        bad.push(Item::leaf(Role::Plain).line(Line::muted(11.5, format!("+ {more} more findings: delid topo --only findings, or --json"))));
+        bad.push(Item::leaf(Role::Plain).line(Line::muted(
+            11.5,
+            format!("+ {more} more findings: delid topo --only findings, or --json"),
+        )));
     }
     if bad.is_empty() {
         bad.push(Item::leaf(Role::Plain).line(Line::text(12.5, "nothing found that costs speed")));
@@ -54,20 +77,38 @@ pub(super) fn findings(context: &Context<'_>) -> Option<Item> {
     let fine: Vec<Item> = report
         .fine
         .iter()
-        .map(|text| Item::leaf(Role::Plain).line(Line::of(Span::new(11.5, format!("✓ {text}")).ink(Ink::Good)).wrapped()))
+        .map(|text| {
+            Item::leaf(Role::Plain).line(Line::of(Span::new(11.5, format!("✓ {text}")).ink(Ink::Good)).wrapped())
+        })
         .collect();
     let left = Item::column(bad).gap(3.0).share(2.6);
-    let row = if fine.is_empty() { vec![left] } else { vec![left, Item::column(fine).gap(3.0).share(1.0)] };
-    Some(Item::row(row).gap(24.0).role(Role::Alert).padding(10.0).id("findings").title("Findings, worst first; the numbers stand again at the places"))
+    let row = if fine.is_empty() {
+        vec![left]
+    } else {
+        vec![left, Item::column(fine).gap(3.0).share(1.0)]
+    };
+    Some(
+        Item::row(row)
+            .gap(24.0)
+            .role(Role::Alert)
+            .padding(10.0)
+            .id("findings")
+            .title("Findings, worst first; the numbers stand again at the places"),
+    )
 }
 
 fn line(at: usize, finding: &Finding) -> Item {
     let number = at.saturating_add(1);
     let text = Line::text(12.5, finding.text.clone()).wrapped();
     let mark = if finding.severity == Severity::Note {
-        Item::leaf(Role::Plain).line(Line::muted(12.5, "·")).width(Width::Fixed(24.0))
+        Item::leaf(Role::Plain)
+            .line(Line::muted(12.5, "·"))
+            .width(Width::Fixed(24.0))
     } else {
-        Item::leaf(Role::Plain).badge(badge(number, finding.severity)).width(Width::Fixed(24.0)).min_height(20.0)
+        Item::leaf(Role::Plain)
+            .badge(badge(number, finding.severity))
+            .width(Width::Fixed(24.0))
+            .min_height(20.0)
     };
     Item::row(vec![mark, Item::leaf(Role::Plain).line(text)]).gap(6.0)
 }

@@ -9,16 +9,31 @@ use crate::sysfs::topology::NodeId;
 
 /// Kind of socket link by processor. Nothing in sysfs, ACPI or SMBIOS tells it: an assumption.
 pub(crate) fn link_kind(machine: &Machine) -> Option<&'static str> {
-    let model = machine.cpu.model.as_deref().or_else(|| machine.sockets.iter().find_map(|s| s.model.as_deref())).unwrap_or("");
+    let model = machine
+        .cpu
+        .model
+        .as_deref()
+        .or_else(|| machine.sockets.iter().find_map(|s| s.model.as_deref()))
+        .unwrap_or("");
+    let model = model.to_uppercase();
     match (machine.cpu.vendor.as_deref(), machine.cpu.family_model_stepping) {
-        (Some("GenuineIntel"), Some((6, 0x1a | 0x1e | 0x1f | 0x25 | 0x2c | 0x2e | 0x2f | 0x2d | 0x3e | 0x3f | 0x4f, _))) => Some("QPI"),
+        (
+            Some("GenuineIntel"),
+            Some((6, 0x1a | 0x1e | 0x1f | 0x25 | 0x2c | 0x2e | 0x2f | 0x2d | 0x3e | 0x3f | 0x4f, _)),
+        ) => Some("QPI"),
         (Some("GenuineIntel"), Some((6, model, _))) if model >= 0x55 => Some("UPI"),
         (Some("AuthenticAMD"), Some((family, ..))) if family >= 0x17 => Some("xGMI"),
         (Some("AuthenticAMD"), Some(_)) => Some("HyperTransport"),
         (None, _) if model.contains("EPYC") => Some("xGMI"),
-        (None, _) if model.contains("Opteron") => Some("HyperTransport"),
-        (None, _) if ["Platinum", "Gold", "Silver", "Bronze", "Xeon Max", "Xeon 6"].iter().any(|word| model.contains(word)) => Some("UPI"),
-        (None, _) if model.contains("Xeon") && ["E5-", "E7-"].iter().any(|word| model.contains(word)) => Some("QPI"),
+        (None, _) if model.contains("OPTERON") => Some("HyperTransport"),
+        (None, _)
+            if ["PLATINUM", "GOLD", "SILVER", "BRONZE", "XEON MAX", "XEON(R) 6"]
+                .iter()
+                .any(|word| model.contains(word)) =>
+        {
+            Some("UPI")
+        }
+        (None, _) if model.contains("XEON") && ["E5-", "E7-"].iter().any(|word| model.contains(word)) => Some("QPI"),
         _ => None,
     }
 }
@@ -32,7 +47,10 @@ pub(crate) fn distance(machine: &Machine, from: NodeId, to: NodeId) -> Option<u3
 /// Smallest distance between the nodes of two sockets.
 fn socket_distance(machine: &Machine, from: usize, to: usize) -> Option<u32> {
     let (from, to) = (machine.sockets.get(from)?, machine.sockets.get(to)?);
-    from.nodes.iter().flat_map(|a| to.nodes.iter().filter_map(|b| distance(machine, *a, *b))).min()
+    from.nodes
+        .iter()
+        .flat_map(|a| to.nodes.iter().filter_map(|b| distance(machine, *a, *b)))
+        .min()
 }
 
 /// Distances in words: "10 own · 12 same socket · 32 other", when each level has one value.
@@ -60,7 +78,12 @@ pub(crate) fn levels(machine: &Machine) -> Option<Vec<(&'static str, Vec<u32>)>>
         values.sort_unstable();
         values
     });
-    Some([("own", own), ("same socket", same), ("other socket", other)].into_iter().filter(|(_, values)| !values.is_empty()).collect())
+    Some(
+        [("own", own), ("same socket", same), ("other socket", other)]
+            .into_iter()
+            .filter(|(_, values)| !values.is_empty())
+            .collect(),
+    )
 }
 
 /// One sentence for the levels.
@@ -69,7 +92,10 @@ pub(crate) fn sentence(machine: &Machine) -> String {
         None => "NUMA distance not known (no SLIT in the sources)".to_owned(),
         Some(levels) => {
             let join = |values: &[u32]| values.iter().map(u32::to_string).collect::<Vec<_>>().join("/");
-            let words: Vec<String> = levels.iter().map(|(name, values)| format!("{} {name}", join(values))).collect();
+            let words: Vec<String> = levels
+                .iter()
+                .map(|(name, values)| format!("{} {name}", join(values)))
+                .collect();
             format!("SLIT distance {}", words.join(", "))
         }
     }
@@ -100,18 +126,28 @@ pub(super) fn gap(context: &Context<'_>) -> Item {
         }
         None => below = below.line(small("SLIT".to_owned())).line(small("not known".to_owned())),
     }
-    let title = format!("Between the sockets: {}\n{}", kind.map_or("kind of link not known", |kind| kind), sentence(context.machine));
-    Item::column(vec![Item::leaf(Role::Plain).lines(lines), Item::links(2, 7.0).min_height(20.0).title(title), below])
-        .gap(4.0)
-        .fixed(52.0)
-        .padding(0.0)
+    let title = format!(
+        "Between the sockets: {}\n{}",
+        kind.map_or("kind of link not known", |kind| kind),
+        sentence(context.machine)
+    );
+    Item::column(vec![
+        Item::leaf(Role::Plain).lines(lines),
+        Item::links(2, 7.0).min_height(20.0).title(title),
+        below,
+    ])
+    .gap(4.0)
+    .fixed(52.0)
+    .padding(0.0)
 }
 
 /// Distinct remote distances between sockets, ascending: the first is one hop.
 fn classes(machine: &Machine) -> Vec<u32> {
     let n = machine.sockets.len();
-    let mut values: Vec<u32> =
-        (0..n).flat_map(|a| (0..n).filter(move |b| *b != a).map(move |b| (a, b))).filter_map(|(a, b)| socket_distance(machine, a, b)).collect();
+    let mut values: Vec<u32> = (0..n)
+        .flat_map(|a| (0..n).filter(move |b| *b != a).map(move |b| (a, b)))
+        .filter_map(|(a, b)| socket_distance(machine, a, b))
+        .collect();
     values.sort_unstable();
     values.dedup();
     values
@@ -134,10 +170,15 @@ pub(super) fn chips(context: &Context<'_>, own: usize) -> Option<Item> {
             (false, Some(value)) => format!("to socket {other}: SLIT {value}"),
             (false, None) => format!("to socket {other}: distance not known"),
         };
-        Item::leaf(role).padding(1.0).line(Line::text(9.0, text).center()).title(title)
+        Item::leaf(role)
+            .padding(1.0)
+            .line(Line::text(9.0, text).center())
+            .title(title)
+            .fixed(28.0)
     });
     let mut row = vec![Item::leaf(Role::Plain).line(Line::muted(9.0, "SLIT class")).fixed(58.0)];
     row.extend(chips);
+    row.push(Item::space());
     Some(Item::row(row).gap(3.0))
 }
 
@@ -150,21 +191,41 @@ pub(super) fn band(context: &Context<'_>) -> Option<Item> {
     let classes = classes(machine);
     let mut row = Vec::new();
     let n = machine.sockets.len();
-    if n <= 16 && classes.len() > 1 && let Some(nearest) = classes.first() {
+    if n <= 16
+        && classes.len() > 1
+        && let Some(nearest) = classes.first()
+    {
         let edges: Vec<(usize, usize)> = (0..n)
             .flat_map(|a| (a.saturating_add(1)..n).map(move |b| (a, b)))
             .filter(|(a, b)| socket_distance(machine, *a, *b) == Some(*nearest))
             .collect();
-        let title = format!("Pairs of sockets with the smallest remote SLIT distance ({nearest}): {}", edges.len());
-        row.push(Item::ring((0..n).map(|at| at.to_string()).collect(), edges).min_height(170.0).fixed(230.0).title(title));
+        let title = format!(
+            "Pairs of sockets with the smallest remote SLIT distance ({nearest}): {}",
+            edges.len()
+        );
+        row.push(
+            Item::ring((0..n).map(|at| at.to_string()).collect(), edges)
+                .min_height(170.0)
+                .fixed(230.0)
+                .title(title),
+        );
     }
     row.extend(matrix(machine).map(|item| item.share(1.4)));
     row.push(reading(machine, &classes));
-    Some(Item::row(row).gap(20.0).role(Role::Panel).id("interconnect").title(sentence(machine)))
+    Some(
+        Item::row(row)
+            .gap(20.0)
+            .role(Role::Panel)
+            .id("interconnect")
+            .title(sentence(machine)),
+    )
 }
 
 fn kind_words(machine: &Machine) -> String {
-    link_kind(machine).map_or_else(|| "kind of socket link not known".to_owned(), |kind| format!("socket links: {kind} (assumed)"))
+    link_kind(machine).map_or_else(
+        || "kind of socket link not known".to_owned(),
+        |kind| format!("socket links: {kind} (assumed)"),
+    )
 }
 
 fn reading(machine: &Machine, classes: &[u32]) -> Item {
@@ -176,9 +237,18 @@ fn reading(machine: &Machine, classes: &[u32]) -> Item {
             .flat_map(|a| (a.saturating_add(1)..n).map(move |b| (a, b)))
             .filter(|(a, b)| socket_distance(machine, *a, *b) == Some(*value))
             .count();
-        lines.push(Line::text(10.0, format!("SLIT class {}: {value}, {pairs} pairs of sockets", at.saturating_add(1))));
+        lines.push(Line::text(
+            10.0,
+            format!("SLIT class {}: {value}, {pairs} pairs of sockets", at.saturating_add(1)),
+        ));
     }
-    lines.push(Line::of(Span::muted(9.5, "solid chip = nearest class, dashed = further; SLIT is what the firmware claims")).wrapped());
+    lines.push(
+        Line::of(Span::muted(
+            9.5,
+            "solid chip = nearest class, dashed = further; SLIT is what the firmware claims",
+        ))
+        .wrapped(),
+    );
     Item::leaf(Role::Plain).lines(lines)
 }
 
@@ -191,7 +261,11 @@ pub(crate) fn matrix(machine: &Machine) -> Option<Item> {
     let least = machine.cpu.distances.iter().flatten().copied().min().unwrap_or(10);
     let most = machine.cpu.distances.iter().flatten().copied().max().unwrap_or(10);
     let mut cells = vec![Item::leaf(Role::Plain)];
-    let head = |id: NodeId| Item::leaf(Role::Plain).padding(1.0).line(Line::bold(9.0, id.0.to_string()).center());
+    let head = |id: NodeId| {
+        Item::leaf(Role::Plain)
+            .padding(1.0)
+            .line(Line::bold(9.0, id.0.to_string()).center())
+    };
     cells.extend(machine.cpu.nodes.iter().map(|node| head(node.number)));
     for (row, from) in machine.cpu.distances.iter().zip(&machine.cpu.nodes) {
         cells.push(head(from.number));
@@ -205,7 +279,11 @@ pub(crate) fn matrix(machine: &Machine) -> Option<Item> {
             );
         }
     }
-    Some(Item::grid(n.saturating_add(1), cells).gap(1.0).line(Line::bold(10.5, "NUMA distance (SLIT)")))
+    Some(
+        Item::grid(n.saturating_add(1), cells)
+            .gap(1.0)
+            .line(Line::bold(10.5, "NUMA distance (SLIT)")),
+    )
 }
 
 /// Words for one socket, for the terminal: "10 own, 21 to 1, 2, 3; 31 to 4".
@@ -213,10 +291,15 @@ pub(crate) fn row_words(machine: &Machine, own: usize) -> Option<String> {
     let mut classes: std::collections::BTreeMap<u32, Vec<u32>> = std::collections::BTreeMap::new();
     for other in 0..machine.sockets.len() {
         if other != own {
-            classes.entry(socket_distance(machine, own, other)?).or_default().push(u32::try_from(other).ok()?);
+            classes
+                .entry(socket_distance(machine, own, other)?)
+                .or_default()
+                .push(u32::try_from(other).ok()?);
         }
     }
-    let words: Vec<String> =
-        classes.into_iter().map(|(value, sockets)| format!("{value} to {}", words::ranges(&sockets.into_iter().collect()))).collect();
+    let words: Vec<String> = classes
+        .into_iter()
+        .map(|(value, sockets)| format!("{value} to {}", words::ranges(&sockets.into_iter().collect())))
+        .collect();
     (!words.is_empty()).then(|| words.join(", "))
 }

@@ -10,10 +10,16 @@ pub(super) fn gaps(context: &Context<'_>) -> Option<Item> {
     let rows: Vec<Item> = gaps
         .iter()
         .map(|gap| {
-            let what = Item::leaf(Role::Plain).line(Line::of(Span::bold(10.5, gap.what.clone())).wrapped()).share(1.2);
-            let why = Item::leaf(Role::Plain).line(Line::of(Span::muted(10.5, gap.why.clone())).wrapped()).share(1.0);
+            let what = Item::leaf(Role::Plain)
+                .line(Line::of(Span::bold(10.5, gap.what.clone())).wrapped())
+                .share(1.2);
+            let why = Item::leaf(Role::Plain)
+                .line(Line::of(Span::muted(10.5, gap.why.clone())).wrapped())
+                .share(1.0);
             let how = gap.how.as_ref().map(|how| format!("→ {how}")).unwrap_or_default();
-            let how = Item::leaf(Role::Plain).line(Line::of(Span::new(10.5, how).ink(render::scene::Ink::Interconnect)).wrapped()).share(1.0);
+            let how = Item::leaf(Role::Plain)
+                .line(Line::of(Span::new(10.5, how).ink(render::scene::Ink::Interconnect)).wrapped())
+                .share(1.0);
             Item::row(vec![what, why, how]).gap(12.0)
         })
         .collect();
@@ -32,12 +38,23 @@ pub(super) fn legend(context: &Context<'_>) -> Item {
     let mut items = Vec::new();
     let swatch = |role: Role, text: &str, label: &str| {
         Item::row(vec![
-            Item::leaf(role).padding(2.0).line(Line::text(9.0, text.to_owned()).center()).title(label.to_owned()).fixed(46.0),
-            Item::leaf(Role::Plain).padding(2.0).line(Line::muted(9.5, label.to_owned())),
+            Item::leaf(role)
+                .padding(2.0)
+                .line(Line::text(9.0, text.to_owned()).center())
+                .title(label.to_owned())
+                .fixed(46.0),
+            Item::leaf(Role::Plain)
+                .padding(2.0)
+                .line(Line::muted(9.5, label.to_owned())),
         ])
         .gap(4.0)
     };
-    let mut states: Vec<LinkState> = machine.pci.functions.iter().filter_map(|f| f.function.link?.status).collect();
+    let mut states: Vec<LinkState> = machine
+        .pci
+        .functions
+        .iter()
+        .filter_map(|f| f.function.link?.status)
+        .collect();
     states.sort_by(|a, b| b.gigabytes_per_second().total_cmp(&a.gigabytes_per_second()));
     states.dedup();
     for state in states.into_iter().take(4) {
@@ -45,7 +62,10 @@ pub(super) fn legend(context: &Context<'_>) -> Item {
         items.push(
             Item::row(vec![
                 Item::pipe(Pipe::new(px, px, 16.0)).fixed(26.0).title(state.to_string()),
-                Item::leaf(Role::Plain).padding(2.0).line(Line::muted(9.5, format!("{} {:.1}", state.generation_words(), state.gigabytes_per_second()))),
+                Item::leaf(Role::Plain).padding(2.0).line(Line::muted(
+                    9.5,
+                    format!("{} {:.1}", state.generation_words(), state.gigabytes_per_second()),
+                )),
             ])
             .gap(4.0),
         );
@@ -53,8 +73,12 @@ pub(super) fn legend(context: &Context<'_>) -> Item {
     if !items.is_empty() {
         items.push(
             Item::row(vec![
-                Item::pipe(Pipe::new(5.0, 12.0, 16.0).bad(true)).fixed(26.0).title("pale: possible, solid: trained"),
-                Item::leaf(Role::Plain).padding(2.0).line(Line::muted(9.5, "trained of possible")),
+                Item::pipe(Pipe::new(5.0, 12.0, 16.0).bad(true))
+                    .fixed(26.0)
+                    .title("pale: possible, solid: trained"),
+                Item::leaf(Role::Plain)
+                    .padding(2.0)
+                    .line(Line::muted(9.5, "trained of possible")),
             ])
             .gap(4.0),
         );
@@ -63,7 +87,12 @@ pub(super) fn legend(context: &Context<'_>) -> Item {
         items.push(swatch(Role::Cell, "0", "core"));
     }
     if machine.cpu.kinds.len() > 1 {
-        let name = machine.cpu.kinds.first().and_then(|kind| kind.name.clone()).unwrap_or_else(|| "weaker core".to_owned());
+        let name = machine
+            .cpu
+            .kinds
+            .first()
+            .and_then(|kind| kind.name.clone())
+            .unwrap_or_else(|| "weaker core".to_owned());
         items.push(swatch(Role::CellAlt, "0", &name));
     }
     if machine.cpu.cpus.iter().any(|cpu| !cpu.online) {
@@ -85,17 +114,36 @@ pub(super) fn legend(context: &Context<'_>) -> Item {
     }
     let provenance: Vec<String> = layers
         .into_iter()
-        .map(|(label, count)| if count > 1 { format!("{label} ({count} sources)") } else { label.to_owned() })
+        .map(|(label, count)| {
+            if count > 1 {
+                format!("{label} ({count} sources)")
+            } else {
+                label.to_owned()
+            }
+        })
         .take(8)
         .collect();
-    let names = if machine.pci.functions.is_empty() { String::new() } else { format!(" · PCI ID list {}", machine.pci.names_version) };
+    let names = if machine.pci.functions.is_empty() {
+        String::new()
+    } else {
+        format!(" · PCI ID list {}", machine.pci.names_version)
+    };
     let foot = format!("from {}{names}", provenance.join(", "));
-    let mut panel = Item::column(if items.is_empty() { Vec::new() } else { vec![Item::grid(6, items).gap(8.0)] })
-        .role(Role::Panel)
-        .gap(4.0)
-        .id("legend")
-        .title("Legend and sources");
-    if machine.pci.functions.iter().any(|f| f.function.link.is_some_and(|link| link.status.is_some())) {
+    let mut panel = Item::column(if items.is_empty() {
+        Vec::new()
+    } else {
+        vec![Item::grid(6, items).gap(8.0)]
+    })
+    .role(Role::Panel)
+    .gap(4.0)
+    .id("legend")
+    .title("Legend and sources");
+    if machine
+        .pci
+        .functions
+        .iter()
+        .any(|f| f.function.link.is_some_and(|link| link.status.is_some()))
+    {
         panel = panel.line(Line::bold(10.5, "Link width is drawn to scale (GB/s each way)"));
     }
     panel.footer_line(Line::of(Span::muted(9.0, foot)).wrapped())

@@ -14,12 +14,26 @@ const MOST_BOXES: usize = 16;
 
 /// Capacity and theoretical bandwidth, as the heading of a socket's memory.
 fn heading(context: &Context<'_>, socket: &Socket, index: usize) -> Vec<Line> {
-    let slots: Vec<&DimmSlot> = socket.slots.iter().filter_map(|at| context.machine.memory.slots.get(*at)).collect();
-    let bytes = slots.iter().filter_map(|slot| slot.module.size).fold(0, u64::saturating_add);
+    let slots: Vec<&DimmSlot> = socket
+        .slots
+        .iter()
+        .filter_map(|at| context.machine.memory.slots.get(*at))
+        .collect();
+    let bytes = slots
+        .iter()
+        .filter_map(|slot| slot.module.size)
+        .fold(0, u64::saturating_add);
     let used = slots.iter().filter(|slot| slot.populated()).count();
-    let mut lines = vec![Line::bold(11.0, format!("{} in {used} of {} slots", memory_size_words(bytes), slots.len()))];
+    let mut lines = vec![Line::bold(
+        11.0,
+        format!("{} in {used} of {} slots", memory_size_words(bytes), slots.len()),
+    )];
     if let Some((now, can)) = bandwidth(context, index) {
-        let text = if now < can { format!("{now:.1} of {can:.1} GB/s") } else { format!("{now:.1} GB/s") };
+        let text = if now < can {
+            format!("{now:.1} of {can:.1} GB/s")
+        } else {
+            format!("{now:.1} GB/s")
+        };
         let ink = if now < can { Ink::Bad } else { Ink::Muted };
         lines.push(Line::of(Span::new(10.0, text).ink(ink)));
     }
@@ -29,19 +43,30 @@ fn heading(context: &Context<'_>, socket: &Socket, index: usize) -> Vec<Line> {
 /// Theoretical bandwidth of the populated channels and of all, in GB/s, at the configured speed.
 pub(crate) fn bandwidth(context: &Context<'_>, socket: usize) -> Option<(f64, f64)> {
     let totals = channel_totals(context.machine, socket)?;
-    let slots = context.machine.sockets.get(socket)?.slots.iter().filter_map(|at| context.machine.memory.slots.get(*at));
+    let slots = context
+        .machine
+        .sockets
+        .get(socket)?
+        .slots
+        .iter()
+        .filter_map(|at| context.machine.memory.slots.get(*at));
     let speed = slots
         .filter(|slot| slot.populated())
         .filter_map(|slot| slot.module.configured_speed.or(slot.module.speed))
         .min()
         .filter(|speed| *speed > 0)?;
     let rate = |n: usize| channel_gigabytes_per_second(speed) * u32::try_from(n).map_or(0.0, f64::from);
-    Some((rate(totals.values().filter(|total| **total > 0).count()), rate(totals.len())))
+    Some((
+        rate(totals.values().filter(|total| **total > 0).count()),
+        rate(totals.len()),
+    ))
 }
 
 /// The memory column of a socket.
 pub(super) fn column(context: &Context<'_>, index: usize, mirrored: bool, narrow: bool) -> Item {
-    let Some(socket) = context.machine.sockets.get(index) else { return Item::space() };
+    let Some(socket) = context.machine.sockets.get(index) else {
+        return Item::space();
+    };
     if socket.slots.is_empty() {
         return without_modules(context, socket);
     }
@@ -51,22 +76,38 @@ pub(super) fn column(context: &Context<'_>, index: usize, mirrored: bool, narrow
     } else {
         body.extend(grid(context, socket, index));
     }
-    Item::column(body).gap(4.0).lines(heading(context, socket, index)).padding(4.0).id(format!("memory-{index}")).title(title(context, socket))
+    Item::column(body)
+        .gap(4.0)
+        .lines(heading(context, socket, index))
+        .padding(4.0)
+        .id(format!("memory-{index}"))
+        .title(title(context, socket))
 }
 
 fn title(context: &Context<'_>, socket: &Socket) -> String {
-    let slots = socket.slots.iter().filter_map(|at| context.machine.memory.slots.get(*at));
+    let slots = socket
+        .slots
+        .iter()
+        .filter_map(|at| context.machine.memory.slots.get(*at));
     let lines: Vec<String> = slots.map(slot_words).collect();
     format!("{} memory\n{}", socket.label, lines.join("\n"))
 }
 
+/// Slots with their indices by channel: whether the name is unknown, its length, the name.
+pub(crate) type Channels<'a> = BTreeMap<(bool, usize, String), Vec<(usize, &'a DimmSlot)>>;
+
 /// Slots by channel, in the order of the channels' names; slots without a channel come last.
-pub(crate) fn by_channel<'a>(context: &Context<'a>, socket: &Socket) -> BTreeMap<(bool, usize, String), Vec<(usize, &'a DimmSlot)>> {
-    let mut channels: BTreeMap<(bool, usize, String), Vec<(usize, &DimmSlot)>> = BTreeMap::new();
+pub(crate) fn by_channel<'a>(context: &Context<'a>, socket: &Socket) -> Channels<'a> {
+    let mut channels: Channels<'a> = BTreeMap::new();
     for index in &socket.slots {
-        let Some(slot) = context.machine.memory.slots.get(*index) else { continue };
+        let Some(slot) = context.machine.memory.slots.get(*index) else {
+            continue;
+        };
         let name = slot.channel.clone().unwrap_or_default();
-        channels.entry((slot.channel.is_none(), name.len(), name)).or_default().push((*index, slot));
+        channels
+            .entry((slot.channel.is_none(), name.len(), name))
+            .or_default()
+            .push((*index, slot));
     }
     for slots in channels.values_mut() {
         slots.sort_by_key(|(index, slot)| (slot.position, *index));
@@ -76,7 +117,12 @@ pub(crate) fn by_channel<'a>(context: &Context<'a>, socket: &Socket) -> BTreeMap
 
 fn boxes(context: &Context<'_>, socket: &Socket, index: usize, mirrored: bool) -> Vec<Item> {
     let channels = by_channel(context, socket);
-    let deepest = channels.iter().filter(|((unknown, ..), _)| !unknown).map(|(_, slots)| slots.len()).max().unwrap_or(1);
+    let deepest = channels
+        .iter()
+        .filter(|((unknown, ..), _)| !unknown)
+        .map(|(_, slots)| slots.len())
+        .max()
+        .unwrap_or(1);
     let wide = deepest == 1;
     let longest = channels.keys().map(|(_, length, _)| *length).max().unwrap_or(1);
     let letter = if longest > 2 { 48.0 } else { 22.0 };
@@ -84,21 +130,34 @@ fn boxes(context: &Context<'_>, socket: &Socket, index: usize, mirrored: bool) -
         .into_iter()
         .flat_map(|((unknown, _, name), mut slots)| {
             if unknown {
-                let items: Vec<Item> = slots.iter().map(|(at, slot)| slot_box(context, *at, slot, false, false)).collect();
+                let items: Vec<Item> = slots
+                    .iter()
+                    .map(|(at, slot)| slot_box(context, *at, slot, false, false))
+                    .collect();
                 return vec![Item::grid(2, items).gap(4.0)];
             }
             let partly = slots.iter().all(|(_, slot)| !slot.populated())
-                && channel_totals(context.machine, index)
-                    .is_some_and(|totals| totals.values().filter(|total| **total > 0).count().saturating_mul(2) > totals.len());
+                && channel_totals(context.machine, index).is_some_and(|totals| {
+                    totals.values().filter(|total| **total > 0).count().saturating_mul(2) > totals.len()
+                });
             if mirrored {
                 slots.reverse();
             }
-            let mut row: Vec<Item> = slots.iter().map(|(at, slot)| slot_box(context, *at, slot, wide, partly)).collect();
+            let mut row: Vec<Item> = slots
+                .iter()
+                .map(|(at, slot)| slot_box(context, *at, slot, wide, partly))
+                .collect();
             while row.len() < deepest {
                 row.push(Item::space());
             }
-            let letter = Item::leaf(Role::Plain).line(Line::bold(10.5, name).center()).fixed(letter);
-            if mirrored { row.push(letter) } else { row.insert(0, letter) }
+            let letter = Item::leaf(Role::Plain)
+                .line(Line::bold(10.5, name).center())
+                .fixed(letter);
+            if mirrored {
+                row.push(letter)
+            } else {
+                row.insert(0, letter)
+            }
             vec![Item::row(row).gap(4.0)]
         })
         .collect()
@@ -110,7 +169,11 @@ pub(crate) fn module_words(slot: &DimmSlot) -> String {
         return "empty".to_owned();
     }
     let module = &slot.module;
-    let mut parts = vec![module.size.map_or_else(|| "size not told".to_owned(), memory_size_words)];
+    let mut parts = vec![
+        module
+            .size
+            .map_or_else(|| "size not told".to_owned(), memory_size_words),
+    ];
     parts.extend(module.configured_speed.or(module.speed).map(|speed| speed.to_string()));
     parts.extend(module.ranks.filter(|ranks| *ranks > 0).map(|ranks| format!("{ranks}R")));
     parts.join(" ")
@@ -121,12 +184,20 @@ pub(crate) fn slot_words(slot: &DimmSlot) -> String {
     let module = &slot.module;
     let mut parts = vec![format!("{}: {}", slot.name(), module_words(slot))];
     if slot.populated() {
-        let rated = module.speed.filter(|rated| module.configured_speed.is_some_and(|set| set != *rated));
+        let rated = module
+            .speed
+            .filter(|rated| module.configured_speed.is_some_and(|set| set != *rated));
         parts.extend(rated.map(|rated| format!("rated {rated} MT/s")));
         let told = [&module.kind, &module.manufacturer, &module.part].into_iter().flatten();
         parts.extend(told.filter(|text| crate::model::is_told(text)).cloned());
     }
-    parts.extend(module.bank_locator.as_ref().filter(|text| crate::model::is_told(text)).map(|bank| format!("bank {bank}")));
+    parts.extend(
+        module
+            .bank_locator
+            .as_ref()
+            .filter(|text| crate::model::is_told(text))
+            .map(|bank| format!("bank {bank}")),
+    );
     parts.push(match &slot.channel {
         Some(channel) => format!("channel {channel}"),
         None => "channel not known".to_owned(),
@@ -145,9 +216,17 @@ fn slot_box(context: &Context<'_>, index: usize, slot: &DimmSlot, wide: bool, mi
     let ink = if slot.populated() { Ink::Normal } else { Ink::Faint };
     let name = Span::new(9.0, slot.name().to_owned()).ink(ink);
     let what = Span::new(9.5, module_words(slot)).ink(ink);
-    let item = Item::leaf(role).padding(3.0).id(format!("slot-{:04x}", slot.module.handle.0)).title(slot_words(slot));
-    let item = if wide { item.line(Line::of(name).right(what)) } else { item.line(Line::of(name).center()).line(Line::of(what).center()) };
-    item.badges(context.badges(&[Place::MemorySlot(index)])).keyword(slot.module.serial.clone().unwrap_or_default())
+    let item = Item::leaf(role)
+        .padding(3.0)
+        .id(format!("slot-{:04x}", slot.module.handle.0))
+        .title(slot_words(slot));
+    let item = if wide {
+        item.line(Line::of(name).right(what))
+    } else {
+        item.line(Line::of(name).center()).line(Line::of(what).center())
+    };
+    item.badges(context.badges(&[Place::MemorySlot(index)]))
+        .keyword(slot.module.serial.clone().unwrap_or_default())
 }
 
 /// Channels × slots as small cells with the sizes, then one line per kind of module.
@@ -156,7 +235,11 @@ fn grid(context: &Context<'_>, socket: &Socket, index: usize) -> Vec<Item> {
     let known: Vec<_> = channels.iter().filter(|((unknown, ..), _)| !unknown).collect();
     let mut items = Vec::new();
     if known.is_empty() {
-        let all = channels.values().flatten().map(|(at, slot)| cell(context, *at, slot)).collect();
+        let all = channels
+            .values()
+            .flatten()
+            .map(|(at, slot)| cell(context, *at, slot))
+            .collect();
         items.push(Item::grid(8, all).gap(2.0));
     } else {
         for (many, part) in known.chunks(8).enumerate() {
@@ -168,10 +251,19 @@ fn grid(context: &Context<'_>, socket: &Socket, index: usize) -> Vec<Item> {
                     Item::column(std::iter::once(letter).chain(cells).collect()).gap(2.0)
                 })
                 .collect();
-            items.push(Item::row(columns).gap(2.0).id(format!("channels-{index}-{many}")).title("memory channels, slots from the top"));
+            items.push(
+                Item::row(columns)
+                    .gap(2.0)
+                    .id(format!("channels-{index}-{many}"))
+                    .title("memory channels, slots from the top"),
+            );
         }
-        let loose: Vec<Item> =
-            channels.iter().filter(|((unknown, ..), _)| *unknown).flat_map(|(_, s)| s).map(|(at, slot)| cell(context, *at, slot)).collect();
+        let loose: Vec<Item> = channels
+            .iter()
+            .filter(|((unknown, ..), _)| *unknown)
+            .flat_map(|(_, s)| s)
+            .map(|(at, slot)| cell(context, *at, slot))
+            .collect();
         if !loose.is_empty() {
             items.push(Item::grid(8, loose).gap(2.0));
         }
@@ -182,7 +274,12 @@ fn grid(context: &Context<'_>, socket: &Socket, index: usize) -> Vec<Item> {
 
 fn cell(context: &Context<'_>, index: usize, slot: &DimmSlot) -> Item {
     let role = if slot.populated() { Role::Memory } else { Role::Empty };
-    let size = slot.module.size.filter(|size| *size > 0).map(words::short_size).unwrap_or_default();
+    let size = slot
+        .module
+        .size
+        .filter(|size| *size > 0)
+        .map(words::short_size)
+        .unwrap_or_default();
     Item::leaf(role)
         .padding(1.0)
         .min_height(14.0)
@@ -195,7 +292,12 @@ fn cell(context: &Context<'_>, index: usize, slot: &DimmSlot) -> Item {
 /// One line per kind of module, at most three: "8 × 64 GiB 4800 2R: A1 … H1".
 pub(crate) fn kinds(context: &Context<'_>, socket: &Socket) -> Vec<String> {
     let mut kinds: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for slot in socket.slots.iter().filter_map(|at| context.machine.memory.slots.get(*at)).filter(|slot| slot.populated()) {
+    for slot in socket
+        .slots
+        .iter()
+        .filter_map(|at| context.machine.memory.slots.get(*at))
+        .filter(|slot| slot.populated())
+    {
         kinds.entry(module_words(slot)).or_default().push(slot.name());
     }
     let more = kinds.len().saturating_sub(3);
@@ -216,11 +318,21 @@ pub(crate) fn kinds(context: &Context<'_>, socket: &Socket) -> Vec<String> {
 
 /// Memory where no SMBIOS tells of modules: what Linux sees of the socket's nodes.
 fn without_modules(context: &Context<'_>, socket: &Socket) -> Item {
-    let nodes: Vec<_> = context.machine.cpu.nodes.iter().filter(|node| socket.nodes.contains(&node.number)).collect();
+    let nodes: Vec<_> = context
+        .machine
+        .cpu
+        .nodes
+        .iter()
+        .filter(|node| socket.nodes.contains(&node.number))
+        .collect();
     let mut items = Vec::new();
     for node in &nodes {
         let Some(bytes) = node.memory else { continue };
-        let (role, text) = if bytes == 0 { (Role::Empty, "no memory".to_owned()) } else { (Role::Memory, memory_size_words(bytes)) };
+        let (role, text) = if bytes == 0 {
+            (Role::Empty, "no memory".to_owned())
+        } else {
+            (Role::Memory, memory_size_words(bytes))
+        };
         items.push(
             Item::leaf(role)
                 .padding(5.0)
@@ -228,11 +340,20 @@ fn without_modules(context: &Context<'_>, socket: &Socket) -> Item {
                 .title(format!("NUMA node {}: {bytes} bytes usable by Linux", node.number.0)),
         );
     }
-    if nodes.is_empty() && let Some(bytes) = context.machine.cpu.memory.filter(|_| context.machine.sockets.len() <= 1) {
+    if nodes.is_empty()
+        && let Some(bytes) = context
+            .machine
+            .cpu
+            .memory
+            .filter(|_| context.machine.sockets.len() <= 1)
+    {
         items.push(
             Item::leaf(Role::Memory)
                 .padding(5.0)
-                .line(Line::text(10.5, format!("{} usable by Linux", memory_size_words(bytes))))
+                .line(Line::text(
+                    10.5,
+                    format!("{} usable by Linux", memory_size_words(bytes)),
+                ))
                 .title(format!("{bytes} bytes, from /proc/meminfo")),
         );
     }

@@ -16,7 +16,6 @@ mod interconnect;
 mod legend;
 mod memory;
 mod pci;
-mod sheet;
 mod socket;
 pub mod terminal;
 pub mod views;
@@ -37,7 +36,11 @@ pub struct Parts {
 
 impl Default for Parts {
     fn default() -> Self {
-        Self { cpu: true, memory: true, pci: true }
+        Self {
+            cpu: true,
+            memory: true,
+            pci: true,
+        }
     }
 }
 
@@ -66,10 +69,17 @@ impl Scale {
     fn of(machine: &Machine) -> Self {
         let links = machine.pci.functions.iter().filter_map(|f| f.function.link);
         let fastest = links
-            .filter_map(|link| link.status.into_iter().chain(link.capability.filter(|_| link.status.is_some())).next())
+            .filter_map(|link| {
+                link.status
+                    .into_iter()
+                    .chain(link.capability.filter(|_| link.status.is_some()))
+                    .next()
+            })
             .map(|state| state.gigabytes_per_second())
             .fold(0.0, f64::max);
-        Self { fastest: if fastest > 0.0 { fastest } else { 31.5 } }
+        Self {
+            fastest: if fastest > 0.0 { fastest } else { 31.5 },
+        }
     }
 
     /// Thickness of a vertical bar.
@@ -94,29 +104,51 @@ impl Context<'_> {
         let mut numbers: Vec<(usize, Severity)> = places.iter().flat_map(|place| self.report.badges(*place)).collect();
         numbers.sort_unstable();
         numbers.dedup();
-        numbers.into_iter().take(3).map(|(number, severity)| badge(number, severity)).collect()
+        numbers
+            .into_iter()
+            .take(3)
+            .map(|(number, severity)| badge(number, severity))
+            .collect()
     }
 
     /// Worst severity at a place.
     pub(crate) fn severity(&self, places: &[Place]) -> Option<Severity> {
-        places.iter().flat_map(|place| self.report.badges(*place)).map(|(_, severity)| severity).min()
+        places
+            .iter()
+            .flat_map(|place| self.report.badges(*place))
+            .map(|(_, severity)| severity)
+            .min()
     }
 
     /// Indices of the sockets to draw.
     pub(crate) fn sockets(&self) -> Vec<usize> {
-        (0..self.machine.sockets.len()).filter(|index| self.options.socket.is_none_or(|only| only == *index)).collect()
+        (0..self.machine.sockets.len())
+            .filter(|index| self.options.socket.is_none_or(|only| only == *index))
+            .collect()
     }
 }
 
 pub(crate) fn badge(number: usize, severity: Severity) -> Badge {
-    let severity = if severity == Severity::Bad { Colour::Bad } else { Colour::Warn };
-    Badge { text: number.to_string(), severity }
+    let severity = if severity == Severity::Bad {
+        Colour::Bad
+    } else {
+        Colour::Warn
+    };
+    Badge {
+        text: number.to_string(),
+        severity,
+    }
 }
 
 /// The picture of a machine.
 #[must_use]
 pub fn scene(machine: &Machine, report: &Report, options: &Options) -> Scene {
-    let context = Context { machine, report, options, scale: Scale::of(machine) };
+    let context = Context {
+        machine,
+        report,
+        options,
+        scale: Scale::of(machine),
+    };
     let parts = options.parts;
     let cards = if parts.pci { cards::count(&context) } else { 0 };
     let small = context.sockets().len() <= 1 && cards <= 6;

@@ -12,7 +12,7 @@ use crate::sysfs::CpuSet;
 const CARD: f32 = 104.0;
 
 /// Width in px beyond which a card says no more.
-const WIDEST: f32 = 210.0;
+const WIDEST: f32 = 184.0;
 
 /// Length of a horizontal bar: 1.2 px per GB/s.
 #[expect(clippy::cast_possible_truncation, reason = "px of a page")]
@@ -34,12 +34,21 @@ pub(super) fn sections(context: &Context<'_>, width: f32) -> Vec<(String, Item)>
     let mut sections = Vec::new();
     if sockets == 2 && shown.len() == 2 && drawn.iter().any(|root| root.socket.is_some()) {
         let half = |socket: usize| {
-            let own: Vec<&Root<'_>> = drawn.iter().copied().filter(|root| root.socket == Some(socket)).collect();
+            let own: Vec<&Root<'_>> = drawn
+                .iter()
+                .copied()
+                .filter(|root| root.socket == Some(socket))
+                .collect();
             let mut rows = bus_rows(context, &own, (width - 100.0) / 2.0);
             if rows.is_empty() {
-                let name = context.machine.sockets.get(socket).map_or("this socket", |socket| socket.label.as_str());
+                let name = context
+                    .machine
+                    .sockets
+                    .get(socket)
+                    .map_or("this socket", |socket| socket.label.as_str());
                 rows.push(super::note(format!("PCI on {name}: nothing plugged in")));
             }
+            rows.push(Item::space().grow());
             Item::column(rows).gap(8.0)
         };
         sections.push(("PCI".to_owned(), Item::row(vec![half(0), half(1)]).gap(52.0)));
@@ -59,7 +68,11 @@ fn loose_section(context: &Context<'_>, roots: &[&Root<'_>], width: f32, heading
         return None;
     }
     let column = Item::column(rows).gap(8.0);
-    let column = if heading == "PCI" { column } else { column.line(Line::bold(12.0, heading.to_owned())) };
+    let column = if heading == "PCI" {
+        column
+    } else {
+        column.line(Line::bold(12.0, heading.to_owned()))
+    };
     Some((heading.to_owned(), column))
 }
 
@@ -72,7 +85,9 @@ fn bus_rows(context: &Context<'_>, roots: &[&Root<'_>], width: f32) -> Vec<Item>
         let leaves = root.units.iter().map(Unit::leaves).sum::<usize>().max(1);
         let wanted = (leaves as f32).mul_add(CARD + 8.0, 8.0);
         let most = WIDEST.mul_add(leaves as f32, 8.0).max(WIDEST * 1.3);
-        let item = bus(context, root, width).share(leaves as f32).min_width(wanted.min(width));
+        let item = bus(context, root, width)
+            .share(leaves as f32)
+            .min_width(wanted.min(width));
         if used + wanted > width {
             rows.push((Vec::new(), 0.0));
             used = 0.0;
@@ -95,8 +110,16 @@ fn bus_rows(context: &Context<'_>, roots: &[&Root<'_>], width: f32) -> Vec<Item>
 }
 
 fn bus(context: &Context<'_>, root: &Root<'_>, width: f32) -> Item {
-    let domain = if root.domain == 0 { String::new() } else { format!("{:04x}:", root.domain) };
-    let range = if root.last_bus == root.bus { format!("{:02x}", root.bus) } else { format!("{:02x}–{:02x}", root.bus, root.last_bus) };
+    let domain = if root.domain == 0 {
+        String::new()
+    } else {
+        format!("{:04x}:", root.domain)
+    };
+    let range = if root.last_bus == root.bus {
+        format!("{:02x}", root.bus)
+    } else {
+        format!("{:02x}–{:02x}", root.bus, root.last_bus)
+    };
     let nodes = words::node_words(&root.nodes).map(|text| Span::muted(9.5, text));
     let mut line = Line::text(10.0, format!("bus {domain}{range}"));
     if let Some(nodes) = nodes {
@@ -107,12 +130,20 @@ fn bus(context: &Context<'_>, root: &Root<'_>, width: f32) -> Item {
         .padding(4.0)
         .line(line)
         .id(format!("bus-{:04x}-{:02x}", root.domain, root.bus))
-        .title(format!("PCI segment {:04x}, buses {range}\n{hidden} functions below the drawing threshold", root.domain));
+        .title(format!(
+            "PCI segment {:04x}, buses {range}\n{hidden} functions below the drawing threshold",
+            root.domain
+        ));
     Item::column(vec![strip, unit_rows(context, &root.units, width, 0)]).gap(0.0)
 }
 
 /// Units side by side, in several rows when the page is too narrow for one.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "px and counts of a page")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "px and counts of a page"
+)]
 fn unit_rows(context: &Context<'_>, units: &[Unit<'_>], width: f32, depth: usize) -> Item {
     let fit = (width / (CARD + 8.0)).floor().max(1.0) as usize;
     let mut rows: Vec<Vec<Item>> = vec![Vec::new()];
@@ -125,7 +156,9 @@ fn unit_rows(context: &Context<'_>, units: &[Unit<'_>], width: f32, depth: usize
         }
         used = used.saturating_add(leaves);
         let wide = leaves as f32 * CARD;
-        let item = draw(context, unit, width.min(wide + 8.0 * leaves as f32), depth).share(leaves as f32).min_width(wide.min(width));
+        let item = draw(context, unit, width.min(wide + 8.0 * leaves as f32), depth)
+            .share(leaves as f32)
+            .min_width(wide.min(width));
         if let Some(row) = rows.last_mut() {
             row.push(item);
         }
@@ -141,7 +174,9 @@ fn draw(context: &Context<'_>, unit: &Unit<'_>, width: f32, depth: usize) -> Ite
             Item::column(column).gap(0.0)
         }
         Unit::Folded { port, link, cards } => {
-            let Some((_, first)) = cards.first() else { return Item::space() };
+            let Some((_, first)) = cards.first() else {
+                return Item::space();
+            };
             let mut column = line_above(context, *port, *link, cards.len(), first.main);
             column.push(draw_folded(context, cards, *link));
             Item::column(column).gap(0.0)
@@ -152,10 +187,19 @@ fn draw(context: &Context<'_>, unit: &Unit<'_>, width: f32, depth: usize) -> Ite
                 .line(Line::of(Span::new(10.5, (*name).to_owned()).ink(Ink::Faint)).center())
                 .line(Line::of(Span::new(9.5, "empty").ink(Ink::Faint)).center())
                 .id(format!("pci-{}-empty", dashed(port)))
-                .title(format!("{name}: nothing plugged in\nport {} {}", port.bdf(), port.short_name)),
+                .title(format!(
+                    "{name}: nothing plugged in\nport {} {}",
+                    port.bdf(),
+                    port.short_name
+                )),
         ])
         .gap(0.0),
-        Unit::Switch { port, bridge, link, units } => {
+        Unit::Switch {
+            port,
+            bridge,
+            link,
+            units,
+        } => {
             let mut column = line_above(context, *port, *link, 1, bridge);
             column.push(switch_box(context, bridge, *link, units));
             if depth < 6 {
@@ -171,7 +215,13 @@ fn dashed(function: &PciFunction) -> String {
 }
 
 /// Bar, label of the port, bar; a thin line where there is no link.
-fn line_above(context: &Context<'_>, port: Option<&PciFunction>, link: Option<LinkView>, count: usize, below: &PciFunction) -> Vec<Item> {
+fn line_above(
+    context: &Context<'_>,
+    port: Option<&PciFunction>,
+    link: Option<LinkView>,
+    count: usize,
+    below: &PciFunction,
+) -> Vec<Item> {
     let Some(link) = link else {
         return vec![Item::pipe(Pipe::new(1.5, 1.5, 22.0)).title(format!("{}: no PCIe link", below.bdf()))];
     };
@@ -179,7 +229,13 @@ fn line_above(context: &Context<'_>, port: Option<&PciFunction>, link: Option<Li
     let bars = count.clamp(1, 16);
     let (solid, pale) = (context.scale.px(link.now()), context.scale.px(link.can()));
     let pipe = || {
-        let title = format!("{}: {} trained of {} possible\n{} GB/s per direction", below.bdf(), link.trained, link.possible, link.words());
+        let title = format!(
+            "{}: {} trained of {} possible\n{} GB/s per direction",
+            below.bdf(),
+            link.trained,
+            link.possible,
+            link.words()
+        );
         Item::pipe(Pipe::new(solid, pale, 18.0).bad(slow).count(bars)).title(title)
     };
     let head = match (count, port) {
@@ -187,15 +243,30 @@ fn line_above(context: &Context<'_>, port: Option<&PciFunction>, link: Option<Li
         (1, None) => below.bdf().to_string(),
         (n, _) => format!("{n} ports"),
     };
-    let rate = if count > 1 { format!("{count} × {} GB/s", link.words()) } else { format!("{} GB/s", link.words()) };
+    let rate = if count > 1 {
+        format!("{count} × {} GB/s", link.words())
+    } else {
+        format!("{} GB/s", link.words())
+    };
     let label = Item::leaf(Role::Port)
         .padding(2.0)
         .line(Line::bold(10.0, head).center())
         .line(Line::of(Span::new(9.5, rate).ink(if slow { Ink::Bad } else { Ink::Normal })).center())
         .width(if count > 1 { Width::Fill } else { Width::Fixed(94.0) })
-        .id(port.filter(|_| count == 1).map(|port| format!("port-{}", dashed(port))).unwrap_or_default())
-        .title(port.map_or_else(|| below.full_name.clone(), |port| format!("{} {}\n{}", port.bdf(), port.full_name, facts(port))));
-    let centred = if count > 1 { Item::row(vec![label]) } else { Item::row(vec![Item::space(), label, Item::space()]) }.gap(0.0);
+        .id(port
+            .filter(|_| count == 1)
+            .map(|port| format!("port-{}", dashed(port)))
+            .unwrap_or_default())
+        .title(port.map_or_else(
+            || below.full_name.clone(),
+            |port| format!("{} {}\n{}", port.bdf(), port.full_name, facts(port)),
+        ));
+    let centred = if count > 1 {
+        Item::row(vec![label])
+    } else {
+        Item::row(vec![Item::space(), label, Item::space()])
+    }
+    .gap(0.0);
     vec![pipe(), centred, pipe()]
 }
 
@@ -215,14 +286,20 @@ pub(crate) fn facts(function: &PciFunction) -> String {
         lines.extend(link.status.map(|state| format!("LnkSta {state}")));
     }
     lines.extend(f.max_payload.map(|bytes| {
-        let can = f.max_payload_supported.map(|can| format!(" of {can}")).unwrap_or_default();
+        let can = f
+            .max_payload_supported
+            .map(|can| format!(" of {can}"))
+            .unwrap_or_default();
         format!("MaxPayload {bytes}{can} bytes")
     }));
     lines.extend(f.numa_node.map(|node| format!("NUMA node {node}")));
     lines.extend(f.iommu_group.map(|group| format!("IOMMU group {group}")));
     lines.extend(f.driver.as_ref().map(|driver| format!("driver {driver}")));
     lines.extend((!f.os_names.is_empty()).then(|| f.os_names.join(" ")));
-    lines.extend(f.vfs_total.map(|total| format!("SR-IOV {} of {total} VFs", f.vfs_enabled.unwrap_or(0))));
+    lines.extend(
+        f.vfs_total
+            .map(|total| format!("SR-IOV {} of {total} VFs", f.vfs_enabled.unwrap_or(0))),
+    );
     lines.join("\n")
 }
 
@@ -237,15 +314,26 @@ fn role(function: &PciFunction) -> Role {
 }
 
 fn places(card: &Card<'_>) -> Vec<Place> {
-    card.functions.iter().map(|function| Place::Function(function.bdf())).collect()
+    card.functions
+        .iter()
+        .map(|function| Place::Function(function.bdf()))
+        .collect()
 }
 
 fn card_role(context: &Context<'_>, places: &[Place], plain: Role) -> Role {
-    if context.severity(places) == Some(Severity::Bad) { Role::Bad } else { plain }
+    if context.severity(places) == Some(Severity::Bad) {
+        Role::Bad
+    } else {
+        plain
+    }
 }
 
 fn os_names(functions: &[&PciFunction]) -> Option<String> {
-    let names: Vec<&str> = functions.iter().flat_map(|f| &f.function.os_names).map(String::as_str).collect();
+    let names: Vec<&str> = functions
+        .iter()
+        .flat_map(|f| &f.function.os_names)
+        .map(String::as_str)
+        .collect();
     match names.as_slice() {
         [] => None,
         [first, .., last] if names.len() > 3 => Some(format!("{first} … {last}")),
@@ -257,7 +345,14 @@ fn link_words(link: Option<LinkView>) -> Option<(String, bool)> {
     let link = link?;
     let slow = link.now() + 0.05 < link.can();
     Some(if slow {
-        (format!("{} of {}", link.trained.generation_words(), link.possible.generation_words()), true)
+        (
+            format!(
+                "{} of {}",
+                link.trained.generation_words(),
+                link.possible.generation_words()
+            ),
+            true,
+        )
     } else {
         (link.trained.generation_words(), false)
     })
@@ -266,11 +361,23 @@ fn link_words(link: Option<LinkView>) -> Option<(String, bool)> {
 fn draw_card(context: &Context<'_>, card: &Card<'_>, link: Option<LinkView>) -> Item {
     let main = card.main;
     let places = places(card);
-    let alike = card.functions.iter().filter(|f| f.function.device == main.function.device).count();
-    let model = if alike > 1 { format!("{alike} × {}", main.short_name) } else { main.short_name.clone() };
-    let mut item = Item::leaf(card_role(context, &places, role(main))).padding(6.0).id(format!("pci-{}", dashed(main)));
+    let alike = card
+        .functions
+        .iter()
+        .filter(|f| f.function.device == main.function.device)
+        .count();
+    let model = if alike > 1 {
+        format!("{alike} × {}", main.short_name)
+    } else {
+        main.short_name.clone()
+    };
+    let mut item = Item::leaf(card_role(context, &places, role(main)))
+        .padding(6.0)
+        .id(format!("pci-{}", dashed(main)));
     if let Some(label) = card.functions.iter().find_map(|f| f.place.as_ref()) {
-        item = item.line(Line::bold(11.5, label.name.clone()).center()).line(Line::text(10.0, model).center().wrapped());
+        item = item
+            .line(Line::bold(11.5, label.name.clone()).center())
+            .line(Line::text(10.0, model).center().wrapped());
     } else {
         item = item.line(Line::bold(10.5, model).center().wrapped());
     }
@@ -285,14 +392,23 @@ fn draw_card(context: &Context<'_>, card: &Card<'_>, link: Option<LinkView>) -> 
     }
     let mut foot = Line::of(Span::muted(9.0, port_name(main))).center();
     foot = foot_spans(context, foot, main);
-    let title: Vec<String> = card.functions.iter().map(|f| format!("{} {}\n{}", f.bdf(), f.full_name, facts(f))).collect();
-    item.footer_line(foot).title(title.join("\n")).badges(context.badges(&places)).min_height(64.0)
+    let title: Vec<String> = card
+        .functions
+        .iter()
+        .map(|f| format!("{} {}\n{}", f.bdf(), f.full_name, facts(f)))
+        .collect();
+    item.footer_line(foot)
+        .title(title.join("\n"))
+        .badges(context.badges(&places))
+        .min_height(64.0)
 }
 
 /// Node and IOMMU group behind the address, where they say something.
 fn foot_spans(context: &Context<'_>, mut foot: Line, main: &PciFunction) -> Line {
     if context.machine.cpu.nodes.len() > 1 {
-        let text = main.node.map_or_else(|| "NUMA ?".to_owned(), |node| format!("NUMA {}", node.0));
+        let text = main
+            .node
+            .map_or_else(|| "NUMA ?".to_owned(), |node| format!("NUMA {}", node.0));
         foot = foot.span(Span::muted(9.0, format!("· {text}")));
     }
     match main.function.iommu_group {
@@ -302,21 +418,38 @@ fn foot_spans(context: &Context<'_>, mut foot: Line, main: &PciFunction) -> Line
 }
 
 fn draw_folded(context: &Context<'_>, cards: &[(Option<&PciFunction>, Card<'_>)], link: Option<LinkView>) -> Item {
-    let Some((_, first)) = cards.first() else { return Item::space() };
+    let Some((_, first)) = cards.first() else {
+        return Item::space();
+    };
     let main = first.main;
     let places: Vec<Place> = cards.iter().flat_map(|(_, card)| places(card)).collect();
-    let functions: Vec<&PciFunction> = cards.iter().flat_map(|(_, card)| card.functions.iter().copied()).collect();
+    let functions: Vec<&PciFunction> = cards
+        .iter()
+        .flat_map(|(_, card)| card.functions.iter().copied())
+        .collect();
     let mut item = Item::leaf(card_role(context, &places, role(main)))
         .padding(6.0)
         .id(format!("pci-{}-folded", dashed(main)))
-        .line(Line::bold(11.5, format!("{} × {}", cards.len(), main.short_name)).center().wrapped());
+        .line(
+            Line::bold(11.5, format!("{} × {}", cards.len(), main.short_name))
+                .center()
+                .wrapped(),
+        );
     if let Some((text, slow)) = link_words(link) {
         let text = if slow { text } else { format!("all {text}, as capable") };
         item = item.line(Line::of(Span::new(9.5, text).ink(if slow { Ink::Bad } else { Ink::Muted })).center());
     }
-    let slots: Vec<&str> = functions.iter().filter_map(|f| f.place.as_ref()).map(|label| label.name.as_str()).collect();
+    let slots: Vec<&str> = functions
+        .iter()
+        .filter_map(|f| f.place.as_ref())
+        .map(|label| label.name.as_str())
+        .collect();
     if let (Some(first), Some(last)) = (slots.first(), slots.last()) {
-        let text = if slots.len() > 3 { format!("{first} … {last}") } else { slots.join(", ") };
+        let text = if slots.len() > 3 {
+            format!("{first} … {last}")
+        } else {
+            slots.join(", ")
+        };
         item = item.line(Line::text(9.5, text).center());
     }
     if let Some(names) = os_names(&functions) {
@@ -332,8 +465,14 @@ fn draw_folded(context: &Context<'_>, cards: &[(Option<&PciFunction>, Card<'_>)]
     if context.machine.cpu.nodes.len() > 1 && !nodes.is_empty() {
         foot = foot.span(Span::muted(9.0, format!("· NUMA {}", words::ranges(&nodes))));
     }
-    let title: Vec<String> = functions.iter().map(|f| format!("{} {}", f.bdf(), f.full_name)).collect();
-    item.footer_line(foot).title(title.join("\n")).badges(context.badges(&places)).min_height(64.0)
+    let title: Vec<String> = functions
+        .iter()
+        .map(|f| format!("{} {}", f.bdf(), f.full_name))
+        .collect();
+    item.footer_line(foot)
+        .title(title.join("\n"))
+        .badges(context.badges(&places))
+        .min_height(64.0)
 }
 
 fn switch_box(context: &Context<'_>, bridge: &PciFunction, link: Option<LinkView>, units: &[Unit<'_>]) -> Item {
@@ -344,7 +483,11 @@ fn switch_box(context: &Context<'_>, bridge: &PciFunction, link: Option<LinkView
         (_, Some(_)) => Role::Warn,
         _ => Role::Card,
     };
-    let kind = if link.is_some() || bridge.function.port_type.is_some() { "switch" } else { "bridge" };
+    let kind = if link.is_some() || bridge.function.port_type.is_some() {
+        "switch"
+    } else {
+        "bridge"
+    };
     let ratio = ratio.map(|ratio| format!(" {ratio:.0}:1")).unwrap_or_default();
     let name = words::model_words(&bridge.short_name, 28);
     Item::leaf(role)
@@ -364,24 +507,50 @@ fn folded_line(context: &Context<'_>, roots: &[Root<'_>]) -> Option<Item> {
     }
     let functions = &context.machine.pci.functions;
     let bridges = functions.iter().filter(|f| f.is_bridge()).count();
-    let vfs: Vec<&PciFunction> = functions.iter().filter(|f| f.function.physical_function.is_some()).collect();
+    let vfs: Vec<&PciFunction> = functions
+        .iter()
+        .filter(|f| f.function.physical_function.is_some())
+        .collect();
     let mut lines = Vec::new();
     if !vfs.is_empty() {
         let mut drivers: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
         for vf in &vfs {
-            let sum = drivers.entry(vf.function.driver.as_deref().unwrap_or("no driver")).or_default();
+            let sum = drivers
+                .entry(vf.function.driver.as_deref().unwrap_or("no driver"))
+                .or_default();
             *sum = sum.saturating_add(1);
         }
-        let words: Vec<String> = drivers.iter().map(|(driver, count)| format!("{count} {driver}")).collect();
+        let words: Vec<String> = drivers
+            .iter()
+            .map(|(driver, count)| format!("{count} {driver}"))
+            .collect();
         lines.push(format!("Folded: {} SR-IOV VFs ({})", vfs.len(), words.join(", ")));
     }
-    let words: Vec<String> = classes.iter().map(|(class, count)| format!("{count} × {class}")).collect();
+    let words: Vec<String> = classes
+        .iter()
+        .map(|(class, count)| format!("{count} × {class}"))
+        .collect();
     if !words.is_empty() || bridges > 0 {
-        let all = if words.is_empty() { String::new() } else { format!(" · {}", words.join(" · ")) };
-        lines.push(format!("Below the drawing threshold: {bridges} bridges and ports{all}; delid topo --all draws them"));
+        let all = if words.is_empty() {
+            String::new()
+        } else {
+            format!(" · {}", words.join(" · "))
+        };
+        lines.push(format!(
+            "Below the drawing threshold: {bridges} bridges and ports{all}; delid topo --all draws them"
+        ));
     }
-    let item = Item::leaf(Role::Panel).padding(8.0).id("folded").title("PCI functions that are not drawn one by one");
-    (!lines.is_empty()).then(|| item.lines(lines.into_iter().map(|text| Line::of(Span::muted(10.0, text)).wrapped())))
+    let item = Item::leaf(Role::Panel)
+        .padding(8.0)
+        .id("folded")
+        .title("PCI functions that are not drawn one by one");
+    (!lines.is_empty()).then(|| {
+        item.lines(
+            lines
+                .into_iter()
+                .map(|text| Line::of(Span::muted(10.0, text)).wrapped()),
+        )
+    })
 }
 
 /// Devices of a socket as lines: bar, slot, model, address (from three sockets on).
@@ -389,7 +558,11 @@ pub(super) fn lines(context: &Context<'_>, socket: usize, most: usize) -> Vec<It
     let all = roots(context.machine, context.options);
     let mut rows = Vec::new();
     let mut free = Vec::new();
-    let units: Vec<&Unit<'_>> = all.iter().filter(|root| root.socket == Some(socket)).flat_map(|root| &root.units).collect();
+    let units: Vec<&Unit<'_>> = all
+        .iter()
+        .filter(|root| root.socket == Some(socket))
+        .flat_map(|root| &root.units)
+        .collect();
     flatten(&units, 0, &mut |unit| match unit {
         Unit::Empty { name, .. } => free.push((*name).to_owned()),
         _ => rows.push(device_line(context, unit)),
@@ -411,7 +584,9 @@ pub(super) fn lines(context: &Context<'_>, socket: usize, most: usize) -> Vec<It
 fn flatten<'u, 'a>(units: &[&'u Unit<'a>], depth: usize, each: &mut dyn FnMut(&'u Unit<'a>)) {
     for unit in units {
         match unit {
-            Unit::Switch { units, .. } if depth < 8 => flatten(&units.iter().collect::<Vec<_>>(), depth.saturating_add(1), each),
+            Unit::Switch { units, .. } if depth < 8 => {
+                flatten(&units.iter().collect::<Vec<_>>(), depth.saturating_add(1), each)
+            }
             unit => each(unit),
         }
     }
@@ -421,8 +596,14 @@ fn device_line(context: &Context<'_>, unit: &Unit<'_>) -> Item {
     let (main, count, places) = match unit {
         Unit::Card { card, .. } => (card.main, 1, places(card)),
         Unit::Folded { cards, .. } => {
-            let Some((_, first)) = cards.first() else { return Item::space() };
-            (first.main, cards.len(), cards.iter().flat_map(|(_, card)| places(card)).collect())
+            let Some((_, first)) = cards.first() else {
+                return Item::space();
+            };
+            (
+                first.main,
+                cards.len(),
+                cards.iter().flat_map(|(_, card)| places(card)).collect(),
+            )
         }
         Unit::Switch { bridge, .. } => (*bridge, 1, Vec::new()),
         Unit::Empty { .. } => return Item::space(),
@@ -430,10 +611,23 @@ fn device_line(context: &Context<'_>, unit: &Unit<'_>) -> Item {
     let link = unit.link();
     let slow = link.is_some_and(|link| link.now() + 0.05 < link.can());
     let bar = match link {
-        Some(link) => Item::bar(Pipe { extent: 8.0, ..Pipe::new(length(link.now()), length(link.can()), 8.0) }.bad(slow)),
-        None => Item { body: Body::Leaf, ..Item::space() },
+        Some(link) => Item::bar(
+            Pipe {
+                extent: 8.0,
+                ..Pipe::new(length(link.now()), length(link.can()), 8.0)
+            }
+            .bad(slow),
+        ),
+        None => Item {
+            body: Body::Leaf,
+            ..Item::space()
+        },
     };
-    let name = if count > 1 { format!("{count} × {}", main.short_name) } else { main.short_name.clone() };
+    let name = if count > 1 {
+        format!("{count} × {}", main.short_name)
+    } else {
+        main.short_name.clone()
+    };
     let label = main.place.as_ref().map(|label| label.name.clone());
     let first = label.clone().unwrap_or_else(|| name.clone());
     let mut line = Line::of(Span::bold(9.5, first).ink(if slow { Ink::Bad } else { Ink::Normal }));
@@ -441,8 +635,11 @@ fn device_line(context: &Context<'_>, unit: &Unit<'_>) -> Item {
         line = line.span(Span::new(9.5, name));
     }
     let line = line.right(Span::muted(9.0, port_name(main)));
-    Item::row(vec![bar.fixed(80.0), Item::leaf(Role::Plain).line(line).badges(context.badges(&places))])
-        .gap(6.0)
-        .id(format!("pci-{}", dashed(main)))
-        .title(format!("{} {}\n{}", main.bdf(), main.full_name, facts(main)))
+    Item::row(vec![
+        bar.fixed(80.0),
+        Item::leaf(Role::Plain).line(line).badges(context.badges(&places)),
+    ])
+    .gap(6.0)
+    .id(format!("pci-{}", dashed(main)))
+    .title(format!("{} {}\n{}", main.bdf(), main.full_name, facts(main)))
 }

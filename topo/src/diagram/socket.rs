@@ -38,7 +38,11 @@ pub(super) fn sections(context: &Context<'_>, width: f32) -> Vec<(String, Item)>
             let rows: Vec<&[usize]> = many.chunks(per_row).collect();
             let half = rows.len().div_ceil(2);
             let grid = |part: &[&[usize]]| {
-                let items = part.iter().flat_map(|row| row.iter()).map(|index| compact(context, *index, inner, per_row)).collect();
+                let items = part
+                    .iter()
+                    .flat_map(|row| row.iter())
+                    .map(|index| compact(context, *index, inner, per_row))
+                    .collect();
                 Item::grid(per_row, items).gap(16.0)
             };
             sections.push(("Sockets".to_owned(), grid(rows.get(..half).unwrap_or(&[]))));
@@ -67,8 +71,18 @@ fn frame(context: &Context<'_>, index: usize, socket: &Socket, body: Vec<Item>) 
     }
     let mut title = vec![socket.label.clone()];
     title.extend(summary);
-    title.extend(socket.processor.as_ref().and_then(|p| p.upgrade.clone()).map(|text| format!("socket type {text}")));
-    title.extend(socket.pairing_assumed.then(|| "kernel package and SMBIOS socket paired by their order (assumed)".to_owned()));
+    title.extend(
+        socket
+            .processor
+            .as_ref()
+            .and_then(|p| p.upgrade.clone())
+            .map(|text| format!("socket type {text}")),
+    );
+    title.extend(
+        socket
+            .pairing_assumed
+            .then(|| "kernel package and SMBIOS socket paired by their order (assumed)".to_owned()),
+    );
     Item::column(body)
         .role(role)
         .gap(8.0)
@@ -80,13 +94,25 @@ fn frame(context: &Context<'_>, index: usize, socket: &Socket, body: Vec<Item>) 
 
 /// One or two sockets: memory column and core area side by side.
 fn wide(context: &Context<'_>, index: usize, width: f32, mirrored: bool) -> Item {
-    let Some(socket) = context.machine.sockets.get(index) else { return Item::space() };
+    let Some(socket) = context.machine.sockets.get(index) else {
+        return Item::space();
+    };
     let parts = context.options.parts;
-    let memory_width = if socket.slots.len() > 16 { width * 0.42 } else { (width * 0.36).clamp(190.0, 300.0) };
-    let core_width = if parts.memory { width - memory_width - 32.0 } else { width - 24.0 };
+    let memory_width = if socket.slots.len() > 16 {
+        width * 0.42
+    } else {
+        (width * 0.36).clamp(190.0, 300.0)
+    };
+    let core_width = if parts.memory {
+        width - memory_width - 32.0
+    } else {
+        width - 24.0
+    };
     let rows = if width > 900.0 { 9.0 } else { 10.0 };
     let mut row = Vec::new();
-    if parts.memory && (context.machine.memory_bytes().is_some() || !socket.slots.is_empty()) {
+    let said = says_memory(socket) && parts.cpu;
+    let core_width = if said { width - 24.0 } else { core_width };
+    if parts.memory && !said && (context.machine.memory_bytes().is_some() || !socket.slots.is_empty()) {
         row.push(memory::column(context, index, mirrored, false).fixed(memory_width));
     }
     if parts.cpu {
@@ -100,6 +126,11 @@ fn wide(context: &Context<'_>, index: usize, width: f32, mirrored: bool) -> Item
     frame(context, index, socket, vec![Item::row(row).gap(8.0)])
 }
 
+/// Whether the rows of the NUMA nodes say all that is known of the socket's memory.
+fn says_memory(socket: &Socket) -> bool {
+    socket.slots.is_empty() && socket.nodes.len() > 1 && !socket.cpus.is_empty()
+}
+
 /// Cores that only SMBIOS counts.
 fn unknown_cores(socket: &Socket) -> Item {
     let processor = socket.processor.as_ref();
@@ -109,31 +140,52 @@ fn unknown_cores(socket: &Socket) -> Item {
         _ => "cores not known".to_owned(),
     };
     Item::leaf(Role::Empty)
-        .line(Line::text(11.0, text))
-        .line(Line::of(Span::muted(10.0, "caches and Linux numbers: not known, no sysfs or CPUID in the sources")).wrapped())
+        .line(Line::text(11.0, text).center())
+        .line(
+            Line::of(Span::muted(
+                10.0,
+                "caches and Linux numbers: not known, no sysfs or CPUID in the sources",
+            ))
+            .center()
+            .wrapped(),
+        )
         .title("No source tells of single cores")
 }
 
 /// Three sockets and more: a card with chips, cores, memory and devices as lines.
 #[expect(clippy::cast_precision_loss, reason = "px of a page")]
 fn compact(context: &Context<'_>, index: usize, inner: f32, per_row: usize) -> Item {
-    let Some(socket) = context.machine.sockets.get(index) else { return Item::space() };
+    let Some(socket) = context.machine.sockets.get(index) else {
+        return Item::space();
+    };
     let width = (inner - 16.0 * (per_row as f32 - 1.0)) / per_row as f32 - 24.0;
     let parts = context.options.parts;
     let mut body = Vec::new();
     body.extend(interconnect::chips(context, index));
     if parts.cpu {
-        body.push(cores::area(context, socket, width, if per_row == 2 { 6.0 } else { 4.0 }).unwrap_or_else(|| unknown_cores(socket)));
+        body.push(
+            cores::area(context, socket, width, if per_row == 2 { 6.0 } else { 4.0 })
+                .unwrap_or_else(|| unknown_cores(socket)),
+        );
     }
-    if parts.memory {
+    if parts.memory && !(says_memory(socket) && parts.cpu) {
         body.push(memory::column(context, index, false, per_row > 2));
         body.extend(memory::bandwidth_bar(context, index));
     }
     if parts.pci {
-        let strip = Item::leaf(Role::Bus).padding(3.0).line(Line::text(9.5, format!("PCI of {}", socket.label)));
+        let strip = Item::leaf(Role::Bus)
+            .padding(3.0)
+            .line(Line::text(9.5, format!("PCI of {}", socket.label)));
         let lines = pci::lines(context, index, if per_row == 2 { 10 } else { 5 });
         if !lines.is_empty() {
-            body.push(Item::column(std::iter::once(strip.title("devices of this socket")).chain(lines).collect()).gap(3.0));
+            body.push(
+                Item::column(
+                    std::iter::once(strip.title("devices of this socket"))
+                        .chain(lines)
+                        .collect(),
+                )
+                .gap(3.0),
+            );
         }
     }
     frame(context, index, socket, body)
@@ -141,16 +193,25 @@ fn compact(context: &Context<'_>, index: usize, inner: f32, per_row: usize) -> I
 
 /// One of many sockets: label, node, CPUs; the rest by `--socket N`.
 fn small(context: &Context<'_>, index: usize) -> Item {
-    let Some(socket) = context.machine.sockets.get(index) else { return Item::space() };
+    let Some(socket) = context.machine.sockets.get(index) else {
+        return Item::space();
+    };
     let mut item = frame(context, index, socket, Vec::new());
     item.padding = 8.0;
     if !socket.cpus.is_empty() {
         item = item.footer_line(Line::text(9.5, format!("CPU {}", words::ranges(&socket.cpus))));
     }
-    let slots: Vec<_> = socket.slots.iter().filter_map(|at| context.machine.memory.slots.get(*at)).collect();
+    let slots: Vec<_> = socket
+        .slots
+        .iter()
+        .filter_map(|at| context.machine.memory.slots.get(*at))
+        .collect();
     if !slots.is_empty() {
         let used = slots.iter().filter(|slot| slot.populated()).count();
-        let bytes = slots.iter().filter_map(|slot| slot.module.size).fold(0, u64::saturating_add);
+        let bytes = slots
+            .iter()
+            .filter_map(|slot| slot.module.size)
+            .fold(0, u64::saturating_add);
         let size = crate::findings::memory_size_words(bytes);
         item = item.footer_line(Line::muted(9.5, format!("{size} in {used} of {} slots", slots.len())));
     }
@@ -160,7 +221,10 @@ fn small(context: &Context<'_>, index: usize) -> Item {
 /// What all sockets share.
 fn shared_words(context: &Context<'_>) -> Vec<String> {
     let mut sockets = context.machine.sockets.iter().filter(|socket| socket.populated);
-    let mut shared = sockets.next().map(|first| words::socket_summary(context.machine, first)).unwrap_or_default();
+    let mut shared = sockets
+        .next()
+        .map(|first| words::socket_summary(context.machine, first))
+        .unwrap_or_default();
     for socket in sockets {
         let own = words::socket_summary(context.machine, socket);
         shared.retain(|part| own.contains(part));
@@ -187,15 +251,25 @@ fn nodes_elsewhere(context: &Context<'_>) -> Option<Item> {
         .iter()
         .filter(|node| !machine.sockets.iter().any(|socket| socket.nodes.contains(&node.number)))
         .map(|node| {
-            let memory = node.memory.map_or_else(|| "memory not told".to_owned(), crate::findings::memory_size_words);
+            let memory = node
+                .memory
+                .map_or_else(|| "memory not told".to_owned(), crate::findings::memory_size_words);
             let kind = format!("{:?}", node.kind).to_lowercase();
             Item::leaf(Role::MemoryAlt)
-                .line(Line::bold(10.5, format!("NUMA {}", node.number.0)).span(Span::new(10.5, memory)).span(Span::muted(9.5, kind)))
+                .line(
+                    Line::bold(10.5, format!("NUMA {}", node.number.0))
+                        .span(Span::new(10.5, memory))
+                        .span(Span::muted(9.5, kind)),
+                )
                 .title(format!("NUMA node {}: no CPU of its own", node.number.0))
                 .id(format!("node-{}", node.number.0))
         })
         .collect();
-    (!items.is_empty()).then(|| Item::grid(6, items).gap(8.0).line(Line::bold(11.0, "NUMA nodes without CPU, of no socket")))
+    (!items.is_empty()).then(|| {
+        Item::grid(6, items)
+            .gap(8.0)
+            .line(Line::bold(11.0, "NUMA nodes without CPU, of no socket"))
+    })
 }
 
 /// Offline CPUs whose socket is not known: the kernel tells nothing of them.
@@ -220,7 +294,15 @@ fn offline(context: &Context<'_>) -> Option<Item> {
 
 /// Memory slots of no known socket.
 fn memory_elsewhere(context: &Context<'_>) -> Option<Item> {
-    let loose: Vec<usize> = context.machine.memory.slots.iter().enumerate().filter(|(_, s)| s.socket.is_none()).map(|(at, _)| at).collect();
+    let loose: Vec<usize> = context
+        .machine
+        .memory
+        .slots
+        .iter()
+        .enumerate()
+        .filter(|(_, s)| s.socket.is_none())
+        .map(|(at, _)| at)
+        .collect();
     if loose.is_empty() || !context.options.parts.memory || context.options.socket.is_some() {
         return None;
     }
@@ -242,5 +324,12 @@ fn memory_elsewhere(context: &Context<'_>) -> Option<Item> {
     while items.len() < 10 {
         items.push(Item::space());
     }
-    Some(Item::grid(10, items).gap(4.0).role(Role::Panel).line(Line::bold(11.0, head)).title("The locators do not tell the socket").id("memory-loose"))
+    Some(
+        Item::grid(10, items)
+            .gap(4.0)
+            .role(Role::Panel)
+            .line(Line::bold(11.0, head))
+            .title("The locators do not tell the socket")
+            .id("memory-loose"),
+    )
 }

@@ -5,21 +5,23 @@
 
 use render::scene::Severity as Colour;
 
-use super::cards::{Card, LinkView, Root, Unit, oversubscription, roots};
-use super::sheet::{self, Paint};
-use super::views::Style;
-use super::{Context, Options, Scale, cores, interconnect, memory, pci, words};
+use super::{Context, Options, Scale, cores, interconnect, memory, words};
 use crate::findings::{Finding, Place, Report, Severity};
-use crate::model::{Machine, PciFunction, Socket};
+use crate::model::{Machine, Socket};
 use crate::sysfs::CpuSet;
+use render::text::{self as sheet, Paint, Style};
 
-/// Most lines of PCI per socket before the rest is counted.
-const MOST_LINES: usize = 60;
+mod pci;
 
 /// The picture in text.
 #[must_use]
 pub fn draw(machine: &Machine, report: &Report, options: &Options, style: Style) -> String {
-    let context = Context { machine, report, options, scale: Scale::of(machine) };
+    let context = Context {
+        machine,
+        report,
+        options,
+        scale: Scale::of(machine),
+    };
     let mut lines = Vec::new();
     lines.extend(findings(report, style));
     lines.extend(header(&context, style));
@@ -27,7 +29,7 @@ pub fn draw(machine: &Machine, report: &Report, options: &Options, style: Style)
         lines.extend(sockets(&context, style));
     }
     if options.parts.pci {
-        lines.extend(all_pci(&context, style));
+        lines.extend(pci::all(&context, style));
     }
     lines.extend(gaps(machine, style));
     lines.extend(legend(&context));
@@ -47,14 +49,25 @@ fn findings(report: &Report, style: Style) -> Vec<String> {
     for (index, finding) in report.findings.iter().enumerate() {
         let (mark, paint) = mark(finding);
         let number = index.saturating_add(1);
-        for (at, text) in sheet::wrap(&finding.text, style.width.saturating_sub(5)).into_iter().enumerate() {
-            let head = if at == 0 { format!("{number:>2} {} ", sheet::paint(mark, paint, style)) } else { "     ".to_owned() };
+        for (at, text) in sheet::wrap(&finding.text, style.width.saturating_sub(5))
+            .into_iter()
+            .enumerate()
+        {
+            let head = if at == 0 {
+                format!("{number:>2} {} ", sheet::paint(mark, paint, style))
+            } else {
+                "     ".to_owned()
+            };
             lines.push(format!("{head}{text}"));
         }
     }
     for text in &report.fine {
         let mut wrapped = sheet::wrap(text, style.width.saturating_sub(5)).into_iter();
-        lines.extend(wrapped.next().map(|first| format!("   {} {first}", sheet::paint("✓", Paint::Good, style))));
+        lines.extend(
+            wrapped
+                .next()
+                .map(|first| format!("   {} {first}", sheet::paint("✓", Paint::Good, style))),
+        );
         lines.extend(wrapped.map(|rest| format!("     {rest}")));
     }
     if !lines.is_empty() {
@@ -69,7 +82,11 @@ fn header(context: &Context<'_>, style: Style) -> Vec<String> {
     let told = |text: Option<&String>| text.map(|t| t.trim().to_owned()).filter(|t| crate::model::is_told(t));
     first.extend(told(machine.identity.board.as_ref().and_then(|b| b.product.as_ref())));
     if let Some(bios) = &machine.identity.bios {
-        let date = bios.date.as_deref().map(|date| format!(" ({date})")).unwrap_or_default();
+        let date = bios
+            .date
+            .as_deref()
+            .map(|date| format!(" ({date})"))
+            .unwrap_or_default();
         first.extend(told(bios.version.as_ref()).map(|version| format!("BIOS {version}{date}")));
     }
     let mut lines = sheet::flow(&first, style.width);
@@ -80,7 +97,11 @@ fn header(context: &Context<'_>, style: Style) -> Vec<String> {
         .iter()
         .map(|source| {
             let mark = if source.present { "✓" } else { "✗" };
-            let note = source.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default();
+            let note = source
+                .note
+                .as_deref()
+                .map(|note| format!(" ({note})"))
+                .unwrap_or_default();
             format!("{} {mark}{note}", source.name)
         })
         .collect();
@@ -110,6 +131,7 @@ fn sockets(context: &Context<'_>, style: Style) -> Vec<String> {
                 .collect();
             lines.extend(sheet::beside(&framed, gap));
         }
+        many if many.len() > 8 => lines.extend(socket_table(context, many, style.width)),
         many => {
             for index in many {
                 let block = socket(context, *index, style.width);
@@ -118,17 +140,40 @@ fn sockets(context: &Context<'_>, style: Style) -> Vec<String> {
         }
     }
     if shown.len() > 1 {
-        let kind = interconnect::link_kind(context.machine).map_or_else(|| "socket link kind not known".to_owned(), |k| format!("{k} (assumed)"));
-        lines.extend(sheet::flow(&[format!("  {kind}"), interconnect::sentence(context.machine)], style.width));
+        let kind = interconnect::link_kind(context.machine)
+            .map_or_else(|| "socket link kind not known".to_owned(), |k| format!("{k} (assumed)"));
+        lines.extend(sheet::flow(
+            &[format!("  {kind}"), interconnect::sentence(context.machine)],
+            style.width,
+        ));
     }
-    let off: CpuSet = context.machine.cpu.cpus.iter().filter(|cpu| !cpu.online).map(|cpu| cpu.number).collect();
+    let off: CpuSet = context
+        .machine
+        .cpu
+        .cpus
+        .iter()
+        .filter(|cpu| !cpu.online)
+        .map(|cpu| cpu.number)
+        .collect();
     if !off.is_empty() && context.options.parts.cpu {
-        lines.extend(sheet::wrap(&format!("CPUs offline: {}", words::ranges(&off)), style.width));
+        lines.extend(sheet::wrap(
+            &format!("CPUs offline: {}", words::ranges(&off)),
+            style.width,
+        ));
     }
-    let loose: Vec<_> = context.machine.memory.slots.iter().filter(|slot| slot.socket.is_none()).collect();
+    let loose: Vec<_> = context
+        .machine
+        .memory
+        .slots
+        .iter()
+        .filter(|slot| slot.socket.is_none())
+        .collect();
     if !loose.is_empty() && context.options.parts.memory {
         let used = loose.iter().filter(|slot| slot.populated()).count();
-        let text = format!("{} memory slots ({used} populated) whose socket is not known: delid topo memory lists them", loose.len());
+        let text = format!(
+            "{} memory slots ({used} populated) whose socket is not known: delid topo memory lists them",
+            loose.len()
+        );
         lines.extend(sheet::wrap(&text, style.width));
     }
     if !lines.is_empty() {
@@ -137,23 +182,87 @@ fn sockets(context: &Context<'_>, style: Style) -> Vec<String> {
     lines
 }
 
+/// One line per socket, for machines with more than eight.
+fn socket_table(context: &Context<'_>, shown: &[usize], width: usize) -> Vec<String> {
+    let machine = context.machine;
+    let rows: Vec<Vec<String>> = shown
+        .iter()
+        .filter_map(|index| machine.sockets.get(*index).map(|socket| (*index, socket)))
+        .map(|(index, socket)| {
+            let slots = || socket.slots.iter().filter_map(|at| machine.memory.slots.get(*at));
+            let used = slots().filter(|slot| slot.populated()).count();
+            let bytes = slots().filter_map(|slot| slot.module.size).fold(0, u64::saturating_add);
+            let memory = if socket.slots.is_empty() {
+                String::new()
+            } else {
+                format!(
+                    "{} in {used} of {}",
+                    crate::findings::memory_size_words(bytes),
+                    socket.slots.len()
+                )
+            };
+            let nodes: CpuSet = socket.nodes.iter().map(|node| node.0).collect();
+            let cores = words::cores_in(&machine.cpu, &socket.cpus).count();
+            let cores = if cores > 0 {
+                format!("{cores}c/{}t", socket.cpus.len())
+            } else {
+                String::new()
+            };
+            vec![
+                label(context, index),
+                nodes.to_string(),
+                socket.cpus.to_string(),
+                cores,
+                memory,
+            ]
+        })
+        .collect();
+    sheet::table(
+        &["SOCKET", "NODE", "CPUS", "CORES", "MEMORY"],
+        &rows,
+        &[0, 1, 2, 3, 4],
+        width,
+    )
+}
+
 fn label(context: &Context<'_>, index: usize) -> String {
-    let label = context.machine.sockets.get(index).map_or_else(String::new, |socket| socket.label.clone());
+    let label = context
+        .machine
+        .sockets
+        .get(index)
+        .map_or_else(String::new, |socket| socket.label.clone());
     let numbers: Vec<String> = context
         .badges(&[Place::Socket(index)])
         .into_iter()
-        .map(|badge| format!("{}{}", if badge.severity == Colour::Bad { "✗" } else { "!" }, badge.text))
+        .map(|badge| {
+            format!(
+                "{}{}",
+                if badge.severity == Colour::Bad { "✗" } else { "!" },
+                badge.text
+            )
+        })
         .collect();
-    if numbers.is_empty() { label } else { format!("{label} {}", numbers.join(" ")) }
+    if numbers.is_empty() {
+        label
+    } else {
+        format!("{label} {}", numbers.join(" "))
+    }
 }
 
 /// Lines inside the frame of one socket.
 fn socket(context: &Context<'_>, index: usize, width: usize) -> Vec<String> {
-    let Some(socket) = context.machine.sockets.get(index) else { return Vec::new() };
+    let Some(socket) = context.machine.sockets.get(index) else {
+        return Vec::new();
+    };
     let inner = width.saturating_sub(4);
     let mut lines = sheet::flow(&words::socket_summary(context.machine, socket), inner);
     if context.sockets().len() > 2 {
-        lines.extend(interconnect::row_words(context.machine, index).map(|text| format!("SLIT {text}")).into_iter().flat_map(|t| sheet::wrap(&t, inner)));
+        lines.extend(
+            interconnect::row_words(context.machine, index)
+                .map(|text| format!("SLIT {text}"))
+                .into_iter()
+                .flat_map(|t| sheet::wrap(&t, inner)),
+        );
     }
     if context.options.parts.cpu && !socket.cpus.is_empty() {
         lines.extend(core_lines(context, socket, inner));
@@ -166,25 +275,46 @@ fn socket(context: &Context<'_>, index: usize, width: usize) -> Vec<String> {
 
 fn core_lines(context: &Context<'_>, socket: &Socket, width: usize) -> Vec<String> {
     let cpu = &context.machine.cpu;
-    let nodes: Vec<_> = cpu.nodes.iter().filter(|node| socket.nodes.contains(&node.number)).collect();
+    let nodes: Vec<_> = cpu
+        .nodes
+        .iter()
+        .filter(|node| socket.nodes.contains(&node.number))
+        .collect();
     let mut lines = Vec::new();
     if nodes.len() > 1 {
         let mut left = socket.cpus.clone();
         for node in nodes {
             let cpus = node.cpus.intersection(&left);
             left = left.difference(&cpus);
-            let memory = node.memory.map_or_else(|| "memory not told".to_owned(), crate::findings::memory_size_words);
-            let none = if node.cpus.is_empty() { vec!["no CPU".to_owned()] } else { Vec::new() };
-            let parts: Vec<String> = [format!("NUMA {}", node.number.0), memory].into_iter().chain(none).collect();
+            let memory = node
+                .memory
+                .map_or_else(|| "memory not told".to_owned(), crate::findings::memory_size_words);
+            let none = if node.cpus.is_empty() {
+                vec!["no CPU".to_owned()]
+            } else {
+                Vec::new()
+            };
+            let parts: Vec<String> = [format!("NUMA {}", node.number.0), memory]
+                .into_iter()
+                .chain(none)
+                .collect();
             lines.extend(sheet::flow(&parts, width));
-            lines.extend(tile_lines(context, &cpus, width.saturating_sub(2)).into_iter().map(|line| format!("  {line}")));
+            lines.extend(
+                tile_lines(context, &cpus, width.saturating_sub(2))
+                    .into_iter()
+                    .map(|line| format!("  {line}")),
+            );
         }
         lines.extend(tile_lines(context, &left, width));
     } else {
         lines.extend(tile_lines(context, &socket.cpus, width));
     }
     for text in cores::caption(context, socket) {
-        let parts: Vec<String> = text.split(" · ").filter(|part| !part.starts_with("number =")).map(str::to_owned).collect();
+        let parts: Vec<String> = text
+            .split(" · ")
+            .filter(|part| !part.starts_with("number ="))
+            .map(str::to_owned)
+            .collect();
         lines.extend(sheet::flow(&parts, width));
     }
     lines.push(String::new());
@@ -197,10 +327,22 @@ fn tile_lines(context: &Context<'_>, cpus: &CpuSet, width: usize) -> Vec<String>
     let texts: Vec<String> = cores::tiles(cpu, cpus)
         .iter()
         .map(|tile| {
-            let firsts: CpuSet = words::cores_in(cpu, &tile.cpus).filter_map(|core| core.cpus.first()).collect();
-            let range = if firsts.is_empty() { tile.cpus.to_string() } else { firsts.to_string() };
+            let firsts: CpuSet = words::cores_in(cpu, &tile.cpus)
+                .filter_map(|core| core.cpus.first())
+                .collect();
+            let range = if firsts.is_empty() {
+                tile.cpus.to_string()
+            } else {
+                firsts.to_string()
+            };
             let outer = tile.shared.iter().max_by_key(|cache| cache.level);
-            let cache = outer.and_then(|cache| Some(format!(" {} {}", words::cache_name(cache), words::short_size(cache.size?))));
+            let cache = outer.and_then(|cache| {
+                Some(format!(
+                    " {} {}",
+                    words::cache_name(cache),
+                    words::short_size(cache.size?)
+                ))
+            });
             format!("{range}{}", cache.unwrap_or_default())
         })
         .collect();
@@ -209,21 +351,49 @@ fn tile_lines(context: &Context<'_>, cpus: &CpuSet, width: usize) -> Vec<String>
 
 fn memory_lines(context: &Context<'_>, index: usize, socket: &Socket, width: usize) -> Vec<String> {
     let machine = context.machine;
-    let slots: Vec<_> = socket.slots.iter().filter_map(|at| machine.memory.slots.get(*at)).collect();
+    let slots: Vec<_> = socket
+        .slots
+        .iter()
+        .filter_map(|at| machine.memory.slots.get(*at))
+        .collect();
     if slots.is_empty() {
-        let bytes: u64 = machine.cpu.nodes.iter().filter(|n| socket.nodes.contains(&n.number)).filter_map(|n| n.memory).sum();
-        let bytes = if bytes == 0 && machine.sockets.len() == 1 { machine.cpu.memory.unwrap_or(0) } else { bytes };
+        let bytes: u64 = machine
+            .cpu
+            .nodes
+            .iter()
+            .filter(|n| socket.nodes.contains(&n.number))
+            .filter_map(|n| n.memory)
+            .sum();
+        let bytes = if bytes == 0 && machine.sockets.len() == 1 {
+            machine.cpu.memory.unwrap_or(0)
+        } else {
+            bytes
+        };
         if bytes == 0 {
             return Vec::new();
         }
-        let parts = [format!("{} usable by Linux", crate::findings::memory_size_words(bytes)), "modules, channels: not known".to_owned()];
+        let parts = [
+            format!("{} usable by Linux", crate::findings::memory_size_words(bytes)),
+            "modules, channels: not known".to_owned(),
+        ];
         return sheet::flow(&parts, width);
     }
-    let bytes = slots.iter().filter_map(|slot| slot.module.size).fold(0, u64::saturating_add);
+    let bytes = slots
+        .iter()
+        .filter_map(|slot| slot.module.size)
+        .fold(0, u64::saturating_add);
     let used = slots.iter().filter(|slot| slot.populated()).count();
-    let mut head = vec![format!("{} in {used} of {} slots", crate::findings::memory_size_words(bytes), slots.len())];
+    let mut head = vec![format!(
+        "{} in {used} of {} slots",
+        crate::findings::memory_size_words(bytes),
+        slots.len()
+    )];
     if let Some((now, can)) = memory::bandwidth(context, index) {
-        head.push(if now < can { format!("{now:.1} of {can:.1} GB/s") } else { format!("{now:.1} GB/s") });
+        head.push(if now < can {
+            format!("{now:.1} of {can:.1} GB/s")
+        } else {
+            format!("{now:.1} GB/s")
+        });
     }
     let mut lines = sheet::flow(&head, width);
     lines.extend(grid(context, socket, width));
@@ -237,224 +407,34 @@ fn memory_lines(context: &Context<'_>, index: usize, socket: &Socket, width: usi
 fn grid(context: &Context<'_>, socket: &Socket, width: usize) -> Vec<String> {
     let channels = memory::by_channel(context, socket);
     let known: Vec<_> = channels.iter().filter(|((unknown, ..), _)| !unknown).collect();
-    let widest = known.iter().map(|((_, _, name), _)| name.chars().count()).max().unwrap_or(0);
+    let widest = known
+        .iter()
+        .map(|((_, _, name), _)| name.chars().count())
+        .max()
+        .unwrap_or(0);
     let column = widest.max(1).saturating_add(1);
     if known.is_empty() || known.len().saturating_mul(column).saturating_add(6) > width {
         return Vec::new();
     }
     let deepest = known.iter().map(|(_, slots)| slots.len()).max().unwrap_or(0);
-    let head: String = known.iter().map(|((_, _, name), _)| format!("{name:<column$}")).collect();
+    let head: String = known
+        .iter()
+        .map(|((_, _, name), _)| format!("{name:<column$}"))
+        .collect();
     let mut lines = vec![format!("DIMM  {}", head.trim_end())];
     for row in 0..deepest {
         let cells: String = known
             .iter()
             .map(|(_, slots)| {
-                let cell = slots.get(row).map_or(" ", |(_, slot)| if slot.populated() { "■" } else { "·" });
+                let cell = slots
+                    .get(row)
+                    .map_or(" ", |(_, slot)| if slot.populated() { "■" } else { "·" });
                 format!("{cell:<column$}")
             })
             .collect();
         lines.push(format!("{:>4}  {}", row.saturating_add(1), cells.trim_end()));
     }
     lines
-}
-
-fn all_pci(context: &Context<'_>, style: Style) -> Vec<String> {
-    let all = roots(context.machine, context.options);
-    let shown = context.sockets();
-    let mut blocks: Vec<Vec<String>> = Vec::new();
-    let side_by_side = shown.len() == 2 && style.width >= 150;
-    let width = if side_by_side { style.width.saturating_sub(4) / 2 } else { style.width };
-    for index in &shown {
-        let own: Vec<&Root<'_>> = all.iter().filter(|root| root.socket == Some(*index)).collect();
-        let name = context.machine.sockets.get(*index).map_or("socket", |socket| socket.label.as_str());
-        let head = if shown.len() > 1 { format!("PCI on {name}") } else { "PCI".to_owned() };
-        blocks.extend(pci_block(context, &head, &own, width, style));
-    }
-    let mut lines = if side_by_side && blocks.len() == 2 {
-        sheet::beside(&blocks, 4)
-    } else {
-        blocks.into_iter().flat_map(|block| block.into_iter().chain([String::new()])).collect()
-    };
-    if context.options.socket.is_none() {
-        let loose: Vec<&Root<'_>> = all.iter().filter(|root| root.socket.is_none()).collect();
-        let head = if shown.len() > 1 { "PCI, socket not known" } else { "PCI" };
-        lines.extend(pci_block(context, head, &loose, style.width, style).into_iter().flat_map(|block| block.into_iter().chain([String::new()])));
-    }
-    let hidden: usize = all.iter().flat_map(|root| root.hidden.values()).sum();
-    let vfs = context.machine.pci.functions.iter().filter(|f| f.function.physical_function.is_some()).count();
-    let mut rest = Vec::new();
-    if vfs > 0 {
-        rest.push(format!("{vfs} VFs folded"));
-    }
-    if hidden > 0 {
-        rest.push(format!("{hidden} functions not drawn: delid topo pci lists all"));
-    }
-    if !rest.is_empty() {
-        lines.extend(sheet::flow(&rest, style.width));
-        lines.push(String::new());
-    }
-    lines
-}
-
-fn pci_block(context: &Context<'_>, head: &str, roots: &[&Root<'_>], width: usize, style: Style) -> Option<Vec<String>> {
-    let units: Vec<&Unit<'_>> = roots.iter().flat_map(|root| &root.units).collect();
-    if units.is_empty() {
-        return None;
-    }
-    let mut lines = vec![sheet::paint(head, Paint::Bold, style)];
-    let linked = units.iter().any(|unit| has_link(unit));
-    let mut rows = Vec::new();
-    tree(context, &units, "", linked, &mut rows);
-    let more = rows.len().saturating_sub(MOST_LINES);
-    rows.truncate(MOST_LINES);
-    let slot_width = rows.iter().map(|row| sheet::width(&row.slot)).max().unwrap_or(0).min(16);
-    let rate_width = rows.iter().map(|row| sheet::width(&row.rate)).max().unwrap_or(0);
-    let address_width = rows.iter().map(|row| sheet::width(&row.address)).max().unwrap_or(0);
-    for row in &rows {
-        lines.push(row.print(width, slot_width, rate_width, address_width));
-    }
-    if more > 0 {
-        lines.push(format!("+ {more} more lines: delid topo pci"));
-    }
-    Some(lines)
-}
-
-fn has_link(unit: &Unit<'_>) -> bool {
-    unit.link().is_some() || matches!(unit, Unit::Switch { units, .. } if units.iter().any(has_link))
-}
-
-/// One PCI line, by columns.
-struct Row {
-    lead: String,
-    bar: String,
-    rate: String,
-    slot: String,
-    name: String,
-    names: String,
-    address: String,
-    badges: String,
-}
-
-impl Row {
-    /// Lead, bar and rate stay; model is shortened, OS names go first when it is narrow.
-    fn print(&self, width: usize, slot_width: usize, rate_width: usize, address_width: usize) -> String {
-        let mut text = self.lead.clone();
-        if !self.bar.is_empty() {
-            text.push_str(&self.bar);
-            text.push(' ');
-            text.push_str(&sheet::pad(&self.rate, rate_width));
-            text.push(' ');
-        } else if rate_width > 0 {
-            text.push_str(&" ".repeat(rate_width.saturating_add(10)));
-        }
-        if slot_width > 0 {
-            text.push_str(&sheet::pad(&self.slot, slot_width));
-            text.push_str("  ");
-        }
-        let tail = if self.badges.is_empty() { sheet::pad(&self.address, address_width) } else { format!("{} {}", sheet::pad(&self.address, address_width), self.badges) };
-        let room = width.saturating_sub(sheet::width(&text)).saturating_sub(sheet::width(&tail)).saturating_sub(1);
-        let both = if self.names.is_empty() { self.name.clone() } else { format!("{}  {}", self.name, self.names) };
-        let middle = if sheet::width(&both) <= room { both } else { sheet::shorten(&self.name, room) };
-        format!("{text}{} {}", sheet::pad(&middle, room), tail).trim_end().to_owned()
-    }
-}
-
-fn tree(context: &Context<'_>, units: &[&Unit<'_>], indent: &str, linked: bool, rows: &mut Vec<Row>) {
-    let last = units.len().saturating_sub(1);
-    for (index, unit) in units.iter().enumerate() {
-        let branch = if index == last { "└ " } else { "├ " };
-        rows.push(line(context, unit, &format!("{indent}{branch}"), linked));
-        if let Unit::Switch { units, .. } = unit {
-            let indent = format!("{indent}{}", if index == last { "  " } else { "│ " });
-            if indent.chars().count() < 24 {
-                tree(context, &units.iter().collect::<Vec<_>>(), &indent, linked, rows);
-            }
-        }
-    }
-}
-
-fn numbers(context: &Context<'_>, places: &[Place]) -> String {
-    let badges = context.badges(places);
-    let texts: Vec<String> =
-        badges.iter().map(|badge| format!("{}{}", if badge.severity == Colour::Bad { "✗" } else { "!" }, badge.text)).collect();
-    texts.join(" ")
-}
-
-fn line(context: &Context<'_>, unit: &Unit<'_>, lead: &str, linked: bool) -> Row {
-    let link = unit.link();
-    let bar = if linked { link.map(|link| bar(context, link)).unwrap_or_default() } else { String::new() };
-    let rate = link.map(LinkView::words).unwrap_or_default();
-    let lead = lead.to_owned();
-    let slot_of = |card: &Card<'_>| card.functions.iter().find_map(|f| f.place.as_ref()).map(|label| label.name.clone()).unwrap_or_default();
-    match unit {
-        Unit::Card { card, .. } => {
-            let alike = card.functions.iter().filter(|f| f.function.device == card.main.function.device).count();
-            let vfs = if card.virtual_functions > 0 { format!(" +{} VFs", card.virtual_functions) } else { String::new() };
-            let times = if alike > 1 { format!("{alike} × ") } else { String::new() };
-            let names: Vec<&str> = card.functions.iter().flat_map(|f| &f.function.os_names).map(String::as_str).collect();
-            let places: Vec<Place> = card.functions.iter().map(|f| Place::Function(f.bdf())).collect();
-            Row {
-                lead,
-                bar,
-                rate,
-                slot: slot_of(card),
-                name: format!("{times}{}{vfs}", card.main.short_name),
-                names: names.join(" "),
-                address: address(card.main),
-                badges: numbers(context, &places),
-            }
-        }
-        Unit::Folded { cards, .. } => {
-            let places: Vec<Place> = cards.iter().flat_map(|(_, card)| &card.functions).map(|f| Place::Function(f.bdf())).collect();
-            let Some((_, first)) = cards.first() else { return Row::text(lead, "") };
-            let last = cards.last().map_or(first.main, |(_, card)| card.main);
-            Row {
-                lead,
-                bar,
-                rate,
-                slot: String::new(),
-                name: format!("{} × {}", cards.len(), first.main.short_name),
-                names: String::new(),
-                address: format!("{}…{}", address(first.main), address(last)),
-                badges: numbers(context, &places),
-            }
-        }
-        Unit::Empty { name, port } => Row { slot: (*name).to_owned(), address: address(port), ..Row::text(lead, "empty") },
-        Unit::Switch { bridge, units, .. } => {
-            let ratio = oversubscription(link, units).map(|ratio| format!(" {ratio:.0}:1")).unwrap_or_default();
-            let kind = if link.is_some() || bridge.function.port_type.is_some() { "switch" } else { "bridge" };
-            Row {
-                lead,
-                bar,
-                rate,
-                slot: kind.to_owned(),
-                name: format!("{}{ratio}", bridge.short_name),
-                names: String::new(),
-                address: address(bridge),
-                badges: numbers(context, &[Place::Function(bridge.bdf())]),
-            }
-        }
-    }
-}
-
-impl Row {
-    fn text(lead: String, name: &str) -> Self {
-        let empty = String::new;
-        Self { lead, bar: empty(), rate: empty(), slot: empty(), name: name.to_owned(), names: empty(), address: empty(), badges: empty() }
-    }
-}
-
-fn address(function: &PciFunction) -> String {
-    pci::port_name(function)
-}
-
-/// Eight cells for the fastest link present.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most eight cells")]
-fn bar(context: &Context<'_>, link: LinkView) -> String {
-    let cells = |rate: f64| ((f64::from(context.scale.px(rate)) / 20.0 * 8.0).round() as usize).clamp(1, 8);
-    let (solid, pale) = (cells(link.now()), cells(link.can()));
-    let pale = if link.now() + 0.05 < link.can() { pale.max(solid.saturating_add(1)).min(8) } else { solid };
-    sheet::pad(&format!("{}{}", "━".repeat(solid), "╌".repeat(pale.saturating_sub(solid))), 8)
 }
 
 fn gaps(machine: &Machine, style: Style) -> Vec<String> {
@@ -464,17 +444,34 @@ fn gaps(machine: &Machine, style: Style) -> Vec<String> {
     let mut lines = vec!["Not shown, and how to get it".to_owned()];
     for gap in &machine.gaps {
         let how = gap.how.as_ref().map(|how| format!("→ {how}"));
-        let parts: Vec<String> = [format!("{}:", gap.what), gap.why.clone()].into_iter().chain(how).collect();
-        lines.extend(sheet::wrap(&parts.join(" "), style.width.saturating_sub(2)).into_iter().enumerate().map(|(at, line)| {
-            if at == 0 { format!("  {line}") } else { format!("    {line}") }
-        }));
+        let parts: Vec<String> = [format!("{}:", gap.what), gap.why.clone()]
+            .into_iter()
+            .chain(how)
+            .collect();
+        lines.extend(
+            sheet::wrap(&parts.join(" "), style.width.saturating_sub(2))
+                .into_iter()
+                .enumerate()
+                .map(|(at, line)| {
+                    if at == 0 {
+                        format!("  {line}")
+                    } else {
+                        format!("    {line}")
+                    }
+                }),
+        );
     }
     lines.push(String::new());
     lines
 }
 
 fn legend(context: &Context<'_>) -> Vec<String> {
-    let links = context.machine.pci.functions.iter().any(|f| f.function.link.is_some_and(|link| link.status.is_some()));
+    let links = context
+        .machine
+        .pci
+        .functions
+        .iter()
+        .any(|f| f.function.link.is_some_and(|link| link.status.is_some()));
     let mut parts = Vec::new();
     if links && context.options.parts.pci {
         parts.push("━ trained  ╌ possible, not trained (GB/s per direction)");
@@ -482,5 +479,9 @@ fn legend(context: &Context<'_>) -> Vec<String> {
     if !context.machine.memory.slots.is_empty() && context.options.parts.memory {
         parts.push("■ module  · empty slot");
     }
-    if parts.is_empty() { Vec::new() } else { vec![parts.join("  ")] }
+    if parts.is_empty() {
+        Vec::new()
+    } else {
+        vec![parts.join("  ")]
+    }
 }

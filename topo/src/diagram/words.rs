@@ -30,7 +30,19 @@ pub(crate) fn machine_name(machine: &Machine) -> String {
 
 fn short_vendor(name: &str) -> String {
     let mut name = name.trim().trim_end_matches('.').to_owned();
-    for tail in [" Inc", " Inc.", ", Inc", " Corporation", " Corp", " Co., Ltd", " Co.,Ltd", " Ltd", " COMPUTER INC", " Computer Inc", " Corp."] {
+    for tail in [
+        " Inc",
+        " Inc.",
+        ", Inc",
+        " Corporation",
+        " Corp",
+        " Co., Ltd",
+        " Co.,Ltd",
+        " Ltd",
+        " COMPUTER INC",
+        " Computer Inc",
+        " Corp.",
+    ] {
         if let Some(head) = name.strip_suffix(tail) {
             name = head.trim_end_matches([',', '.', ' ']).to_owned();
         }
@@ -40,7 +52,13 @@ fn short_vendor(name: &str) -> String {
 
 /// CPU model without vendor marks: "Xeon Gold 6248", "AMD EPYC 7452".
 pub(crate) fn cpu_model(name: &str) -> String {
-    let mut text = name.replace("(R)", " ").replace("(TM)", " ").replace("(r)", " ").replace("(tm)", " ").replace("®", " ").replace("™", " ");
+    let mut text = name
+        .replace("(R)", " ")
+        .replace("(TM)", " ")
+        .replace("(r)", " ")
+        .replace("(tm)", " ")
+        .replace("®", " ")
+        .replace("™", " ");
     if let Some((head, _)) = text.split_once(" @ ") {
         text = head.to_owned();
     }
@@ -49,16 +67,27 @@ pub(crate) fn cpu_model(name: &str) -> String {
         .filter(|word| !matches!(*word, "CPU" | "Processor" | "processor") && !word.ends_with("-Core"))
         .collect();
     let text = words.join(" ");
-    text.strip_prefix("Intel ").map_or(text.clone(), str::to_owned)
+    text.strip_prefix("Intel ")
+        .or_else(|| text.strip_prefix("INTEL "))
+        .map_or(text.clone(), str::to_owned)
 }
 
 /// "2 × AMD EPYC 7452 · 64 cores / 128 threads · 512 GiB in 16 of 32 slots".
 pub(crate) fn totals(machine: &Machine) -> String {
     let mut parts = Vec::new();
     let sockets = machine.populated_sockets();
-    if let Some(model) = machine.cpu.model.as_deref().or_else(|| machine.sockets.iter().find_map(|s| s.model.as_deref())) {
+    if let Some(model) = machine
+        .cpu
+        .model
+        .as_deref()
+        .or_else(|| machine.sockets.iter().find_map(|s| s.model.as_deref()))
+    {
         let model = cpu_model(model);
-        parts.push(if sockets > 1 { format!("{sockets} × {model}") } else { model });
+        parts.push(if sockets > 1 {
+            format!("{sockets} × {model}")
+        } else {
+            model
+        });
     } else if sockets > 1 {
         parts.push(format!("{sockets} sockets"));
     }
@@ -79,9 +108,19 @@ pub(crate) fn totals(machine: &Machine) -> String {
 #[must_use]
 pub fn core_words(machine: &Machine) -> Option<String> {
     let threads = machine.thread_count()?;
-    let plural = |n: usize, word: &str| if n == 1 { format!("{n} {word}") } else { format!("{n} {word}s") };
+    let plural = |n: usize, word: &str| {
+        if n == 1 {
+            format!("{n} {word}")
+        } else {
+            format!("{n} {word}s")
+        }
+    };
     let offline = machine.cpu.cpus.iter().filter(|cpu| !cpu.online).count();
-    let tail = if offline > 0 { format!(" ({offline} off)") } else { String::new() };
+    let tail = if offline > 0 {
+        format!(" ({offline} off)")
+    } else {
+        String::new()
+    };
     Some(match machine.core_count() {
         Some(cores) => format!("{} / {}{tail}", plural(cores, "core"), plural(threads, "thread")),
         None => format!("{}{tail}", plural(threads, "CPU")),
@@ -92,7 +131,11 @@ fn memory_words(machine: &Machine) -> Option<String> {
     let size = size_words(machine.memory_bytes()?);
     let slots = machine.memory.slots.len();
     let used = machine.memory.slots.iter().filter(|slot| slot.populated()).count();
-    Some(if used > 0 { format!("{size} in {used} of {slots} slots") } else { size })
+    Some(if used > 0 {
+        format!("{size} in {used} of {slots} slots")
+    } else {
+        size
+    })
 }
 
 /// "32c/64t · 2.35–3.35 GHz · microcode 0x830107a · NUMA 0".
@@ -179,7 +222,10 @@ pub(crate) fn cache_size(cache: &Cache) -> String {
 
 /// "32K", "1M", "1.25M": the shortest form, for caches of a core.
 pub(crate) fn short_size(bytes: u64) -> String {
-    size_words(bytes).replace(" KiB", "K").replace(" MiB", "M").replace(" GiB", "G")
+    size_words(bytes)
+        .replace(" KiB", "K")
+        .replace(" MiB", "M")
+        .replace(" GiB", "G")
 }
 
 /// Name of a cache: "L1d", "L3".

@@ -17,9 +17,9 @@ mod link;
 mod locality;
 mod memory;
 
-pub use memory::{channel_gigabytes_per_second, channel_totals, size_words as memory_size_words};
 pub use damage::words as damage_words;
 pub use link::{Pair, is_internal_link, pair as link_pair};
+pub use memory::{channel_gigabytes_per_second, channel_totals, size_words as memory_size_words};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -102,11 +102,17 @@ pub fn judge(machine: &Machine) -> Report {
     for rule in [link::judge, memory::judge, locality::judge, damage::judge] {
         rule(machine, &mut report);
     }
-    report.findings.sort_by(|a, b| (a.severity, loss(b)).partial_cmp(&(b.severity, loss(a))).unwrap_or(std::cmp::Ordering::Equal));
+    report.findings.sort_by(|a, b| {
+        (a.severity, loss(b))
+            .partial_cmp(&(b.severity, loss(a)))
+            .unwrap_or(std::cmp::Ordering::Equal)
+    });
     report
 }
 
 /// Lost GB/s: the worse of two alike findings goes first.
 fn loss(finding: &Finding) -> f64 {
-    finding.gigabytes_per_second.map_or(0.0, |(now, possible)| possible - now)
+    finding
+        .gigabytes_per_second
+        .map_or(0.0, |(now, possible)| possible - now)
 }

@@ -147,7 +147,8 @@ pub(super) fn merge(
 ) -> Pci {
     let mut functions: BTreeMap<Bdf, PciFunction> = BTreeMap::new();
     let first = listings.first().map(|(at, _)| *at);
-    for (at, list) in listings {
+    for (at, mut list) in listings {
+        names.identify(&mut list);
         for function in list {
             let into = functions.entry(function.bdf).or_insert_with(|| PciFunction {
                 function: Function {
@@ -221,7 +222,16 @@ fn name(function: &mut PciFunction, names: &Names) {
         .or_else(|| f.name.clone())
         .or(numbers)
         .unwrap_or_else(|| "unnamed device".to_owned());
-    function.short_name = names.short(f).unwrap_or_else(|| function.full_name.clone());
+    // a device the list does not have: its class and numbers say more than the bare number
+    let named = |name: &String| !(name.len() <= 4 && name.chars().all(|c| c.is_ascii_hexdigit()));
+    let unlisted = vendor
+        .zip(device)
+        .map(|(vendor, device)| format!("{} {vendor:04x}:{device:04x}", function.class_text));
+    function.short_name = names
+        .short(f)
+        .filter(named)
+        .or(unlisted)
+        .unwrap_or_else(|| function.full_name.clone());
 }
 
 /// Node and socket of every function: its own node, else that of the nearest bridge that knows,

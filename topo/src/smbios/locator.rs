@@ -564,7 +564,11 @@ fn number_in(text: &str) -> Option<u32> {
 /// ("M1" and "M2" are the two slots of a notebook).
 fn starts_with_a(places: &[Placement]) -> bool {
     let single = |name: &str| name.len() == 1 && name.bytes().all(|byte| byte.is_ascii_alphabetic());
-    let mut letters = places.iter().filter_map(|place| place.channel.as_deref()).filter(|name| single(name)).peekable();
+    let mut letters = places
+        .iter()
+        .filter_map(|place| place.channel.as_deref())
+        .filter(|name| single(name))
+        .peekable();
     letters.peek().is_none() || letters.any(|name| name.eq_ignore_ascii_case("a"))
 }
 

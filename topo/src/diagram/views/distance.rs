@@ -1,7 +1,9 @@
 //! `delid topo distance`: how far two functions are from each other, in the six words of
 //! `nvidia-smi topo -m`.
 
-use super::{Style, sheet};
+use render::text as sheet;
+
+use super::Style;
 use crate::diagram::interconnect;
 use crate::model::{Machine, PciFunction};
 use crate::pci::function::{Bdf, Function};
@@ -14,8 +16,16 @@ fn tree_of(machine: &Machine) -> Tree {
         .iter()
         .map(|f| {
             let node = f.node.and_then(|node| i32::try_from(node.0).ok());
-            let parent = f.parent.and_then(|at| machine.pci.functions.get(at)).map(PciFunction::bdf);
-            Function { config: None, numa_node: node, parent, ..f.function.clone() }
+            let parent = f
+                .parent
+                .and_then(|at| machine.pci.functions.get(at))
+                .map(PciFunction::bdf);
+            Function {
+                config: None,
+                numa_node: node,
+                parent,
+                ..f.function.clone()
+            }
         })
         .collect();
     tree::build(&functions)
@@ -46,9 +56,23 @@ const MEANING: &[(&str, &str)] = &[
 #[must_use]
 pub fn distance(machine: &Machine, a: Bdf, b: Bdf) -> String {
     let word = word(tree_of(machine).locality(a, b, nodes(machine)));
-    let meaning = if word == "X" { "the same function" } else { MEANING.iter().find(|(name, _)| *name == word).map_or("", |(_, text)| *text) };
+    let meaning = if word == "X" {
+        "the same function"
+    } else {
+        MEANING
+            .iter()
+            .find(|(name, _)| *name == word)
+            .map_or("", |(_, text)| *text)
+    };
     let node = |bdf| machine.function(bdf).and_then(|f| f.node);
-    let slit = node(a).zip(node(b)).and_then(|(a, b)| Some(format!("NUMA {} to {}: SLIT {}", a.0, b.0, interconnect::distance(machine, a, b)?)));
+    let slit = node(a).zip(node(b)).and_then(|(a, b)| {
+        Some(format!(
+            "NUMA {} to {}: SLIT {}",
+            a.0,
+            b.0,
+            interconnect::distance(machine, a, b)?
+        ))
+    });
     let slit = slit.map(|text| format!("\n{text}")).unwrap_or_default();
     format!("{word}  {meaning}{slit}\n")
 }
@@ -73,14 +97,28 @@ pub fn distance_matrix(machine: &Machine, style: Style) -> String {
     let tree = tree_of(machine);
     let known = nodes(machine);
     let numbers: Vec<String> = (0..rows.len()).map(|at| at.to_string()).collect();
-    let head: Vec<&str> = ["", "ADDRESS", "NUMA", "DEVICE"].into_iter().chain(numbers.iter().map(String::as_str)).collect();
+    let head: Vec<&str> = ["", "ADDRESS", "NUMA", "DEVICE"]
+        .into_iter()
+        .chain(numbers.iter().map(String::as_str))
+        .collect();
     let cells: Vec<Vec<String>> = rows
         .iter()
         .enumerate()
         .map(|(at, a)| {
             let node = a.node.map_or_else(|| "?".to_owned(), |node| node.0.to_string());
-            let mut row = vec![at.to_string(), a.bdf().to_string(), node, sheet::shorten(&a.short_name, 24)];
-            row.extend(rows.iter().map(|b| if a.bdf() == b.bdf() { "X".to_owned() } else { word(tree.locality(a.bdf(), b.bdf(), known)) }));
+            let mut row = vec![
+                at.to_string(),
+                a.bdf().to_string(),
+                node,
+                sheet::shorten(&a.short_name, 24),
+            ];
+            row.extend(rows.iter().map(|b| {
+                if a.bdf() == b.bdf() {
+                    "X".to_owned()
+                } else {
+                    word(tree.locality(a.bdf(), b.bdf(), known))
+                }
+            }));
             row
         })
         .collect();

@@ -1,7 +1,7 @@
 //! The other views of `delid topo`: tables and trees in text.
 
-use super::sheet::{self, Paint};
 use crate::findings::{Report, Severity};
+use render::text::{self as sheet, Paint};
 
 mod cpu;
 mod device;
@@ -14,22 +14,15 @@ pub use device::device;
 pub use distance::{distance, distance_matrix};
 pub use memory::memory;
 pub use pci::pci;
-
-/// How text is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Style {
-    /// Unicode characters; otherwise ASCII only.
-    pub unicode: bool,
-    /// ANSI colours.
-    pub colour: bool,
-    /// Columns.
-    pub width: usize,
-}
+pub use render::text::Style;
 
 /// A paragraph of 78 columns.
 #[must_use]
 pub fn paragraph(text: &str) -> String {
-    let lines: Vec<String> = sheet::wrap(text, 76).into_iter().map(|line| format!("  {line}")).collect();
+    let lines: Vec<String> = sheet::wrap(text, 76)
+        .into_iter()
+        .map(|line| format!("  {line}"))
+        .collect();
     format!("{}\n", lines.join("\n"))
 }
 
@@ -43,11 +36,20 @@ pub fn findings(report: &Report, style: Style) -> String {
             Severity::Warn => ("!", Paint::Warn),
             Severity::Note => ("·", Paint::Plain),
         };
-        let head = format!("{:>2} {} {}", index.saturating_add(1), sheet::paint(mark, paint, style), finding.id);
+        let head = format!(
+            "{:>2} {} {}",
+            index.saturating_add(1),
+            sheet::paint(mark, paint, style),
+            finding.id
+        );
         lines.push(head);
         lines.extend(indented(&finding.text, 5, style.width));
         for evidence in &finding.evidence {
-            let origin = evidence.origin.as_ref().map(|origin| format!(" [{origin}]")).unwrap_or_default();
+            let origin = evidence
+                .origin
+                .as_ref()
+                .map(|origin| format!(" [{origin}]"))
+                .unwrap_or_default();
             lines.extend(indented(&format!("- {}{origin}", evidence.fact), 7, style.width));
         }
         lines.push(String::new());
@@ -55,12 +57,20 @@ pub fn findings(report: &Report, style: Style) -> String {
     if report.findings.is_empty() {
         lines.push("no findings".to_owned());
     }
-    lines.extend(report.fine.iter().flat_map(|text| indented(&format!("✓ {text}"), 3, style.width)));
+    lines.extend(
+        report
+            .fine
+            .iter()
+            .flat_map(|text| indented(&format!("✓ {text}"), 3, style.width)),
+    );
     sheet::finish(&lines, style)
 }
 
 /// Wrapped and moved to the right.
 fn indented(text: &str, by: usize, width: usize) -> Vec<String> {
     let blank = " ".repeat(by);
-    sheet::wrap(text, width.saturating_sub(by)).into_iter().map(|line| format!("{blank}{line}")).collect()
+    sheet::wrap(text, width.saturating_sub(by))
+        .into_iter()
+        .map(|line| format!("{blank}{line}"))
+        .collect()
 }
