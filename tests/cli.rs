@@ -38,7 +38,11 @@ fn what_could_not_be_done_ends_with_2_and_a_word_on_stderr() {
     ] {
         let result = run(&arguments).expect(2);
         assert!(result.out.is_empty(), "{arguments:?}: {}", result.out);
-        assert!(result.err.starts_with("delid: ") || result.err.starts_with("error: "), "{arguments:?}: {}", result.err);
+        assert!(
+            result.err.starts_with("delid: ") || result.err.starts_with("error: "),
+            "{arguments:?}: {}",
+            result.err
+        );
     }
 }
 
@@ -64,9 +68,17 @@ fn damage_is_told_with_source_and_line_and_the_rest_is_shown() {
     let path = folder.path().join("bytes.txt");
     fs::write(&path, DUMP).unwrap();
     let result = run(&["topo", "pci", "--from", argument(&path)]).expect(1);
-    assert!(result.err.contains("damaged: ") && result.err.contains("bytes.txt"), "{}", result.err);
+    assert!(
+        result.err.contains("damaged: ") && result.err.contains("bytes.txt"),
+        "{}",
+        result.err
+    );
     assert!(result.err.contains("at line 3"), "{}", result.err);
-    assert!(result.out.contains("00:00.0") && result.out.contains("00:02.0"), "{}", result.out);
+    assert!(
+        result.out.contains("00:00.0") && result.out.contains("00:02.0"),
+        "{}",
+        result.out
+    );
     let json = run(&["topo", "--json", "--from", argument(&path)]).expect(1).out;
     let value: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(value["machine"]["damage"][0]["place"], serde_json::json!({ "line": 3 }));
@@ -74,13 +86,33 @@ fn damage_is_told_with_source_and_line_and_the_rest_is_shown() {
 
 #[test]
 fn reader_that_goes_away_is_no_error() {
-    let script = format!("{{ '{}' topo pci --from '{}'; echo $? >&2; }} | head -n 1", program().display(), intact());
-    let result = Run::from(Command::new("sh").args(["-c", &script]).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap());
+    let script = format!(
+        "{{ '{}' topo pci --from '{}'; echo $? >&2; }} | head -n 1",
+        program().display(),
+        intact()
+    );
+    let result = Run::from(
+        Command::new("sh")
+            .args(["-c", &script])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .unwrap(),
+    );
     assert_eq!(result.err.trim(), "0");
     assert_eq!(result.out.lines().count(), 1);
     // A pipe whose reader is gone before the first byte.
-    let script = format!("{{ sleep 0.3; '{}' topo --json --from '{}'; echo $? >&2; }} | true", program().display(), intact());
-    let result = Run::from(Command::new("sh").args(["-c", &script]).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap());
+    let script = format!(
+        "{{ sleep 0.3; '{}' topo --json --from '{}'; echo $? >&2; }} | true",
+        program().display(),
+        intact()
+    );
+    let result = Run::from(
+        Command::new("sh")
+            .args(["-c", &script])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .unwrap(),
+    );
     assert_eq!(result.err.trim(), "0");
 }
 
@@ -92,8 +124,16 @@ fn a_link_named_after_a_room_is_the_room() {
         let link = folder.path().join(name);
         std::os::unix::fs::symlink(program(), &link).unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let output = Command::new(&link).args(["cpu", "--from", &intact()]).current_dir(root).output().unwrap();
-        assert_eq!(Run::from(output).expect(0).out, run(&["topo", "cpu", "--from", &intact()]).out, "{name}");
+        let output = Command::new(&link)
+            .args(["cpu", "--from", &intact()])
+            .current_dir(root)
+            .output()
+            .unwrap();
+        assert_eq!(
+            Run::from(output).expect(0).out,
+            run(&["topo", "cpu", "--from", &intact()]).out,
+            "{name}"
+        );
     }
 }
 
@@ -114,9 +154,18 @@ fn no_color_is_obeyed_on_a_terminal() {
         return;
     }
     let on_terminal = |variable: &str| {
-        let inner = format!("env {variable} '{}' topo --from '{}'", program().display(), machine(MACHINES[0]));
+        let inner = format!(
+            "env {variable} '{}' topo --from '{}'",
+            program().display(),
+            machine(MACHINES[0])
+        );
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let output = Command::new("script").args(["-qec", &inner, "/dev/null"]).current_dir(root).env_remove("NO_COLOR").env("TERM", "xterm").output();
+        let output = Command::new("script")
+            .args(["-qec", &inner, "/dev/null"])
+            .current_dir(root)
+            .env_remove("NO_COLOR")
+            .env("TERM", "xterm")
+            .output();
         String::from_utf8_lossy(&output.unwrap().stdout).into_owned()
     };
     assert!(on_terminal("COLUMNS=80").contains('\u{1b}'));
@@ -127,7 +176,15 @@ fn no_color_is_obeyed_on_a_terminal() {
 fn ascii_is_ascii_in_every_view() {
     for name in MACHINES {
         let path = machine(name);
-        for view in [vec![], vec!["pci"], vec!["memory"], vec!["cpu"], vec!["distance"], vec!["findings"], vec!["device", "00:00.0"]] {
+        for view in [
+            vec![],
+            vec!["pci"],
+            vec!["memory"],
+            vec!["cpu"],
+            vec!["distance"],
+            vec!["findings"],
+            vec!["device", "00:00.0"],
+        ] {
             let result = run(&[&["topo", "--ascii", "--from", &path], view.as_slice()].concat());
             let odd: Vec<&str> = result.out.lines().filter(|line| !line.is_ascii()).collect();
             assert!(odd.is_empty(), "{name} {view:?}: {odd:?}");
@@ -141,7 +198,14 @@ fn pictures_are_written_by_suffix() {
     let svg = folder.path().join("m.svg");
     run(&["topo", "--from", &intact(), "-o", argument(&svg)]).expect(0);
     let text = fs::read_to_string(&svg).unwrap();
-    assert_eq!(roxmltree::Document::parse(&text).unwrap().root_element().tag_name().name(), "svg");
+    assert_eq!(
+        roxmltree::Document::parse(&text)
+            .unwrap()
+            .root_element()
+            .tag_name()
+            .name(),
+        "svg"
+    );
     assert_eq!(run(&["topo", "--from", &intact(), "-o", "-"]).expect(0).out, text);
     let html = folder.path().join("m.html");
     run(&["topo", "--from", &intact(), "-o", argument(&html)]).expect(0);
@@ -155,7 +219,11 @@ fn pictures_are_written_by_suffix() {
 /// Ids that `explain` lists.
 fn ids() -> Vec<String> {
     let list = run(&["topo", "explain"]).expect(0).out;
-    let ids: Vec<String> = list.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect();
+    let ids: Vec<String> = list
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .map(str::to_owned)
+        .collect();
     assert!(ids.len() >= 10, "{list}");
     ids
 }
@@ -167,7 +235,10 @@ fn every_finding_is_explained() {
         assert!(text.starts_with(&format!("{id}: ")), "{text}");
         for head in ["What it means", "How it is seen", "What to do"] {
             let at = text.find(head).unwrap_or_else(|| panic!("{id}: no {head}"));
-            assert!(text[at..].lines().nth(1).is_some_and(|line| line.starts_with("  ")), "{id}: {head}");
+            assert!(
+                text[at..].lines().nth(1).is_some_and(|line| line.starts_with("  ")),
+                "{id}: {head}"
+            );
         }
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{id}");
     }
@@ -188,7 +259,16 @@ fn every_finding_stands_in_the_documentation() {
 fn every_command_has_a_man_page() {
     let folder = tempfile::tempdir().unwrap();
     run(&["man", argument(folder.path())]).expect(0);
-    for page in ["delid.1", "delid-topo.1", "delid-topo-pci.1", "delid-capture.1", "delid-acpi.1", "delid-cpuid.1", "delid-microcode.1", "delid-kdd.1"] {
+    for page in [
+        "delid.1",
+        "delid-topo.1",
+        "delid-topo-pci.1",
+        "delid-capture.1",
+        "delid-acpi.1",
+        "delid-cpuid.1",
+        "delid-microcode.1",
+        "delid-kdd.1",
+    ] {
         let text = fs::read_to_string(folder.path().join(page)).unwrap_or_else(|error| panic!("{page}: {error}"));
         assert!(text.contains(".SH NAME") && text.contains(".SH SYNOPSIS"), "{page}");
     }
@@ -204,7 +284,15 @@ fn completions_are_printed_for_every_shell() {
 
 #[test]
 fn help_of_every_room_says_what_it_is_for() {
-    for room in [vec![], vec!["topo"], vec!["capture"], vec!["acpi"], vec!["cpuid"], vec!["microcode"], vec!["kdd"]] {
+    for room in [
+        vec![],
+        vec!["topo"],
+        vec!["capture"],
+        vec!["acpi"],
+        vec!["cpuid"],
+        vec!["microcode"],
+        vec!["kdd"],
+    ] {
         let text = run(&[room.as_slice(), &["--help"]].concat()).expect(0).out;
         assert!(text.contains("Usage: delid"), "{room:?}: {text}");
     }

@@ -42,7 +42,13 @@ fn difference(expected: &str, seen: &str) -> Option<String> {
         match (old.next(), new.next()) {
             (None, None) => return Some("line ends differ".to_owned()),
             (old, new) if old == new => {}
-            (old, new) => return Some(format!("line {number}\n  - {}\n  + {}", old.unwrap_or("(end)"), new.unwrap_or("(end)"))),
+            (old, new) => {
+                return Some(format!(
+                    "line {number}\n  - {}\n  + {}",
+                    old.unwrap_or("(end)"),
+                    new.unwrap_or("(end)")
+                ));
+            }
         }
     }
 }
@@ -56,7 +62,12 @@ fn every_view_of_the_shipped_machines_is_as_written_down() {
         let path = machine(name);
         for (view, arguments) in views(name) {
             let result = run(&[&["topo", "--from", &path], arguments.as_slice()].concat());
-            assert!(result.code == 0 || result.code == 1, "{name} {view}: {} {}", result.code, result.err);
+            assert!(
+                result.code == 0 || result.code == 1,
+                "{name} {view}: {} {}",
+                result.code,
+                result.err
+            );
             let file = folder.join(format!("{name}.{view}.txt"));
             if bless {
                 fs::write(&file, &result.out).unwrap();
@@ -81,7 +92,12 @@ fn the_first_machine_is_the_one_that_was_built() {
     assert_eq!(machine["cpu"]["nodes"].as_array().unwrap().len(), 4);
     assert_eq!(machine["memory"]["slots"].as_array().unwrap().len(), 1);
     let functions = machine["pci"]["functions"].as_array().unwrap();
-    let find = |bdf: &str| functions.iter().find(|one| one["bdf"] == bdf).unwrap_or_else(|| panic!("no {bdf}"));
+    let find = |bdf: &str| {
+        functions
+            .iter()
+            .find(|one| one["bdf"] == bdf)
+            .unwrap_or_else(|| panic!("no {bdf}"))
+    };
     // What `-device` asked for: NVMe behind two switch ports, e1000e on the third, igb with 3 VFs on node 1,
     // CXL memory on node 3.
     for (bdf, vendor, device) in [
@@ -91,12 +107,19 @@ fn the_first_machine_is_the_one_that_was_built() {
         ("0000:41:00.0", 0x8086, 0x10c9),
         ("0000:c1:00.0", 0x8086, 0x0d93),
     ] {
-        assert_eq!((find(bdf)["vendor"].as_u64(), find(bdf)["device"].as_u64()), (Some(vendor), Some(device)), "{bdf}");
+        assert_eq!(
+            (find(bdf)["vendor"].as_u64(), find(bdf)["device"].as_u64()),
+            (Some(vendor), Some(device)),
+            "{bdf}"
+        );
     }
     assert_eq!(find("0000:41:00.0")["vfs_enabled"], 3);
     assert_eq!(find("0000:41:00.0")["node"], 1);
     assert_eq!(find("0000:81:00.0")["node"], 2);
     assert_eq!(find("0000:c1:00.0")["node"], 3);
     let place = &find("0000:00:1c.0")["place"];
-    assert_eq!((&place["name"], &place["source"]), (&"OnboardNIC".into(), &"smbios-41".into()));
+    assert_eq!(
+        (&place["name"], &place["source"]),
+        (&"OnboardNIC".into(), &"smbios-41".into())
+    );
 }

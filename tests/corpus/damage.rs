@@ -13,7 +13,11 @@ struct Run {
 }
 
 fn pci(path: &Path) -> Run {
-    let output = Command::new(env!("CARGO_BIN_EXE_delid")).args(["topo", "pci", "--from"]).arg(path).output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_delid"))
+        .args(["topo", "pci", "--from"])
+        .arg(path)
+        .output()
+        .unwrap();
     Run {
         code: output.status.code(),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -23,7 +27,9 @@ fn pci(path: &Path) -> Run {
 
 /// Whether a line is a row of bytes: `10: 00 ff ...`.
 fn is_row(line: &str) -> bool {
-    let Some((offset, bytes)) = line.split_once(": ") else { return false };
+    let Some((offset, bytes)) = line.split_once(": ") else {
+        return false;
+    };
     let hex = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     (2..=3).contains(&offset.len()) && hex(offset) && bytes.split_whitespace().all(|byte| byte.len() == 2 && hex(byte))
 }
@@ -40,9 +46,20 @@ pub fn broken_rows(root: &Path) -> Vec<String> {
     let broken = each(&dumps, |path| {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         let text = String::from_utf8_lossy(&content(path)).into_owned();
-        let rows: Vec<usize> = text.lines().enumerate().filter(|(_, line)| is_row(line)).map(|(at, _)| at).collect();
+        let rows: Vec<usize> = text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| is_row(line))
+            .map(|(at, _)| at)
+            .collect();
         let at = *rows.get(1).unwrap_or_else(|| panic!("{name}: no rows"));
-        let lines = text.lines().enumerate().map(|(number, line)| if number == at { format!("{}zz{}", &line[..7], &line[9..]) } else { line.to_owned() });
+        let lines = text.lines().enumerate().map(|(number, line)| {
+            if number == at {
+                format!("{}zz{}", &line[..7], &line[9..])
+            } else {
+                line.to_owned()
+            }
+        });
         let damaged = folder.path().join(&name);
         fs::write(&damaged, lines.collect::<Vec<_>>().join("\n")).unwrap();
         let (whole, run) = (pci(path), pci(&damaged));
@@ -54,7 +71,11 @@ pub fn broken_rows(root: &Path) -> Vec<String> {
             faults.push(format!("{name}: line {} is not named: {}", at + 1, run.err));
         }
         if functions(&whole.out) != functions(&run.out) {
-            faults.push(format!("{name}: {} functions of {}", functions(&run.out), functions(&whole.out)));
+            faults.push(format!(
+                "{name}: {} functions of {}",
+                functions(&run.out),
+                functions(&whole.out)
+            ));
         }
         faults
     });
@@ -65,7 +86,9 @@ pub fn broken_rows(root: &Path) -> Vec<String> {
 fn positions(length: usize, count: usize) -> impl Iterator<Item = usize> {
     let mut state = 0x9e37_79b9_usize;
     std::iter::repeat_with(move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % length.max(1)
     })
     .take(count)
@@ -89,8 +112,14 @@ pub fn damaged_files(root: &Path) -> Vec<String> {
         .flat_map(|path| {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             let whole = fs::read(path).unwrap();
-            let mut cases: Vec<(String, Vec<u8>)> =
-                [3, 7, 9].map(|tenths| (format!("cut{tenths}-{name}"), whole[..whole.len() * tenths / 10].to_vec())).into();
+            let mut cases: Vec<(String, Vec<u8>)> = [3, 7, 9]
+                .map(|tenths| {
+                    (
+                        format!("cut{tenths}-{name}"),
+                        whole[..whole.len() * tenths / 10].to_vec(),
+                    )
+                })
+                .into();
             let mut flipped = whole.clone();
             for at in positions(whole.len(), 8) {
                 flipped[at] ^= 0x55;
