@@ -2,7 +2,7 @@
 //!
 //! The corpus is found by `DELID_CORPUS`, else beside the workspace; without it nothing runs.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 
 #[path = "corpus/mod.rs"]
 mod support;
