@@ -1,6 +1,6 @@
 //! The command line as a user meets it: exit codes, names, pipes, colours, help texts.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 
 use std::fs;
 use std::path::Path;
