@@ -38,7 +38,11 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
     };
     let options = captures::RecordOptions { redact: args.redact };
     let manifest = if args.output.as_os_str() == "-" {
-        captures::record(&source, out, options)?
+        // Not through `out`: that one takes escape sequences out of what goes into a pipe.
+        let mut stdout = std::io::stdout().lock();
+        let manifest = captures::record(&source, &mut stdout, options)?;
+        stdout.flush().context("writing the output")?;
+        manifest
     } else {
         let name = args.output.display().to_string();
         let file = File::create(&args.output).with_context(|| name.clone())?;

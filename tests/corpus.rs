@@ -2,13 +2,17 @@
 //!
 //! The corpus is found by `DELID_CORPUS`, else beside the workspace; without it nothing runs.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 
 #[path = "corpus/mod.rs"]
 mod support;
 
 #[path = "corpus/big.rs"]
 mod big;
+#[path = "corpus/damage.rs"]
+mod damage;
+#[path = "corpus/links.rs"]
+mod links;
 #[path = "corpus/picture.rs"]
 mod picture;
 
@@ -54,4 +58,25 @@ fn three_hundred_functions_are_drawn_without_fault() {
     let machine = big::functions();
     assert_eq!(machine.pci.functions.len(), 300);
     assert_eq!(picture::faults(&machine), Vec::<String>::new());
+}
+
+#[test]
+fn links_agree_with_lspci() {
+    let Some(root) = corpus(1) else { return };
+    let (compared, wrong) = links::compare(&root);
+    eprintln!("{compared} link registers compared");
+    assert!(compared >= 79, "{compared}");
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn a_broken_row_of_bytes_is_told_with_its_line() {
+    let Some(root) = corpus(1) else { return };
+    assert_eq!(damage::broken_rows(&root), Vec::<String>::new());
+}
+
+#[test]
+fn damaged_sources_are_told_and_never_end_the_program() {
+    let Some(root) = corpus(1) else { return };
+    assert_eq!(damage::damaged_files(&root), Vec::<String>::new());
 }
