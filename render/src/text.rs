@@ -297,8 +297,11 @@ pub fn finish(lines: &[String], style: Style) -> String {
 /// One ASCII character for each, so that widths stay.
 const fn ascii(c: char) -> char {
     match c {
-        '✗' | '×' => 'x',
-        '✓' | '┌' | '┐' | '└' | '┘' | '├' | '┼' => '+',
+        '✗' => 'X',
+        '×' => 'x',
+        '✓' | '┌' | '┐' | '┘' | '┼' => '+',
+        '├' => '|',
+        '└' => '`',
         '─' | '–' | '—' | '╌' => '-',
         '━' | '■' => '#',
         '│' => '|',

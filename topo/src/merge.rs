@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use captures::{Gap, Origin, Source};
 
 use crate::gather::{Evidence, gather};
-use crate::model::{Conflict, Identity, Machine, Memory, OriginIndex, Socket, SourceState};
+use crate::model::{Conflict, Identity, Machine, Memory, OriginIndex, Socket, SourceDamage, SourceState};
 use crate::smbios::Smbios;
 use crate::sysfs::{CpuSet, CpuTopology};
 
@@ -53,7 +53,7 @@ impl Origins {
 pub fn merge(evidence: Evidence) -> Machine {
     let mut origins = Origins::default();
     let mut machine = Machine {
-        damage: evidence.damage,
+        damage: once(evidence.damage),
         ..Machine::default()
     };
     let mut cpu = evidence.cpu.into_iter();
@@ -104,6 +104,30 @@ pub fn merge(evidence: Evidence) -> Machine {
     machine.origins = origins.all;
     machine.sources = sources(&machine, told.note, !evidence.acpi.is_empty());
     machine
+}
+
+/// The same defect met in two copies of one table (`/sys` and a dump beside it) is told once.
+fn once(damage: Vec<SourceDamage>) -> Vec<SourceDamage> {
+    let mut kept: Vec<SourceDamage> = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    for one in damage {
+        let inner = &one.damage;
+        let key = (
+            one.area,
+            inner.what.clone(),
+            inner.expected.clone(),
+            inner.seen.clone(),
+            one.origin.layer,
+        );
+        let copy = !seen.insert(key)
+            && kept
+                .iter()
+                .any(|known| known.origin != one.origin && known.damage.what == inner.what);
+        if !copy {
+            kept.push(one);
+        }
+    }
+    kept
 }
 
 /// Firmware, system, board, chassis: from SMBIOS, else from the kernel's copy.
@@ -332,7 +356,10 @@ fn gaps(source: &Source, machine: &Machine) -> Vec<Gap> {
         .count();
     if unplaced > 0 {
         gaps.push(missing(
-            &format!("channel of {unplaced} memory slots"),
+            &format!(
+                "channel of {unplaced} memory slot{}",
+                if unplaced == 1 { "" } else { "s" }
+            ),
             "the locators do not tell it, and no published numbering is known for them",
         ));
     }

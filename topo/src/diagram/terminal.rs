@@ -171,7 +171,7 @@ fn sockets(context: &Context<'_>, style: Style) -> Vec<String> {
     if !loose.is_empty() && context.options.parts.memory {
         let used = loose.iter().filter(|slot| slot.populated()).count();
         let text = format!(
-            "{} memory slots ({used} populated) whose socket is not known: delid topo memory lists them",
+            "memory slots whose socket is not known: {} ({used} populated); delid topo memory lists them",
             loose.len()
         );
         lines.extend(sheet::wrap(&text, style.width));

@@ -59,6 +59,13 @@ pub const CATALOGUE: &[Entry] = &[
         action: "Populate all sockets alike, following the board's population rules.",
     },
     Entry {
+        id: "memory-sockets-contradicted",
+        title: "SMBIOS and kernel disagree on where memory is",
+        means: "The names of the memory slots do not tell the truth about the sockets (usual in virtual machines); balance between sockets is not judged.",
+        seen: "SMBIOS type 17 places no module on a socket whose NUMA nodes have memory.",
+        action: "Trust the NUMA nodes. On a real machine report it to the vendor.",
+    },
+    Entry {
         id: "memory-channels-unequal",
         title: "Memory channels are populated unequally",
         means: "Interleaving over all channels is not possible; bandwidth is lost, and differs over the address range.",

@@ -35,7 +35,7 @@ fn damaged(id: &'static str, broken: &[&SourceDamage]) -> Option<Finding> {
     };
     Some(Finding {
         id,
-        severity: Severity::Bad,
+        severity: Severity::Warn,
         text: format!("damaged {}: {}{others}", first.area, words(first)),
         gigabytes_per_second: None,
         places: vec![Place::Machine],

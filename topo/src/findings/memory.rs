@@ -214,6 +214,17 @@ fn sockets(machine: &Machine, report: &mut Report) {
             format!("{label} {n} modules {}", size_words(*sum))
         })
         .collect();
+    if let Some(label) = contradicted(machine, &totals) {
+        report.findings.push(Finding {
+            id: "memory-sockets-contradicted",
+            severity: Severity::Warn,
+            text: format!("SMBIOS puts no module on {label}, but the kernel has memory there: the locators mislead"),
+            gigabytes_per_second: None,
+            places: totals.iter().map(|(index, ..)| Place::Socket(*index)).collect(),
+            evidence: Vec::new(),
+        });
+        return;
+    }
     let most = totals.iter().map(|(_, _, sum)| *sum).max().unwrap_or(0);
     let populated: Vec<(usize, &DimmSlot)> = machine
         .memory
@@ -234,6 +245,24 @@ fn sockets(machine: &Machine, report: &mut Report) {
             .collect(),
         evidence: evidence(machine, &populated, |slot| size_words(slot.module.size.unwrap_or(0))),
     });
+}
+
+/// A socket without modules whose NUMA nodes have memory.
+fn contradicted(machine: &Machine, totals: &[(usize, usize, u64)]) -> Option<String> {
+    let bare = totals
+        .iter()
+        .filter(|(_, count, _)| *count == 0)
+        .filter_map(|(index, ..)| machine.sockets.get(*index));
+    let kernel = |nodes: &[crate::sysfs::topology::NodeId]| {
+        machine
+            .cpu
+            .nodes
+            .iter()
+            .any(|node| nodes.contains(&node.number) && node.memory.is_some_and(|bytes| bytes > 0))
+    };
+    bare.filter(|socket| kernel(&socket.nodes))
+        .map(|socket| socket.label.clone())
+        .next()
 }
 
 /// Capacity per channel of one socket; `None` where a channel is not known.

@@ -19,7 +19,7 @@ use super::bits::DecodedRegister;
 use super::caps::express;
 use super::config::Config;
 use super::ecaps;
-use super::function::{Buses, Function, Link, LinkState};
+use super::function::{Buses, Function, Link, LinkState, PortType};
 
 /// Speed of a link speed code (bit position in the Supported Link Speeds Vector, from 1), in
 /// units of 100 MT/s; `None` for codes the specification reserves.
@@ -122,6 +122,13 @@ fn state(register: &DecodedRegister) -> Option<LinkState> {
 /// A status whose width is 0 is a link that is down, as on an empty port.
 #[must_use]
 pub fn link(config: &Config) -> Option<Link> {
+    // the register block is there, but a root-complex-integrated function has no link (7.5.3.6)
+    if matches!(
+        config.port_type(),
+        Some(PortType::IntegratedEndpoint | PortType::EventCollector)
+    ) {
+        return None;
+    }
     let capability = config.express("LnkCap")?;
     let status = config.express("LnkSta");
     Some(Link {
