@@ -11,8 +11,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PAGES: &[&str] =
-    &["README.md", "docs/acpi.md", "docs/capture.md", "docs/cpuid.md", "docs/kdd.md", "docs/microcode.md", "docs/topo.md"];
+const PAGES: &[&str] = &[
+    "README.md",
+    "docs/acpi.md",
+    "docs/capture.md",
+    "docs/cpuid.md",
+    "docs/kdd.md",
+    "docs/microcode.md",
+    "docs/topo.md",
+];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -36,9 +43,17 @@ fn comment(line: &str) -> Option<(&str, usize)> {
 fn printed(command: &str, lines: usize) -> String {
     let words: Vec<&str> = command.split_whitespace().collect();
     assert_eq!(words.first(), Some(&"delid"), "{command}");
-    let output = Command::new(env!("CARGO_BIN_EXE_delid")).args(&words[1..]).current_dir(root()).output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_delid"))
+        .args(&words[1..])
+        .current_dir(root())
+        .output()
+        .unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(matches!(output.status.code(), Some(0 | 1)), "{command}: {}: {error}", output.status);
+    assert!(
+        matches!(output.status.code(), Some(0 | 1)),
+        "{command}: {}: {error}",
+        output.status
+    );
     let mut block = format!("$ {command}\n");
     for line in String::from_utf8(output.stdout).unwrap().lines().take(lines) {
         writeln!(block, "{}", line.trim_end()).unwrap();
@@ -52,11 +67,16 @@ fn renewed(page: &str) -> (String, usize) {
     let mut lines = page.lines();
     while let Some(line) = lines.next() {
         writeln!(text, "{line}").unwrap();
-        let Some((command, count)) = comment(line) else { continue };
+        let Some((command, count)) = comment(line) else {
+            continue;
+        };
         blocks += 1;
         let fence = lines.next().unwrap();
         assert_eq!(fence, "```text", "behind the comment of {command}");
-        lines.by_ref().find(|line| *line == "```").unwrap_or_else(|| panic!("no end of the block of {command}"));
+        lines
+            .by_ref()
+            .find(|line| *line == "```")
+            .unwrap_or_else(|| panic!("no end of the block of {command}"));
         write!(text, "{fence}\n{}```\n", printed(command, count)).unwrap();
     }
     (text, blocks)
@@ -108,10 +128,20 @@ fn findings_page_is_the_catalogue() {
 #[test]
 fn links_between_the_documents_lead_to_files() {
     let mut links = 0;
-    for page in PAGES.iter().chain(&["CHANGELOG.md", "docs/findings.md", "docs/formats.md", "docs/performance.md"]) {
+    for page in PAGES.iter().chain(&[
+        "CHANGELOG.md",
+        "docs/findings.md",
+        "docs/formats.md",
+        "docs/performance.md",
+    ]) {
         let path = root().join(page);
         let text = fs::read_to_string(&path).unwrap();
-        for target in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target) {
+        for target in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split_once(')'))
+            .map(|(target, _)| target)
+        {
             if target.contains("://") || target.starts_with('#') {
                 continue;
             }
