@@ -101,14 +101,14 @@ fn the_first_machine_is_the_one_that_was_built() {
     // What `-device` asked for: NVMe behind two switch ports, e1000e on the third, igb with 3 VFs on node 1,
     // CXL memory on node 3.
     for (bdf, vendor, device) in [
-        ("0000:03:00.0", 0x1b36, 0x0010),
-        ("0000:04:00.0", 0x1b36, 0x0010),
-        ("0000:05:00.0", 0x8086, 0x10d3),
-        ("0000:41:00.0", 0x8086, 0x10c9),
-        ("0000:c1:00.0", 0x8086, 0x0d93),
+        ("0000:03:00.0", "0x1b36", "0x0010"),
+        ("0000:04:00.0", "0x1b36", "0x0010"),
+        ("0000:05:00.0", "0x8086", "0x10d3"),
+        ("0000:41:00.0", "0x8086", "0x10c9"),
+        ("0000:c1:00.0", "0x8086", "0x0d93"),
     ] {
         assert_eq!(
-            (find(bdf)["vendor"].as_u64(), find(bdf)["device"].as_u64()),
+            (find(bdf)["vendor"].as_str(), find(bdf)["device"].as_str()),
             (Some(vendor), Some(device)),
             "{bdf}"
         );

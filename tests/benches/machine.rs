@@ -95,7 +95,10 @@ fn ids(name: &str) -> Option<&'static [(u64, u64)]> {
 }
 
 fn identity(function: &Value) -> (u64, u64) {
-    let id = |key: &str| function[key].as_u64().unwrap_or(0);
+    let id = |key: &str| {
+        let text = function[key].as_str().unwrap_or_default();
+        u64::from_str_radix(text.trim_start_matches("0x"), 16).unwrap_or(0)
+    };
     (id("vendor"), id("device"))
 }
 

@@ -178,6 +178,9 @@ pub enum Error {
     Json(#[from] serde_json::Error),
 }
 
+/// At most so many damaged places are told one by one.
+const MOST_DAMAGE: usize = 40;
+
 /// Runs the command; the number is the exit code.
 ///
 /// # Errors
@@ -216,9 +219,13 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Error> {
         }
         Some(View::Explain { .. }) => {}
     }
-    for damage in &machine.damage {
+    for damage in machine.damage.iter().take(MOST_DAMAGE) {
         let words = findings::damage_words(damage);
         anstream::eprintln!("damaged: {}: {words}", damage.origin);
+    }
+    let more = machine.damage.len().saturating_sub(MOST_DAMAGE);
+    if more > 0 {
+        anstream::eprintln!("damaged: {more} more places; --json lists them all");
     }
     Ok(damaged)
 }

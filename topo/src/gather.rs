@@ -258,6 +258,10 @@ fn cpuid(source: &Source, cpu: Option<&CpuTopology>, gatherer: &mut Gatherer) ->
         let Some((format, decoded)) = formats::detect_and_parse(&String::from_utf8_lossy(&document.bytes)) else {
             continue;
         };
+        // decoded output of `cpuid` prints the leaves it does not know as rows: without leaf 0 it is no dump
+        if !decoded.value.cpus().iter().any(|cpu| cpu.leaf(0).is_some()) {
+            continue;
+        }
         let damage = decoded.damage.into_iter().map(|damage| Damage {
             what: format!("row of {format}"),
             place: u64::try_from(damage.line)

@@ -6,11 +6,12 @@ use crate::document::DocumentKind;
 pub(crate) fn mark(line: &str, next: &str) -> Option<Mark> {
     let line = line.trim();
     if line == "CPU:" || is_cpu_header(line) {
-        return Some(Mark::Opening(if hwloc_mark(next).is_some() {
-            DocumentKind::CpuidHwloc
-        } else {
-            DocumentKind::CpuidRaw
-        }));
+        // `cpuid -1` prints the same header over decoded text, which is no dump
+        return match hwloc_mark(next) {
+            Some(_) => Some(Mark::Opening(DocumentKind::CpuidHwloc)),
+            None if is_raw_row(next.trim()) => Some(Mark::Opening(DocumentKind::CpuidRaw)),
+            None => None,
+        };
     }
     if is_raw_row(line) {
         Some(Mark::Body(DocumentKind::CpuidRaw))
