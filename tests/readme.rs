@@ -44,7 +44,7 @@ fn printed(command: &str, lines: usize) -> String {
     let words: Vec<&str> = command.split_whitespace().collect();
     assert_eq!(words.first(), Some(&"delid"), "{command}");
     let output = Command::new(env!("CARGO_BIN_EXE_delid"))
-        .args(&words[1..])
+        .args(words.iter().skip(1))
         .current_dir(root())
         .output()
         .unwrap();

@@ -19,7 +19,7 @@ mod styles;
 pub mod system;
 pub mod table;
 pub mod text;
-mod words;
+pub(crate) mod words;
 
 pub use memory::{MemoryArray, MemoryModule};
 pub use processor::Processor;

@@ -84,7 +84,8 @@ pub(super) fn detail(bits: u16) -> Option<String> {
     (!words.is_empty()).then(|| words.join(" "))
 }
 
-const CHASSIS: &[&str] = &[
+/// Chassis types, from 1 (DSP0134 3.9.0, 7.4.1).
+pub(crate) const CHASSIS: &[&str] = &[
     "Other",
     "Unknown",
     "Desktop",

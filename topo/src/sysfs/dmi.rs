@@ -6,7 +6,7 @@
 use captures::Source;
 
 use super::reader::Reader;
-use crate::smbios::{Baseboard, Bios, Chassis, Smbios, System};
+use crate::smbios::{Baseboard, Bios, Chassis, Smbios, System, words};
 
 /// Directories that hold the strings, the usual one first.
 const DIRECTORIES: &[&str] = &["/sys/class/dmi/id", "/sys/devices/virtual/dmi/id"];
@@ -67,49 +67,9 @@ fn read_from(source: &Source, directory: &str) -> Option<Smbios> {
 /// Name of a chassis type written as a decimal number; another text is kept.
 fn chassis_kind(text: &str) -> String {
     let number: Option<usize> = text.parse().ok();
-    let name = number.and_then(|number| CHASSIS.get(number.checked_sub(1)?));
+    let name = number.and_then(|number| words::CHASSIS.get(number.checked_sub(1)?));
     name.map_or_else(|| text.to_owned(), |name| (*name).to_owned())
 }
-
-/// Chassis types from 1.
-const CHASSIS: &[&str] = &[
-    "Other",
-    "Unknown",
-    "Desktop",
-    "Low Profile Desktop",
-    "Pizza Box",
-    "Mini Tower",
-    "Tower",
-    "Portable",
-    "Laptop",
-    "Notebook",
-    "Hand Held",
-    "Docking Station",
-    "All In One",
-    "Sub Notebook",
-    "Space-saving",
-    "Lunch Box",
-    "Main Server Chassis",
-    "Expansion Chassis",
-    "Sub Chassis",
-    "Bus Expansion Chassis",
-    "Peripheral Chassis",
-    "RAID Chassis",
-    "Rack Mount Chassis",
-    "Sealed-case PC",
-    "Multi-system",
-    "CompactPCI",
-    "AdvancedTCA",
-    "Blade",
-    "Blade Enclosing",
-    "Tablet",
-    "Convertible",
-    "Detachable",
-    "IoT Gateway",
-    "Embedded PC",
-    "Mini PC",
-    "Stick PC",
-];
 
 #[cfg(test)]
 mod tests {

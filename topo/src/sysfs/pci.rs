@@ -47,12 +47,16 @@ pub fn read_functions(source: &Source) -> Decoded<Vec<Function>> {
 /// Reads one function; `None` when its directory was not captured.
 fn read_function(reader: &mut Reader<'_>, bdf: Bdf, name: &str) -> Option<Function> {
     let path = path_of(reader.source, name);
+    // one listing saves opening the many files that most functions do not have
+    let names = reader.source.list(&path);
+    let has = |file: &str| names.is_empty() || names.iter().any(|name| name == file);
     let mut function = Function {
         bdf,
         parent: parent_of(&path),
         ..Function::default()
     };
-    let identified = read_uevent(reader, &path, &mut function) || read_ids(reader, &path, &mut function);
+    let identified = (has("uevent") && read_uevent(reader, &path, &mut function))
+        || read_ids(reader, &path, &mut function, has("driver"));
     let config = reader
         .source
         .read(&format!("{path}/config"))
@@ -67,10 +71,19 @@ fn read_function(reader: &mut Reader<'_>, bdf: Bdf, name: &str) -> Option<Functi
     });
     function.revision = revision(reader, &path, function.config.as_deref());
     read_locality(reader, &path, &mut function);
-    read_virtual_functions(reader, &path, &mut function);
-    function.link = read_link(reader, &path);
-    function.label = reader.some_text(&format!("{path}/label"));
-    function.iommu_group = link_name(reader.source, &format!("{path}/iommu_group")).and_then(|name| name.parse().ok());
+    if has("sriov_totalvfs") || has("physfn") {
+        read_virtual_functions(reader, &path, &mut function);
+    }
+    if has("current_link_speed") {
+        function.link = read_link(reader, &path);
+    }
+    if has("label") {
+        function.label = reader.some_text(&format!("{path}/label"));
+    }
+    if has("iommu_group") {
+        let group = link_name(reader.source, &format!("{path}/iommu_group"));
+        function.iommu_group = group.and_then(|name| name.parse().ok());
+    }
     Some(function)
 }
 
@@ -126,7 +139,7 @@ fn read_uevent(reader: &Reader<'_>, path: &str, function: &mut Function) -> bool
 }
 
 /// The same from single files. Returns whether vendor or class was there.
-fn read_ids(reader: &mut Reader<'_>, path: &str, function: &mut Function) -> bool {
+fn read_ids(reader: &mut Reader<'_>, path: &str, function: &mut Function, bound: bool) -> bool {
     let mut id = |name: &str| reader.hex(&format!("{path}/{name}"));
     function.vendor = id("vendor").and_then(id16);
     function.device = id("device").and_then(id16);
@@ -136,7 +149,7 @@ fn read_ids(reader: &mut Reader<'_>, path: &str, function: &mut Function) -> boo
         id("subsystem_device").and_then(id16),
     );
     set_subsystem(function, subsystem);
-    if function.driver.is_none() {
+    if bound && function.driver.is_none() {
         function.driver = link_name(reader.source, &format!("{path}/driver"));
     }
     function.vendor.is_some() || function.class.is_some()
