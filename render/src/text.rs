@@ -284,7 +284,8 @@ pub fn finish(lines: &[String], style: Style) -> String {
         if style.unicode {
             text.push_str(line)
         } else {
-            text.extend(line.chars().map(ascii))
+            // the corner of a frame, not the last branch of a tree
+            text.extend(line.replace("└─", "+-").chars().map(ascii))
         }
         text.push('\n');
     }
@@ -364,6 +365,6 @@ mod tests {
             colour: false,
             width: 80,
         };
-        assert_eq!(finish(&["┌─ 2 × 8–15 ✗ ┐".to_owned()], style), "+- 2 x 8-15 x +\n");
+        assert_eq!(finish(&["┌─ 2 × 8–15 ✗ ┐".to_owned()], style), "+- 2 x 8-15 X +\n");
     }
 }

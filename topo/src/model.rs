@@ -303,6 +303,28 @@ impl Machine {
         (is_told(name) && name != system.trim()).then_some(name)
     }
 
+    /// Whether it is a virtual machine: a hypervisor is named, or the firmware is a hypervisor's.
+    #[must_use]
+    pub fn is_guest(&self) -> bool {
+        const MAKERS: &[&str] = &[
+            "QEMU",
+            "VMware",
+            "Xen",
+            "innotek",
+            "oVirt",
+            "OpenStack",
+            "Parallels",
+            "Bochs",
+        ];
+        let maker = self
+            .identity
+            .system
+            .as_ref()
+            .and_then(|system| system.manufacturer.as_deref());
+        self.identity.hypervisor.is_some()
+            || maker.is_some_and(|maker| MAKERS.iter().any(|known| maker.starts_with(known)))
+    }
+
     /// The function at an address.
     #[must_use]
     pub fn function(&self, bdf: Bdf) -> Option<&PciFunction> {

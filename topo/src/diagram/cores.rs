@@ -268,7 +268,8 @@ fn tile_rows(context: &Context<'_>, tiles: &[Tile<'_>], mode: Mode, width: f32) 
         .rev()
         .find(|n| {
             let columns = ((width / *n as f32 - TILE_FRAME) / cell).floor().max(1.0);
-            most as f32 / columns <= 2.5 || matches!(mode, Mode::Count)
+            let even = (most as f32 / columns).fract() == 0.0 || most as f32 <= columns;
+            (most as f32 / columns <= 2.5 && even) || matches!(mode, Mode::Count)
         })
         .unwrap_or(1);
     let per_row = if tiles.len() > per_row {

@@ -9,7 +9,7 @@ use crate::sysfs::topology::NodeId;
 
 /// Kind of socket link by processor. Nothing in sysfs, ACPI or SMBIOS tells it: an assumption.
 pub(crate) fn link_kind(machine: &Machine) -> Option<&'static str> {
-    if machine.identity.hypervisor.is_some() {
+    if machine.is_guest() {
         return None;
     }
     let model = machine

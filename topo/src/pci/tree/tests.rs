@@ -128,7 +128,9 @@ fn two_switches_in_a_row_are_several_bridges() {
 #[test]
 fn impossible_bus_numbers_are_damage_and_lose_no_function() {
     for (functions, complaints) in [
-        (vec![bridge("00:01.0", 0, 0), endpoint("05:00.0")], 1),
+        // not configured: leads nowhere, and that is no damage
+        (vec![bridge("00:01.0", 0, 0), endpoint("05:00.0")], 0),
+        (vec![bridge("00:01.0", 0, 5), endpoint("05:00.0")], 1),
         (vec![bridge("05:01.0", 5, 5), endpoint("05:00.0")], 1),
         (
             vec![bridge("05:01.0", 6, 6), bridge("06:00.0", 5, 5), endpoint("05:00.0")],
