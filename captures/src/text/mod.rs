@@ -31,6 +31,9 @@ pub(crate) fn split(bytes: &[u8]) -> Vec<(DocumentKind, Range<usize>)> {
     let mut opening: Option<(DocumentKind, usize)> = None;
     let mut lines = Lines::new(bytes).peekable();
     while let Some((start, line)) = lines.next() {
+        if is_byte_row(line.as_bytes()) {
+            continue;
+        }
         let next = lines.peek().map_or("", |(_, next)| next);
         let kind = match mark(line, next) {
             None => continue,
@@ -51,6 +54,16 @@ pub(crate) fn split(bytes: &[u8]) -> Vec<(DocumentKind, Range<usize>)> {
         opening = None;
     }
     ranges(&runs, bytes.len())
+}
+
+/// `3f0: 00 12 …`, by far the most frequent line of a hex dump: it opens nothing and tells nothing.
+fn is_byte_row(line: &[u8]) -> bool {
+    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let byte_at = |at: usize| line.get(at).is_some_and(u8::is_ascii_hexdigit);
+    (2..=3).contains(&digits)
+        && line.get(digits..digits.saturating_add(2)) == Some(b": ")
+        && byte_at(digits.saturating_add(2))
+        && byte_at(digits.saturating_add(3))
 }
 
 /// Kinds whose opening line stands once at the start: a second one is a second dump.
