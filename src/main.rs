@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -18,7 +18,7 @@ use commands::{Cli, Command};
 
 fn main() -> ExitCode {
     let cli = Cli::parse_from(arguments(std::env::args_os().collect()));
-    let mut out = anstream::AutoStream::auto(std::io::stdout()).lock();
+    let mut out = BufWriter::new(std::io::stdout().lock());
     let result = run(cli, &mut out).and_then(|code| {
         out.flush().context("writing the output")?;
         Ok(code)
