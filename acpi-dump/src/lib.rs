@@ -20,11 +20,13 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod aml;
 mod bytes;
 pub mod cli;
 pub mod finding;
 pub mod header;
 pub mod ids;
+pub mod layout;
 pub mod table;
 pub mod tables;
 pub mod text;
