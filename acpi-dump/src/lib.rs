@@ -23,6 +23,7 @@
 pub mod aml;
 mod bytes;
 pub mod cli;
+pub mod diff;
 pub mod finding;
 pub mod header;
 pub mod ids;

@@ -1,5 +1,5 @@
 //! `delid acpi list`: what it prints and how it ends.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -72,7 +72,7 @@ fn json_has_decoded_windows_with_addresses_as_hexadecimal_text() {
 }
 
 #[test]
-fn captured_root_and_text_dump_are_listed_together_in_sysfs_order() {
+fn table_that_root_and_text_dump_both_give_is_listed_once_with_both_sources() {
     let folder = tempfile::tempdir().unwrap();
     let tables = folder.path().join("root/sys/firmware/acpi/tables");
     fs::create_dir_all(tables.join("dynamic")).unwrap();
@@ -89,13 +89,20 @@ fn captured_root_and_text_dump_are_listed_together_in_sysfs_order() {
         .collect();
     let text = folder.path().join("acpidump.txt");
     fs::write(&text, format!("MCFG @ 0x0000000000000000\n{rows}\n")).unwrap();
-    let (result, printed) = list(&[&folder.path().join("root"), &text], false);
+    let (result, printed) = list(&[&folder.path().join("root"), &text], true);
     assert_eq!(result.unwrap(), 0, "{printed}");
-    assert_eq!(
-        printed.lines().filter(|line| line.starts_with("MCFG")).count(),
-        2,
-        "{printed}"
+    let printed: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    let [row] = printed["tables"].as_array().unwrap().as_slice() else {
+        panic!("{printed}");
+    };
+    assert!(
+        row["origin"]
+            .as_str()
+            .unwrap()
+            .contains("sys/firmware/acpi/tables/MCFG"),
+        "{row}"
     );
+    assert!(row["also"][0].as_str().unwrap().contains("acpidump.txt"), "{row}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! readable by root only.
 
 mod convert;
+mod diff;
 mod extract;
 pub mod input;
 mod list;
@@ -17,6 +18,7 @@ use thiserror::Error;
 use crate::set::DumpFault;
 
 pub use convert::Convert;
+pub use diff::Diff;
 pub use extract::Extract;
 pub use list::List;
 
@@ -37,6 +39,8 @@ pub enum Command {
     Extract(Extract),
     /// Turn acpidump text into binary tables and back, byte for byte
     Convert(Convert),
+    /// Compare two machines by table and field; exit code 1 when they differ
+    Diff(Diff),
 }
 
 /// Why a command could not be done.
@@ -101,6 +105,7 @@ pub fn run(args: Args, out: &mut dyn Write) -> Result<u8, Error> {
         Command::List(args) => list::run(&args, out),
         Command::Extract(args) => extract::run(&args, out),
         Command::Convert(args) => convert::run(&args, out),
+        Command::Diff(args) => diff::run(&args, out),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the engine makes of a table: sections of rows.
 
+use std::fmt;
+
 use serde::{Serialize, Serializer};
 
 /// A table, an entry of one, or a structure inside: rows and what is nested.
@@ -131,20 +133,27 @@ impl Value {
     }
 }
 
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(value) => write!(f, "{value}"),
+            Self::Hex { value, bytes } => {
+                let width = usize::from(*bytes).saturating_mul(2).saturating_add(2);
+                write!(f, "{value:#0width$x}")
+            }
+            Self::Text(text) | Self::Guid(text) => f.write_str(text),
+            Self::Bytes(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+            Self::Missing => f.write_str("missing"),
+        }
+    }
+}
+
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Number(value) => serializer.serialize_u64(*value),
-            Self::Hex { value, bytes } => {
-                let width = usize::from(*bytes).saturating_mul(2).saturating_add(2);
-                serializer.collect_str(&format_args!("{value:#0width$x}"))
-            }
-            Self::Text(text) | Self::Guid(text) => serializer.serialize_str(text),
-            Self::Bytes(bytes) => {
-                let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                serializer.serialize_str(&digits)
-            }
             Self::Missing => serializer.serialize_none(),
+            other => serializer.collect_str(other),
         }
     }
 }
