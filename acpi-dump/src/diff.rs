@@ -89,12 +89,16 @@ fn only(named: &Named, state: State) -> TableDiff {
 fn pair(before: &[Named], after: &[Named]) -> Vec<Option<usize>> {
     let mut pairs = vec![None; before.len()];
     let mut free: Vec<bool> = vec![true; after.len()];
-    let signature = |one: &Named, two: &Named| one.table.signature == two.table.signature;
-    let id = |named: &Named| named.table.header.as_ref().map(|header| header.oem_table_id);
-    let rules: [&dyn Fn(&Named, &Named) -> bool; 3] = [
-        &|one, two| one.table.bytes == two.table.bytes,
-        &|one, two| signature(one, two) && id(one) == id(two),
-        &signature,
+    fn signature(one: &Named, two: &Named) -> bool {
+        one.table.signature == two.table.signature
+    }
+    fn id(named: &Named) -> Option<[u8; 8]> {
+        named.table.header.as_ref().map(|header| header.oem_table_id)
+    }
+    let rules: [fn(&Named, &Named) -> bool; 3] = [
+        |one, two| one.table.bytes == two.table.bytes,
+        |one, two| signature(one, two) && id(one) == id(two),
+        signature,
     ];
     for same in rules {
         for (named, partner) in before.iter().zip(&mut pairs).filter(|(_, partner)| partner.is_none()) {

@@ -6,6 +6,7 @@
 
 pub mod name;
 pub mod opcode;
+pub mod resource;
 pub mod tree;
 
 pub use name::{NamePath, NameSeg};
