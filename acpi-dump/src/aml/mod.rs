@@ -5,9 +5,15 @@
 //! declare becomes a namespace over all tables. Nothing here recurses over the input.
 
 pub mod name;
+pub mod names;
 pub mod opcode;
+mod pkglength;
+pub mod read;
 pub mod resource;
 pub mod tree;
 
-pub use name::{NamePath, NameSeg};
+pub use name::{NamePath, NameRef, NameSeg};
+pub use names::{Known, NameId, Names};
+pub use opcode::{Body, Op, OpInfo, Operand};
+pub use read::{read, read_all, read_alone};
 pub use tree::{AmlFault, Node, NodeId, Tree};

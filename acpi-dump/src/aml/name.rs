@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 /// One name of four characters, `_` at the end where the source was shorter.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NameSeg(pub [u8; 4]);
 
 impl NameSeg {
@@ -71,6 +71,102 @@ impl fmt::Display for NamePath {
     }
 }
 
+/// A name where it stands in the bytes of a table; nothing is copied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NameRef<'a> {
+    /// It begins with `\`.
+    pub root: bool,
+    /// Number of `^` in front.
+    pub parents: usize,
+    /// Its segments, four bytes each.
+    segments: &'a [u8],
+    /// Bytes it takes, prefixes included.
+    pub length: usize,
+}
+
+impl<'a> NameRef<'a> {
+    /// Decode the name string that `bytes` begin with; `None` when they hold none or end inside it.
+    ///
+    /// Characters are not checked: see [`NameRef::is_legal`].
+    #[must_use]
+    pub fn decode(bytes: &'a [u8]) -> Option<Self> {
+        let (root, parents, rest) = match bytes.split_first()? {
+            (b'\\', rest) => (true, 0, rest),
+            _ => {
+                let parents = bytes.iter().take_while(|byte| **byte == b'^').count();
+                (false, parents, bytes.get(parents..)?)
+            }
+        };
+        let (skip, count) = match *rest.first()? {
+            0 => (1, 0),
+            0x2e => (1, 2),
+            0x2f => (2, usize::from(*rest.get(1)?)),
+            b'A'..=b'Z' | b'_' => (0, 1),
+            _ => return None,
+        };
+        let end = count.checked_mul(4)?.checked_add(skip)?;
+        let segments = rest.get(skip..end)?;
+        let length = usize::from(root).checked_add(parents)?.checked_add(end)?;
+        Some(Self {
+            root,
+            parents,
+            segments,
+            length,
+        })
+    }
+
+    /// One segment alone.
+    #[must_use]
+    pub fn segment(segment: &'a [u8; 4]) -> Self {
+        Self {
+            root: false,
+            parents: 0,
+            segments: segment,
+            length: 4,
+        }
+    }
+
+    /// Whether a byte can begin a name string that is not null.
+    #[must_use]
+    pub fn begins(byte: u8) -> bool {
+        matches!(byte, b'A'..=b'Z' | b'_' | b'\\' | b'^' | 0x2e | 0x2f)
+    }
+
+    /// Segments in order.
+    pub fn segments(self) -> impl DoubleEndedIterator<Item = NameSeg> + 'a {
+        let pieces = self.segments.chunks_exact(4);
+        pieces.map(|piece| NameSeg(piece.try_into().unwrap_or_default()))
+    }
+
+    /// Whether every segment is a legal name.
+    #[must_use]
+    pub fn is_legal(self) -> bool {
+        self.segments().all(NameSeg::is_legal)
+    }
+
+    /// Whether it is the null name, a single zero.
+    #[must_use]
+    pub fn is_null(self) -> bool {
+        !self.root && self.parents == 0 && self.segments.is_empty()
+    }
+
+    /// See [`NamePath::searches_upwards`].
+    #[must_use]
+    pub fn searches_upwards(self) -> bool {
+        !self.root && self.parents == 0 && self.segments.len() == 4
+    }
+
+    /// The name as a value of its own.
+    #[must_use]
+    pub fn to_path(self) -> NamePath {
+        NamePath {
+            root: self.root,
+            parents: self.parents,
+            segments: self.segments().collect(),
+        }
+    }
+}
+
 impl Serialize for NamePath {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -96,5 +192,22 @@ mod tests {
     #[test]
     fn digits_may_not_begin_a_name() {
         assert!(NameSeg(*b"_T_0").is_legal() && !NameSeg(*b"0ABC").is_legal() && !NameSeg(*b"abcd").is_legal());
+    }
+
+    #[test]
+    fn name_strings_are_decoded_with_prefix_and_count() {
+        let shown = |bytes: &[u8]| NameRef::decode(bytes).map(|name| (name.to_path().to_string(), name.length));
+        assert_eq!(shown(b"_HIDrest"), Some(("_HID".to_owned(), 4)));
+        assert_eq!(shown(b"\\\0"), Some(("\\".to_owned(), 2)));
+        assert_eq!(shown(b"^^.AB__CD__"), Some(("^^AB.CD".to_owned(), 11)));
+        assert_eq!(shown(b"\\/\x03_SB_PCI0EC__"), Some(("\\_SB.PCI0.EC".to_owned(), 15)));
+        assert_eq!(shown(b"\0"), Some((String::new(), 1)));
+    }
+
+    #[test]
+    fn name_cut_short_or_none_at_all_is_not_decoded() {
+        for bytes in [&b""[..], b"ABC", b"\\", b"^", b".ABCDEFG", b"/", b"/\x02ABCD", b"1ABC"] {
+            assert!(NameRef::decode(bytes).is_none(), "{bytes:?}");
+        }
     }
 }

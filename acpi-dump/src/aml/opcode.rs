@@ -1,5 +1,7 @@
 //! Every AML opcode with its operands, as a table. ACPI 6.5, sections 20.2.3 to 20.2.5 and 20.3.
 
+use std::sync::LazyLock;
+
 use Operand::{Byte, DWord, Data, Name as Path, QWord, Super, Target, Term, Text, Word};
 
 /// What an opcode, or a term without one, is. Names are those of ASL.
@@ -330,8 +332,19 @@ pub const OPCODES: &[OpInfo] = {
 /// Row of an encoded opcode.
 #[must_use]
 pub fn by_code(code: u16) -> Option<&'static OpInfo> {
-    let place = OPCODES.binary_search_by_key(&code, |info| info.code).ok()?;
-    OPCODES.get(place)
+    static ROWS: LazyLock<[Option<&'static OpInfo>; 0x200]> =
+        LazyLock::new(|| std::array::from_fn(|place| OPCODES.iter().find(|info| slot(info.code) == Some(place))));
+    *ROWS.get(slot(code)?)?
+}
+
+/// Place of a code among the codes of one byte, then those of two.
+fn slot(code: u16) -> Option<usize> {
+    let [first, second] = code.to_be_bytes();
+    match first {
+        0 => Some(usize::from(second)),
+        0x5b => Some(usize::from(second) | 0x100),
+        _ => None,
+    }
 }
 
 impl Op {
@@ -339,6 +352,77 @@ impl Op {
     #[must_use]
     pub fn info(self) -> Option<&'static OpInfo> {
         OPCODES.iter().find(|info| info.op == self)
+    }
+
+    /// Number of the operand that is the name declared (for `Scope`: opened); `None` when it declares none.
+    #[must_use]
+    pub fn declares(self) -> Option<usize> {
+        use Op::*;
+        match self {
+            Name | Scope | Method | External | Mutex | Event | OperationRegion | DataTableRegion | Device
+            | Processor | PowerResource | ThermalZone => Some(0),
+            Alias => Some(1),
+            CreateBitField | CreateByteField | CreateWordField | CreateDWordField | CreateQWordField => Some(2),
+            CreateField => Some(3),
+            _ => None,
+        }
+    }
+
+    /// Whether the term has a value, so that it may be an operand or an element of a package.
+    #[must_use]
+    pub fn is_value(self) -> bool {
+        use Op::*;
+        !matches!(
+            self,
+            Alias
+                | Name
+                | Scope
+                | Method
+                | External
+                | Notify
+                | CreateDWordField
+                | CreateWordField
+                | CreateByteField
+                | CreateBitField
+                | CreateQWordField
+                | CreateField
+                | Continue
+                | If
+                | Else
+                | While
+                | Noop
+                | Return
+                | Break
+                | BreakPoint
+                | Mutex
+                | Event
+                | Stall
+                | Sleep
+                | Signal
+                | Reset
+                | Release
+                | Unload
+                | Fatal
+                | OperationRegion
+                | Field
+                | Device
+                | Processor
+                | PowerResource
+                | ThermalZone
+                | IndexField
+                | BankField
+                | DataTableRegion
+                | Root
+                | NullName
+                | Raw
+                | ByteList
+                | FieldUnit
+                | FieldReserved
+                | FieldAccess
+                | FieldExtendedAccess
+                | FieldConnection
+                | Damaged
+        )
     }
 }
 

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 
+use super::name::{NamePath, NameRef};
 use super::opcode::Op;
 
 /// Place of a node in [`Tree::nodes`].
@@ -69,11 +70,22 @@ pub struct Tree {
     pub nodes: Vec<Node>,
     /// What could not be read.
     pub faults: Vec<AmlFault>,
+    /// Calls of names that nothing declares: the argument count was found by trying.
+    pub guessed: Vec<(NodeId, u8)>,
 }
 
 impl Tree {
     /// The root.
     pub const ROOT: NodeId = NodeId(0);
+
+    pub(crate) fn empty() -> Self {
+        Self {
+            bytes: Vec::new(),
+            nodes: Vec::new(),
+            faults: Vec::new(),
+            guessed: Vec::new(),
+        }
+    }
 
     /// A node; `None` when the id belongs to another tree.
     #[must_use]
@@ -121,5 +133,41 @@ impl Tree {
     #[must_use]
     pub fn slice(&self, id: NodeId) -> &[u8] {
         self.bytes.get(self.range(id)).unwrap_or_default()
+    }
+
+    /// The name that a node is or begins with: a name, a field unit, a call.
+    #[must_use]
+    pub fn name(&self, id: NodeId) -> Option<NameRef<'_>> {
+        match self.node(id)?.op {
+            Op::NameRef | Op::NullName => NameRef::decode(self.slice(id)),
+            Op::FieldUnit => self.slice(id).first_chunk().map(NameRef::segment),
+            Op::Call => self.name(self.operand(id, 0)?),
+            _ => None,
+        }
+    }
+
+    /// As [`Tree::name`], copied.
+    #[must_use]
+    pub fn name_path(&self, id: NodeId) -> Option<NamePath> {
+        self.name(id).map(NameRef::to_path)
+    }
+
+    /// The name that a term declares, or the scope that it opens.
+    #[must_use]
+    pub fn declared(&self, id: NodeId) -> Option<NodeId> {
+        let index = match self.node(id)?.op {
+            Op::FieldUnit => return Some(id),
+            op => op.declares()?,
+        };
+        self.operand(id, index)
+    }
+
+    /// Characters of a [`Op::StringConst`], its final zero left out.
+    #[must_use]
+    pub fn text(&self, id: NodeId) -> Option<&[u8]> {
+        match self.node(id)?.op {
+            Op::StringConst => self.slice(id).strip_prefix(&[0x0d])?.strip_suffix(&[0]),
+            _ => None,
+        }
     }
 }
