@@ -65,25 +65,27 @@ impl Input {
 }
 
 impl Loaded {
-    /// One argument. A plain file that holds tables needs no capture around it, nor need it be
-    /// whole: a file that nothing recognises is read as tables when the caller says it is one.
+    /// One argument. A plain file that begins as tables do needs no capture around it; anything else
+    /// is a capture. What nothing recognises is read as tables because the user says they are.
     fn path(&mut self, path: &Path) -> Result<usize, Error> {
+        let label = path.display().to_string();
+        let bytes = if path.is_file() {
+            fs::read(path).map_err(|source| Error::Read {
+                path: label.clone(),
+                source,
+            })?
+        } else {
+            Vec::new()
+        };
+        if begins_as_text(&bytes) {
+            self.set.add_text(&label, &bytes);
+            return Ok(0);
+        }
         match Source::open(&[path]) {
             Ok(source) => Ok(self.source(&source)),
-            Err(error) if path.is_file() => {
-                let label = path.display().to_string();
-                let bytes = fs::read(path).map_err(|source| Error::Read {
-                    path: label.clone(),
-                    source,
-                })?;
-                if looks_like_text(&bytes) {
-                    self.set.add_text(&label, &bytes);
-                } else if bytes.len() >= 8 && bytes.iter().take(4).all(u8::is_ascii_graphic) {
-                    self.set.begin_group();
-                    self.set.add_binary(&label, &bytes);
-                } else {
-                    return Err(error.into());
-                }
+            Err(_) if bytes.len() >= 8 && bytes.iter().take(4).all(u8::is_ascii_graphic) => {
+                self.set.begin_group();
+                self.set.add_binary(&label, &bytes);
                 Ok(0)
             }
             Err(error) => Err(error.into()),
@@ -136,9 +138,11 @@ impl Loaded {
     }
 }
 
-fn looks_like_text(bytes: &[u8]) -> bool {
-    let head = bytes.get(..65_536).unwrap_or(bytes);
-    !head.contains(&0) && head.windows(5).any(|window| window == b" @ 0x")
+/// Whether the first line opens a table of acpidump text: `SIGN @ 0x...`.
+fn begins_as_text(bytes: &[u8]) -> bool {
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let at = line.iter().take(9).position(|byte| *byte == b'@');
+    at.is_some_and(|at| line.get(at..).is_some_and(|rest| rest.starts_with(b"@ 0x")))
 }
 
 /// Order in which `SSDT2` stands before `SSDT10`: text, then the number at its end, extension apart.

@@ -155,8 +155,12 @@ pub fn parse(text: &[u8]) -> Dump {
         open: None,
         fill: text.len(),
     };
-    for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
+    let mut start = 0;
+    let ends = memchr::memchr_iter(b'\n', text).chain([text.len()]);
+    for (number, end) in ends.enumerate() {
+        let line = text.get(start..end).unwrap_or_default();
         reader.line(number.saturating_add(1), line.trim_ascii_end());
+        start = end.saturating_add(1);
     }
     reader.close();
     reader.dump
@@ -234,7 +238,11 @@ impl Reader {
 
     fn bytes(&mut self, number: usize, columns: &[u8], table: &mut TextTable) {
         let start = table.bytes.len();
-        self.columns(number, columns, table);
+        if let Some(row) = whole_row(columns) {
+            table.bytes.extend(row);
+        } else {
+            self.columns(number, columns, table);
+        }
         let beside = columns.get(COLUMNS..).unwrap_or_default();
         if let [first, second, b' ' | b'\t', ..] | [first, second] = beside
             && digit(*first).is_some()
@@ -319,6 +327,39 @@ impl Reader {
         }
         self.dump.tables.push(table);
     }
+}
+
+/// A row of sixteen sound columns, which nearly all are: decoded by table.
+fn whole_row(columns: &[u8]) -> Option<[u8; 16]> {
+    let columns = columns.get(..COLUMNS)?;
+    let mut row = [0; 16];
+    let mut faults = 0;
+    for (byte, column) in row.iter_mut().zip(columns.chunks_exact(3)) {
+        let [high, low, space] = column else { return None };
+        let (high, low) = (nibble(*high), nibble(*low));
+        faults |= (high | low) & 0xf0 | (space ^ b' ');
+        *byte = high << 4 | low;
+    }
+    (faults == 0).then_some(row)
+}
+
+/// Value of a digit; above 15 for what is none.
+fn nibble(character: u8) -> u8 {
+    const VALUES: [u8; 256] = {
+        let mut values = [0xf0; 256];
+        let mut digit: u8 = 0;
+        while digit < 16 {
+            let character = if digit < 10 { b'0' + digit } else { b'A' + digit - 10 };
+            #[allow(clippy::indexing_slicing, clippy::as_conversions)] // constant, checked when built
+            {
+                values[character as usize] = digit;
+                values[(character | 0x20) as usize] = digit;
+            }
+            digit += 1;
+        }
+        values
+    };
+    VALUES.get(usize::from(character)).copied().unwrap_or(0xf0)
 }
 
 /// Characters of the byte columns: 16 times two digits and a space.
