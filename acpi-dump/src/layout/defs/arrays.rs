@@ -1,0 +1,67 @@
+//! Arrays and lists whose count and offset stand in fields, for the layouts that need code.
+
+use crate::layout::Cursor;
+use crate::layout::spec::{Entries, Field};
+
+/// `count` structures of the same fields, the first at an offset of the table; each is a section.
+pub(super) fn items(cursor: &mut Cursor<'_>, title: &str, offset: usize, count: usize, fields: &[Field]) {
+    let length = fields
+        .iter()
+        .fold(0, |sum: usize, field| sum.saturating_add(field.kind.length()));
+    let mut at = offset;
+    for _ in 0..count {
+        let read = cursor.jump(title, at, length, |cursor| {
+            cursor.fields(fields);
+        });
+        if !read {
+            return;
+        }
+        at = at.saturating_add(length);
+    }
+}
+
+/// `count` structures of the same fields from here on; each is a section.
+pub(super) fn items_here(cursor: &mut Cursor<'_>, title: &str, count: usize, fields: &[Field]) {
+    let length = fields
+        .iter()
+        .fold(0, |sum: usize, field| sum.saturating_add(field.kind.length()));
+    for index in 0..count {
+        if cursor.left() == 0 {
+            let (expected, seen) = (format!("{count} of {title}"), format!("room for {index}"));
+            return cursor.finding(cursor.at, expected, seen);
+        }
+        cursor.nested(title, cursor.at.saturating_add(length), |cursor| {
+            cursor.fields(fields);
+        });
+    }
+}
+
+/// `count` entries, the first at an offset of the table.
+pub(super) fn entries_at(cursor: &mut Cursor<'_>, offset: usize, count: usize, entries: &Entries) {
+    up_to(cursor, offset);
+    for index in 0..count {
+        if cursor.left() == 0 {
+            let (expected, seen) = (format!("{count} of {}", entries.noun), format!("{index} of them"));
+            return cursor.finding(cursor.at, expected, seen);
+        }
+        if !cursor.entry(entries) {
+            return;
+        }
+    }
+}
+
+/// Keep the bytes between here and an offset of the table, where there are any.
+pub(super) fn up_to(cursor: &mut Cursor<'_>, offset: usize) {
+    let gap = offset.saturating_sub(cursor.at);
+    if gap > 0 && cursor.left() > 0 {
+        cursor.raw("Padding", gap);
+    }
+}
+
+/// Read fields, none of them behind an offset of the table.
+pub(super) fn fields_before(cursor: &mut Cursor<'_>, limit: usize, fields: &[Field]) {
+    let end = cursor.end;
+    cursor.end = limit.clamp(cursor.at, end);
+    cursor.fields(fields);
+    cursor.end = end;
+}
