@@ -122,7 +122,7 @@ impl Namespace {
     /// The root, `\`.
     pub const ROOT: ObjectId = ObjectId(0);
 
-    /// Read the tables (headers included), DSDT first, then the SSDTs in the order in which they are loaded.
+    /// Read the DSDT and the SSDTs (headers included), the SSDTs in the order in which they are loaded.
     #[must_use]
     pub fn build(tables: &[&[u8]]) -> Self {
         let (trees, names) = super::read_all(tables);
