@@ -95,3 +95,31 @@ pub(super) fn fields_before(cursor: &mut Cursor<'_>, limit: usize, fields: &[Fie
     cursor.fields(fields);
     cursor.end = end;
 }
+
+/// Keep what lies between the sections of a structure that points to them: zero bytes are
+/// padding, others are a finding too.
+pub(super) fn gaps(cursor: &mut Cursor<'_>) {
+    let sections = cursor.section.sections.iter();
+    let mut ranges: Vec<(usize, usize)> = sections
+        .map(|section| (section.offset, section.offset.saturating_add(section.length)))
+        .collect();
+    ranges.push((cursor.end, cursor.end));
+    ranges.sort_unstable();
+    let mut behind = cursor.at;
+    for (start, end) in ranges {
+        if start > behind {
+            cursor.seek(behind);
+            let length = start.saturating_sub(behind);
+            let bytes = cursor.bytes().get(..length).unwrap_or_default();
+            if bytes.iter().any(|byte| *byte != 0) {
+                let expected = "structures that a pointer leads to";
+                cursor.finding(behind, expected, format!("{length} bytes more"));
+                cursor.raw("Further bytes", length);
+            } else {
+                cursor.raw("Padding", length);
+            }
+        }
+        behind = behind.max(end);
+    }
+    cursor.seek(cursor.end);
+}

@@ -2,6 +2,7 @@
 
 use std::net::Ipv6Addr;
 
+use super::arrays::gaps;
 use crate::layout::Cursor;
 use crate::layout::section::Value;
 use crate::layout::spec::{
@@ -158,9 +159,7 @@ fn structures(cursor: &mut Cursor<'_>) {
         });
     }
     texts(cursor);
-    // Between the structures the firmware may leave room up to the next multiple of eight.
-    let end = cursor.end;
-    cursor.seek(end);
+    gaps(cursor);
 }
 
 fn peek(cursor: &Cursor<'_>, at: usize) -> u64 {
