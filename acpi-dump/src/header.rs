@@ -20,6 +20,8 @@ impl Signature {
     pub const DMAR: Self = Self(*b"DMAR");
     /// Firmware ACPI Control Structure.
     pub const FACS: Self = Self(*b"FACS");
+    /// S3 performance table, which the FPDT points to; it has no common header.
+    pub const S3PT: Self = Self(*b"S3PT");
     /// I/O virtualisation reporting structure (AMD IOMMU).
     pub const IVRS: Self = Self(*b"IVRS");
     /// PCI Express memory mapped configuration space.

@@ -191,7 +191,7 @@ impl Cursor<'_> {
     }
 
     /// A table that no layout describes: its bytes, and what in them can be read as text.
-    fn unknown(&mut self) {
+    pub(super) fn unknown(&mut self) {
         let (start, bytes) = (self.at, self.bytes());
         self.raw("Contents", usize::MAX);
         let texts = texts(bytes, start);
