@@ -8,7 +8,6 @@ const LISTS: &[&[TableLayout]] = &[
     defs::aest::TABLES,
     defs::affinity::TABLES,
     defs::amd::TABLES,
-    defs::aml::TABLES,
     defs::arm::TABLES,
     defs::audio::TABLES,
     defs::console::TABLES,

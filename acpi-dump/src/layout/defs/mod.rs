@@ -2,11 +2,12 @@
 
 mod arrays;
 mod guids;
+#[cfg(test)]
+mod tests;
 
 pub(crate) mod aest;
 pub(crate) mod affinity;
 pub(crate) mod amd;
-pub(crate) mod aml;
 pub(crate) mod arm;
 pub(crate) mod audio;
 pub(crate) mod console;

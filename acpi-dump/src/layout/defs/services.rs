@@ -132,6 +132,10 @@ fn stated_length(cursor: &mut Cursor<'_>, at: usize, width: u8, fixed: usize, wh
         let seen = length.map_or_else(|| "none".to_owned(), |length| length.to_string());
         cursor.finding(cursor.at, format!("length of {what}, at least {fixed}"), seen);
     }
+    if let Some(length) = sane.filter(|length| *length > cursor.left()) {
+        let expected = format!("at most {} bytes of {what}", cursor.left());
+        cursor.finding(cursor.at, expected, format!("length {length}"));
+    }
     sane
 }
 
