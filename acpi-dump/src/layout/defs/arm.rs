@@ -66,14 +66,26 @@ const GTDT: &[Field] = &[
 fn platform_timers(cursor: &mut Cursor<'_>) {
     let count = cursor.size("Platform timer count").unwrap_or(0);
     let offset = cursor.size("Platform timer offset").unwrap_or(0);
+    if count == 0 {
+        return;
+    }
     // Table revision 2 has no virtual EL2 timer: a platform timer stands in its place.
-    if count > 0 && offset < cursor.at && offset >= REVISION_2 {
-        cursor.section.rows.retain(|row| row.offset < offset);
-        cursor.seek(offset);
+    if (REVISION_2..cursor.at).contains(&offset) {
+        if is_platform_timer(cursor, offset) {
+            cursor.section.rows.retain(|row| row.offset < offset);
+            cursor.seek(offset);
+        } else {
+            let expected = format!("platform timer offset of at least {:#x}", cursor.at);
+            cursor.finding(cursor.section.offset, expected, format!("{offset:#x}"));
+        }
     }
-    if count > 0 {
-        entries_at(cursor, offset, count, &PLATFORM_TIMERS);
-    }
+    entries_at(cursor, offset, count, &PLATFORM_TIMERS);
+}
+
+fn is_platform_timer(cursor: &Cursor<'_>, at: usize) -> bool {
+    let length = cursor.peek(at.saturating_add(1), 2).unwrap_or(0);
+    let left = u64::try_from(cursor.end.saturating_sub(at)).unwrap_or(0);
+    cursor.peek(at, 1).is_some_and(|kind| kind <= 1) && (20..=left).contains(&length)
 }
 
 /// Length of the fields up to table revision 2.

@@ -1,6 +1,6 @@
 //! I/O remapping: IORT of Arm machines.
 
-use super::arrays::{entries_at, fields_before, items, up_to};
+use super::arrays::{counted, entries_at, fields_before, items, round_up, up_to};
 use crate::layout::Cursor;
 use crate::layout::spec::{
     BitField, Entries, EntryKind, Field, Length, Names, Rest, TableLayout, bit, bits, bits_of, dec, flags, hex, one_of,
@@ -19,10 +19,7 @@ fn nodes(cursor: &mut Cursor<'_>) {
     let count = cursor.size("Number of nodes").unwrap_or(0);
     let offset = cursor.size("Offset of the nodes").unwrap_or(0);
     entries_at(cursor, offset, count, &NODES);
-    // Up to seven bytes round the table up.
-    if cursor.left() < 8 {
-        up_to(cursor, cursor.end);
-    }
+    round_up(cursor);
 }
 
 const NODES: Entries = Entries {
@@ -38,7 +35,7 @@ const NODES: Entries = Entries {
     kind_at: (0, 1),
     length: Length::At(1, 2),
     kinds: &[
-        EntryKind::new(0, "ITS group", &[dec("Number of ITSs", 4)]).rest(Rest::Array(dec("GIC ITS identifier", 4))),
+        EntryKind::new(0, "ITS group", &[dec("Number of ITSs", 4)]).rest(Rest::Code(its_group)),
         EntryKind::new(1, "Named component", &[]).rest(Rest::Code(named_component)),
         EntryKind::new(2, "Root complex", &[]).rest(Rest::Code(root_complex)),
         EntryKind::new(3, "SMMUv1 or SMMUv2", &[]).rest(Rest::Code(smmu)),
@@ -61,6 +58,7 @@ fn mappings_at(cursor: &Cursor<'_>) -> usize {
 fn mappings(cursor: &mut Cursor<'_>) {
     let count = cursor.size("Number of ID mappings").unwrap_or(0);
     items(cursor, "ID mapping", mappings_at(cursor), count, MAPPING);
+    round_up(cursor);
 }
 
 /// A node of fields and ID mappings.
@@ -77,6 +75,11 @@ fn with_path(cursor: &mut Cursor<'_>, fields: &[Field]) {
     cursor.zero_ended("Device object name");
     up_to(cursor, cursor.end);
     cursor.end = end;
+    mappings(cursor);
+}
+
+fn its_group(cursor: &mut Cursor<'_>) {
+    counted(cursor, "Number of ITSs", dec("GIC ITS identifier", 4));
     mappings(cursor);
 }
 

@@ -13,7 +13,7 @@ pub(crate) const TABLES: &[TableLayout] = &[
         "DMTF DSP0136 (ASF 2.0), 4.1",
         &[],
     )
-    .rest(Rest::Entries(&ASF)),
+    .rest(Rest::Code(records)),
     TableLayout::new(
         *b"MCHI",
         "Management Controller Host Interface Table",
@@ -28,6 +28,17 @@ pub(crate) const TABLES: &[TableLayout] = &[
     )
     .lengths(&[64]),
 ];
+
+/// Up to the record that says it is the last one.
+fn records(cursor: &mut Cursor<'_>) {
+    let mut last = false;
+    while !last && cursor.left() > 0 {
+        last = cursor.peek(cursor.at, 1).is_some_and(|kind| kind & 0x80 != 0);
+        if !cursor.entry(&ASF) {
+            return;
+        }
+    }
+}
 
 /// Bit 7 of the type marks the last record.
 const ASF: Entries = Entries {

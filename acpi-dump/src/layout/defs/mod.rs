@@ -1,13 +1,17 @@
 //! Layouts of tables, by area. A new table is one constant in the list of its area.
 
+mod addresses;
 mod arrays;
 mod guids;
+mod heap;
+#[cfg(test)]
+mod tests;
 
 pub(crate) mod aest;
 pub(crate) mod affinity;
 pub(crate) mod amd;
-pub(crate) mod aml;
 pub(crate) mod arm;
+pub(crate) mod audio;
 pub(crate) mod console;
 pub(crate) mod cxl;
 pub(crate) mod errors;
@@ -18,8 +22,8 @@ pub(crate) mod iort;
 pub(crate) mod madt;
 pub(crate) mod management;
 pub(crate) mod mpam;
+pub(crate) mod nbft;
 pub(crate) mod nfit;
-pub(crate) mod nhlt;
 pub(crate) mod phat;
 pub(crate) mod platform;
 pub(crate) mod pmtt;

@@ -1,5 +1,6 @@
 //! Non-volatile DIMMs: NFIT.
 
+use super::arrays::counted;
 use super::guids::name_guid;
 use crate::layout::Cursor;
 use crate::layout::spec::{
@@ -35,7 +36,7 @@ const NFIT: Entries = Entries {
                 dec("Line size in bytes", 4),
             ],
         )
-        .rest(Rest::Array(hex("Line offset", 4))),
+        .rest(Rest::Code(lines)),
         EntryKind::new(3, "SMBIOS management information", &[reserved(4)]).rest(Rest::Bytes("SMBIOS structures")),
         EntryKind::new(4, "NVDIMM control region", CONTROL_REGION).lengths(&[32]),
         EntryKind::new(
@@ -59,7 +60,7 @@ const NFIT: Entries = Entries {
                 reserved(6),
             ],
         )
-        .rest(Rest::Array(hex("Flush hint address", 8))),
+        .rest(Rest::Code(flush_hints)),
         EntryKind::new(
             7,
             "Platform capabilities",
@@ -132,6 +133,14 @@ const RANGE_KINDS: &[(&str, &str)] = &[
         "RAM disk: persistent virtual CD",
     ),
 ];
+
+fn lines(cursor: &mut Cursor<'_>) {
+    counted(cursor, "Number of lines", hex("Line offset", 4));
+}
+
+fn flush_hints(cursor: &mut Cursor<'_>) {
+    counted(cursor, "Number of flush hint addresses", hex("Flush hint address", 8));
+}
 
 /// Put the kind of memory beside its GUID.
 fn range_kind(cursor: &mut Cursor<'_>) {

@@ -1,6 +1,6 @@
 //! Processors and caches: PPTT, and RHCT of RISC-V machines.
 
-use super::arrays::{entries_at, up_to};
+use super::arrays::{counted, entries_at, up_to};
 use crate::layout::Cursor;
 use crate::layout::spec::{
     BitField, Entries, EntryKind, Length, Names, Rest, TableLayout, bit, bits_of, dec, flags, hex, one_of, reserved,
@@ -40,7 +40,7 @@ const PPTT: Entries = Entries {
                 dec("Number of private resources", 4),
             ],
         )
-        .rest(Rest::Array(hex("Private resource", 4))),
+        .rest(Rest::Code(private_resources)),
         EntryKind::new(
             1,
             "Cache",
@@ -106,6 +106,14 @@ const CACHE_ATTRIBUTES: &[BitField] = &[
     bits_of(4, 1, "Write policy", &[(0, "write back"), (1, "write through")]),
 ];
 
+fn private_resources(cursor: &mut Cursor<'_>) {
+    counted(cursor, "Number of private resources", hex("Private resource", 4));
+}
+
+fn node_offsets(cursor: &mut Cursor<'_>) {
+    counted(cursor, "Number of node offsets", hex("Node offset", 4));
+}
+
 fn rhct(cursor: &mut Cursor<'_>) {
     let count = cursor.size("Number of nodes").unwrap_or(0);
     let offset = cursor.size("Offset of the nodes").unwrap_or(0);
@@ -135,7 +143,7 @@ const RHCT: Entries = Entries {
             "Hart info",
             &[dec("Number of node offsets", 2), hex("ACPI processor UID", 4)],
         )
-        .rest(Rest::Array(hex("Node offset", 4))),
+        .rest(Rest::Code(node_offsets)),
     ],
 };
 

@@ -44,8 +44,12 @@ const ENDPOINT: &[Field] = &[
 fn part(cursor: &mut Cursor<'_>, title: &str, body: impl FnOnce(&mut Cursor<'_>)) {
     let number = |cursor: &Cursor<'_>, what| cursor.size(&format!("{title} {what}")).unwrap_or(0);
     let (offset, length) = (number(cursor, "offset"), number(cursor, "length"));
-    if length > 0 {
-        cursor.jump(title, cursor.section.offset.saturating_add(offset), length, body);
+    let start = cursor.section.offset.saturating_add(offset);
+    if length > 0 && start.saturating_add(length) > cursor.end {
+        let seen = format!("offset {offset:#x}, length {length:#x}");
+        cursor.finding(cursor.section.offset, format!("{title} inside the structure"), seen);
+    } else if length > 0 {
+        cursor.jump(title, start, length, body);
     }
 }
 
@@ -81,11 +85,21 @@ fn endpoint(cursor: &mut Cursor<'_>) {
 
 const HOP: &[Field] = &[hex("Device", 1), hex("Function", 1)];
 
+/// Stated length of a component; where firmware leaves it zero, that of the type's fields.
+fn component_length(bytes: &[u8]) -> Option<usize> {
+    let [kind, _, low, high, ..] = bytes else { return None };
+    match (u16::from_le_bytes([*low, *high]), *kind) {
+        (0, 0) => Some(19),
+        (0, 1) => Some(24),
+        (length, _) => Some(length.into()),
+    }
+}
+
 const COMPONENTS: Entries = Entries {
     noun: "Secure access component",
     head: &[hex("Type", 1), hex("Flags", 1), dec("Length", 2)],
     kind_at: (0, 1),
-    length: Length::At(2, 2),
+    length: Length::By(component_length),
     kinds: &[
         EntryKind::new(
             0,

@@ -97,7 +97,11 @@ fn drtm_lists(cursor: &mut Cursor<'_>) {
         RESOURCE,
     );
     let length = cursor.field(&dec("DLME platform ID length", 4)).unwrap_or(0);
-    cursor.raw("DLME platform ID", usize::try_from(length).unwrap_or(usize::MAX));
+    // The identifier has 16 bytes of room, filled or not.
+    cursor.raw(
+        "DLME platform ID",
+        usize::try_from(length).unwrap_or(usize::MAX).max(16),
+    );
 }
 
 fn protection_ranges(cursor: &mut Cursor<'_>) {
@@ -107,10 +111,10 @@ fn protection_ranges(cursor: &mut Cursor<'_>) {
         }
         let count = cursor.peek(cursor.at.saturating_add(4), 4).unwrap_or(0);
         let count = usize::try_from(count).unwrap_or(usize::MAX);
-        let length = count.saturating_mul(16).saturating_add(8);
+        let length = count.saturating_mul(8).saturating_add(8);
         cursor.nested("TPR instance", cursor.at.saturating_add(length), |cursor| {
             cursor.fields(&[hex("Flags", 4), dec("Number of TPRs", 4)]);
-            items_here(cursor, "TPR", count, RANGE);
+            cursor.array(&hex("TPR base register address", 8), count);
         });
     }
     let count = cursor
@@ -119,11 +123,6 @@ fn protection_ranges(cursor: &mut Cursor<'_>) {
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     cursor.array(&hex("Serialize request register address", 8), count);
 }
-
-const RANGE: &[Field] = &[
-    hex("TPR base register address", 8),
-    hex("TPR limit register address", 8),
-];
 
 const KEY: &[Field] = &[
     one_of("Key type", 2, &[(0, "main storage volume key")]),

@@ -1,4 +1,4 @@
-//! Small tables of the platform: BDAT, CPEP, CSRT, MISC, PDTT, PRMT, RAS2, RGRT, SBST.
+//! Small tables of the platform: BDAT, CPEP, CSRT, MISC, PDTT, PRMT, RAS2, RGRT, S3PT, SBST.
 
 use super::arrays::items;
 use crate::layout::Cursor;
@@ -66,6 +66,13 @@ pub(crate) const TABLES: &[TableLayout] = &[
     )
     .rest(Rest::Bytes("Image")),
     TableLayout::new(
+        *b"S3PT",
+        "S3 Performance Table",
+        "ACPI 6.5, 5.2.24.6",
+        &[text("Signature", 4), dec("Length", 4)],
+    )
+    .rest(Rest::Entries(&S3PT)),
+    TableLayout::new(
         *b"SBST",
         "Smart Battery Table",
         "ACPI 6.5, 5.2.14",
@@ -76,6 +83,30 @@ pub(crate) const TABLES: &[TableLayout] = &[
         ],
     ),
 ];
+
+/// Times in ns since the processor came out of reset.
+const S3PT: Entries = Entries {
+    noun: "S3 performance record",
+    head: &[hex("Type", 2), dec("Length", 1), dec("Revision", 1)],
+    kind_at: (0, 2),
+    length: Length::At(2, 1),
+    kinds: &[
+        EntryKind::new(
+            0,
+            "Basic S3 resume performance record",
+            &[
+                dec("Resume count", 4),
+                dec("Full resume in ns", 8),
+                dec("Average resume in ns", 8),
+            ],
+        ),
+        EntryKind::new(
+            1,
+            "Basic S3 suspend performance record",
+            &[dec("Suspend start in ns", 8), dec("Suspend end in ns", 8)],
+        ),
+    ],
+};
 
 const CPEP: Entries = Entries {
     noun: "CPEP structure",
@@ -101,6 +132,10 @@ fn stated_length(cursor: &mut Cursor<'_>, at: usize, width: u8, fixed: usize, wh
         let seen = length.map_or_else(|| "none".to_owned(), |length| length.to_string());
         cursor.finding(cursor.at, format!("length of {what}, at least {fixed}"), seen);
     }
+    if let Some(length) = sane.filter(|length| *length > cursor.left()) {
+        let expected = format!("at most {} bytes of {what}", cursor.left());
+        cursor.finding(cursor.at, expected, format!("length {length}"));
+    }
     sane
 }
 
@@ -114,7 +149,8 @@ fn groups(cursor: &mut Cursor<'_>) {
             let shared = cursor.size("Shared info length").unwrap_or(0);
             if shared > 0 {
                 cursor.nested("Shared info", cursor.at.saturating_add(shared), |cursor| {
-                    if cursor.left() >= SHARED_LENGTH {
+                    // Other devices have a layout of their own, of any length.
+                    if cursor.left() == SHARED_LENGTH {
                         cursor.fields(SHARED);
                     }
                     cursor.raw("Further shared info", usize::MAX);

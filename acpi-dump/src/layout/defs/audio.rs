@@ -1,16 +1,49 @@
-//! Audio links of Intel machines that are not HD Audio: NHLT.
+//! Audio: NHLT (links of Intel machines that are not HD Audio), SWFT (files for SoundWire).
 
 use super::guids::name_guid;
 use crate::layout::Cursor;
 use crate::layout::spec::{Field, Names, Rest, TableLayout, bits, bits_of, dec, flags, guid, hex, one_of, raw};
 
-pub(crate) const TABLES: &[TableLayout] = &[TableLayout::new(
-    *b"NHLT",
-    "Non HD Audio Link Table",
-    "Intel, Non HD Audio ACPI specification",
-    &[dec("Number of endpoints", 1)],
-)
-.rest(Rest::Code(endpoints))];
+pub(crate) const TABLES: &[TableLayout] = &[
+    TableLayout::new(
+        *b"NHLT",
+        "Non HD Audio Link Table",
+        "Intel, Non HD Audio ACPI specification",
+        &[dec("Number of endpoints", 1)],
+    )
+    .rest(Rest::Code(endpoints)),
+    TableLayout::new(
+        *b"SWFT",
+        "SoundWire File Table",
+        "MIPI, DisCo specification for SoundWire",
+        &[],
+    )
+    .rest(Rest::Code(files)),
+];
+
+/// Files up to the end of the table; the stated length counts the fields before the data.
+fn files(cursor: &mut Cursor<'_>) {
+    while cursor.left() > 0 {
+        let length = cursor.peek(cursor.at.saturating_add(8), 4);
+        let length = length.and_then(|length| usize::try_from(length).ok());
+        let Some(length) = length.filter(|length| *length >= 12) else {
+            return cursor.finding(cursor.at, "length of a file, at least 12", "none");
+        };
+        if length > cursor.left() {
+            let expected = format!("at most {} bytes of a file", cursor.left());
+            cursor.finding(cursor.at, expected, format!("length {length}"));
+        }
+        cursor.nested("File", cursor.at.saturating_add(length), |cursor| {
+            cursor.fields(&[
+                hex("Vendor ID", 2),
+                hex("File ID", 4),
+                hex("File version", 2),
+                dec("File length", 4),
+            ]);
+            cursor.raw("Data", usize::MAX);
+        });
+    }
+}
 
 fn endpoints(cursor: &mut Cursor<'_>) {
     for index in 0..cursor.size("Number of endpoints").unwrap_or(0) {
