@@ -58,7 +58,7 @@ fn show(table: &Table) -> Result<(), TestCaseError> {
 fn long_tables_of_one_byte_are_read_in_a_time_that_grows_with_their_length() {
     for layout in 0..registry::all().count() {
         for byte in [0, 1, 2, 4, 8, 16, 0x20, 0xff] {
-            let bytes = table_of(layout, byte, &vec![byte; 20_000]);
+            let bytes = table_of(layout, byte, &vec![byte; 4_000]);
             if let Ok(table) = Table::parse(&bytes) {
                 show(&table).unwrap();
             }

@@ -15,8 +15,9 @@
 //! # Ok::<(), acpi_dump::TableError>(())
 //! ```
 
+mod columns;
 pub mod cursor;
-pub mod defs;
+mod defs;
 pub mod engine;
 pub mod print;
 pub mod registry;

@@ -5,6 +5,8 @@ mod arrays;
 mod guids;
 mod heap;
 #[cfg(test)]
+mod shape_tests;
+#[cfg(test)]
 mod tests;
 
 pub(crate) mod aest;
