@@ -28,6 +28,7 @@ pub mod finding;
 pub mod header;
 pub mod ids;
 pub mod layout;
+pub mod lint;
 pub mod set;
 pub mod table;
 pub mod tables;

@@ -1,0 +1,1 @@
+//! One case for each check.
