@@ -5,11 +5,12 @@
 //! ends its list.
 
 use super::cursor::Cursor;
-use super::registry;
 use super::section::{Row, Section, Value};
-use super::spec::{Entries, EntryKind, Field, Length, Rest, dec, hex, text};
-use crate::finding::Decoded;
-use crate::header::{Header, printable};
+use super::spec::{Entries, EntryKind, Field, Length, Rest, TableLayout, dec, hex, text};
+use super::{defs, registry};
+use crate::bytes::u32_at;
+use crate::finding::{Decoded, Finding};
+use crate::header::{Checksum, Header, Signature, printable};
 use crate::table::Table;
 
 /// The common header: ACPI 6.5, table 5.4.
@@ -32,8 +33,39 @@ const SHORTEST_TEXT: usize = 6;
 /// [`Table::findings`] and not repeated here.
 #[must_use]
 pub fn decode(table: &Table) -> Decoded<Section> {
+    decode_as(table, registry::find(table.signature.0))
+}
+
+/// Decode a Coherent Device Attribute Table, which a CXL device gives: it has a header of its own
+/// and no signature. `None` when the bytes end inside the header.
+#[must_use]
+pub fn cdat(bytes: &[u8]) -> Option<Decoded<Section>> {
+    let length = u32_at(bytes, 0).filter(|_| bytes.len() >= 16)?;
+    let whole = usize::try_from(length).unwrap_or(usize::MAX);
+    let used = bytes.get(..whole).unwrap_or(bytes);
+    let table = Table {
+        signature: Signature(*b"CDAT"),
+        header: None,
+        length,
+        bytes: used.to_vec(),
+        missing: Vec::new(),
+        checksum: Checksum::of(used, *bytes.get(5)?),
+        findings: Vec::new(),
+    };
+    let mut decoded = decode_as(&table, Some(&defs::cxl::CDAT));
+    if used.len() < whole || bytes.len() > whole {
+        let finding = Finding::new(0, format!("{whole} bytes of table"), format!("{} bytes", bytes.len()));
+        decoded.findings.push(finding);
+    }
+    if let Checksum::Wrong { stored, expected } = table.checksum {
+        let finding = Finding::new(5, format!("checksum {expected:#04x}"), format!("{stored:#04x}"));
+        decoded.findings.push(finding);
+    }
+    Some(decoded)
+}
+
+fn decode_as(table: &Table, layout: Option<&TableLayout>) -> Decoded<Section> {
     let mut cursor = Cursor::new(table);
-    let layout = registry::find(table.signature.0);
     cursor.section.title = match layout {
         Some(layout) => layout.name.to_owned(),
         None => format!("{} table", table.signature),
@@ -306,6 +338,24 @@ mod tests {
         let slit = decode(&table).value;
         let cells: Vec<_> = slit.walk().skip(10).map(|row| row.value.number()).collect();
         assert_eq!(cells, [Some(10), None, Some(30), Some(10)]);
+    }
+
+    #[test]
+    fn attribute_table_of_a_cxl_device_is_read_without_a_signature() {
+        let mut cdat = bytes_of("30000000 01 00 000000000000 00000000");
+        cdat.extend(bytes_of("03000800 01 02 0000"));
+        cdat.extend(bytes_of("00001800 00 04 0000 0000000000000000 0000001000000000"));
+        cdat[5] = crate::bytes::sum(&cdat).wrapping_neg();
+        let decoded = cdat_of(&cdat);
+        assert_eq!(decoded.findings, []);
+        assert_eq!(decoded.value.sections[1].number("DPA length"), Some(0x1000_0000));
+        cdat[16] = 9;
+        assert_eq!(cdat_of(&cdat).findings[0].offset, 5);
+        assert!(cdat_of(&cdat).value.sections[0].title.contains("unknown type 0x9"));
+    }
+
+    fn cdat_of(bytes: &[u8]) -> Decoded<Section> {
+        cdat(bytes).unwrap()
     }
 
     #[test]

@@ -21,9 +21,10 @@ pub mod engine;
 pub mod registry;
 pub mod section;
 pub mod spec;
+mod value;
 
 pub use cursor::Cursor;
-pub use engine::decode;
+pub use engine::{cdat, decode};
 pub use registry::find;
 pub use section::{BitRow, Row, Section, Value};
 pub use spec::{BitField, Entries, EntryKind, Field, Kind, Length, Rest, TableLayout};

@@ -4,7 +4,17 @@ use super::defs;
 use super::spec::TableLayout;
 
 /// Lists of layouts, one for each area.
-const LISTS: &[&[TableLayout]] = &[defs::topology::TABLES];
+const LISTS: &[&[TableLayout]] = &[
+    defs::affinity::TABLES,
+    defs::console::TABLES,
+    defs::cxl::TABLES,
+    defs::errors::TABLES,
+    defs::firmware::TABLES,
+    defs::iommu::TABLES,
+    defs::madt::TABLES,
+    defs::platform::TABLES,
+    defs::root::TABLES,
+];
 
 /// Layout of the table with this signature.
 #[must_use]
