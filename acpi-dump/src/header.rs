@@ -24,6 +24,8 @@ impl Signature {
     pub const FACS: Self = Self(*b"FACS");
     /// Heterogeneous Memory Attribute Table.
     pub const HMAT: Self = Self(*b"HMAT");
+    /// S3 performance table, which the FPDT points to; it has no common header.
+    pub const S3PT: Self = Self(*b"S3PT");
     /// I/O virtualisation reporting structure (AMD IOMMU).
     pub const IVRS: Self = Self(*b"IVRS");
     /// PCI Express memory mapped configuration space.

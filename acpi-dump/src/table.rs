@@ -1,5 +1,5 @@
 //! One table: its bytes, its header, whether it is whole, whether it sums to zero.
-//! Follows ACPI 6.5, sections 5.2.5 (RSDP), 5.2.6 (header) and 5.2.10 (FACS).
+//! Follows ACPI 6.5, sections 5.2.5 (RSDP), 5.2.6 (header), 5.2.10 (FACS) and 5.2.24.6 (S3PT).
 
 use std::ops::Range;
 
@@ -33,7 +33,7 @@ pub enum TableError {
 pub struct Table {
     /// Which table.
     pub signature: Signature,
-    /// The common header; FACS and RSDP have none.
+    /// The common header; FACS, RSDP and S3PT have none.
     pub header: Option<Header>,
     /// Length that the table states.
     pub length: u32,
@@ -120,7 +120,8 @@ impl Table {
         match (&self.header, self.signature) {
             (Some(header), _) => Some(header.revision),
             (None, Signature::RSDP) => u8_at(&self.bytes, 15),
-            (None, _) => u8_at(&self.bytes, 32),
+            (None, Signature::FACS) => u8_at(&self.bytes, 32),
+            (None, _) => None,
         }
     }
 }
@@ -157,15 +158,15 @@ fn too_short(expected: usize, bytes: &[u8]) -> TableError {
     }
 }
 
-/// FACS and RSDP do not begin with the common header.
+/// FACS, RSDP and S3PT do not begin with the common header.
 fn own_layout(signature: Signature) -> bool {
-    matches!(signature, Signature::FACS | Signature::RSDP)
+    matches!(signature, Signature::FACS | Signature::RSDP | Signature::S3PT)
 }
 
 /// Smallest size of the table and the length it states.
 fn stated_length(signature: Signature, bytes: &[u8]) -> Result<(usize, u32), TableError> {
     let minimum = match signature {
-        Signature::FACS => 8,
+        Signature::FACS | Signature::S3PT => 8,
         Signature::RSDP => 20,
         _ => Header::LENGTH,
     };
@@ -209,7 +210,7 @@ fn length_findings(minimum: usize, length: u32, seen: usize) -> Vec<Finding> {
 
 fn checksum(signature: Signature, bytes: &[u8]) -> Checksum {
     match signature {
-        Signature::FACS => Checksum::None,
+        Signature::FACS | Signature::S3PT => Checksum::None,
         // 5.2.5.3: the first checksum covers 20 bytes, the extended one the whole structure.
         Signature::RSDP => {
             let first = Checksum::of(bytes.get(..20).unwrap_or(bytes), u8_at(bytes, 8).unwrap_or(0));

@@ -308,12 +308,13 @@ impl<'a> Cursor<'a> {
         if length == 0 || !self.visited.insert((offset, length)) {
             return false;
         }
-        let old_end = self.covered.get(&offset).copied().unwrap_or(0);
-        self.covered.insert(offset, end.max(old_end));
         let (at, outer_end) = (self.at, self.end);
         (self.at, self.end) = (offset, whole);
         self.nested(title, end, body);
         (self.at, self.end) = (at, outer_end);
+        // Only now: inside the structure its own bytes are still to be read.
+        let old_end = self.covered.get(&offset).copied().unwrap_or(0);
+        self.covered.insert(offset, end.max(old_end));
         true
     }
 

@@ -13,8 +13,11 @@ use crate::finding::{Decoded, Finding};
 use crate::header::{Checksum, Header, Signature, printable};
 use crate::table::Table;
 
+/// Title of the section of the common header.
+pub(super) const HEADER: &str = "Header";
+
 /// The common header: ACPI 6.5, table 5.4.
-const HEADER: &[Field] = &[
+const HEADER_FIELDS: &[Field] = &[
     text("Signature", 4),
     dec("Length", 4),
     dec("Revision", 1),
@@ -71,8 +74,8 @@ fn decode_as(table: &Table, layout: Option<&TableLayout>) -> Decoded<Section> {
         None => format!("{} table", table.signature),
     };
     if table.header.is_some() {
-        cursor.nested("Header", Header::LENGTH, |cursor| {
-            cursor.fields(HEADER);
+        cursor.nested(HEADER, Header::LENGTH, |cursor| {
+            cursor.fields(HEADER_FIELDS);
         });
     }
     match layout {
@@ -165,12 +168,12 @@ impl Cursor<'_> {
         };
         self.nested(title, start.saturating_add(length), |cursor| {
             cursor.fields(entries.head);
-            if let Some(row) = cursor.section.rows.iter_mut().find(|row| row.offset == place) {
-                row.words = row.words.take().or_else(|| kind.map(|kind| kind.name.to_owned()));
-            }
             match kind {
                 Some(kind) => cursor.structure(kind.fields, kind.lengths, &kind.rest),
                 None => cursor.raw("Contents", usize::MAX),
+            }
+            if let Some(row) = cursor.section.rows.iter_mut().find(|row| row.offset == place) {
+                row.words = row.words.take().or_else(|| kind.map(|kind| kind.name.to_owned()));
             }
         });
         true
@@ -188,7 +191,7 @@ impl Cursor<'_> {
     }
 
     /// A table that no layout describes: its bytes, and what in them can be read as text.
-    fn unknown(&mut self) {
+    pub(super) fn unknown(&mut self) {
         let (start, bytes) = (self.at, self.bytes());
         self.raw("Contents", usize::MAX);
         let texts = texts(bytes, start);

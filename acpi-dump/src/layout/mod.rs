@@ -18,6 +18,7 @@
 pub mod cursor;
 pub mod defs;
 pub mod engine;
+pub mod print;
 pub mod registry;
 pub mod section;
 pub mod spec;
@@ -25,6 +26,7 @@ mod value;
 
 pub use cursor::Cursor;
 pub use engine::{cdat, decode};
+pub use print::{PrintOptions, print};
 pub use registry::find;
 pub use section::{BitRow, Row, Section, Value};
 pub use spec::{BitField, Entries, EntryKind, Field, Kind, Length, Rest, TableLayout};

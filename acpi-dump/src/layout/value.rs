@@ -38,7 +38,8 @@ pub(super) fn gas_words(section: &Section) -> Option<String> {
     let width = section.number("Register bit width")?;
     let offset = section.number("Register bit offset")?;
     let access = section.row("Access size")?;
-    if section.rows.iter().all(|row| row.value.is_zero()) {
+    // Memory and I/O ports have no register at address 0.
+    if address == 0 && matches!(space.value.number()?, 0 | 1) {
         return Some("none".to_owned());
     }
     let mut words = match (space.value.number()?, &space.words) {

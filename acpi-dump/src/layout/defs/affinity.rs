@@ -150,7 +150,7 @@ fn distances(cursor: &mut Cursor<'_>) {
             return cursor.finding(cursor.at, format!("{count} rows of distances"), seen);
         }
         let end = cursor.at.saturating_add(count);
-        cursor.nested(format!("Distances from locality {locality}"), end, |cursor| {
+        cursor.nested(format!("From locality {locality}"), end, |cursor| {
             cursor.array(&DISTANCE, count);
         });
     }

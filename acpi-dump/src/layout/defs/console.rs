@@ -17,10 +17,7 @@ pub(crate) const TABLES: &[TableLayout] = &[
         *b"DBG2",
         "Debug Port Table 2",
         "Microsoft DBG2 1.6",
-        &[
-            hex("Offset to debug device information structures (OffsetDbgDeviceInfo)", 4),
-            dec("Number of debug device information structures (NumberDbgDeviceInfo)", 4),
-        ],
+        &[hex("OffsetDbgDeviceInfo", 4), dec("NumberDbgDeviceInfo", 4)],
     )
     .rest(Rest::Code(devices)),
     TableLayout::new(
@@ -129,8 +126,8 @@ fn console_name(cursor: &mut Cursor<'_>) {
     }
 }
 
-const OFFSET: &str = "Offset to debug device information structures (OffsetDbgDeviceInfo)";
-const COUNT: &str = "Number of debug device information structures (NumberDbgDeviceInfo)";
+const OFFSET: &str = "OffsetDbgDeviceInfo";
+const COUNT: &str = "NumberDbgDeviceInfo";
 
 /// Device structures one after the other from a stated offset.
 fn devices(cursor: &mut Cursor<'_>) {

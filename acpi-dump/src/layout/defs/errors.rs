@@ -42,7 +42,7 @@ pub(crate) const TABLES: &[TableLayout] = &[
 
 const COUNT: &str = "Instruction entry count";
 
-const INSTRUCTION_FLAGS: Field = flags("Flags", 1, &[bit(0, "Preserve register bits (PRESERVE_REGISTER)")]);
+const INSTRUCTION_FLAGS: Field = flags("Flags", 1, &[bit(0, "PRESERVE_REGISTER")]);
 
 const SERIALIZATION: &[Field] = &[
     one_of("Serialization action", 1, ERST_ACTIONS),
@@ -201,11 +201,12 @@ fn source_length(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-const SOURCE_FLAGS: &[BitField] = &[
-    bit(0, "Firmware first (FIRMWARE_FIRST)"),
-    bit(1, "For all sources of the type (GLOBAL)"),
-    bit(2, "Generic source reports too (GHES_ASSIST)"),
+const CHECK_FLAGS: &[BitField] = &[
+    bit(0, "FIRMWARE_FIRST"),
+    bit(2, "GHES_ASSIST: a generic source reports too"),
 ];
+
+const AER_FLAGS: &[BitField] = &[bit(0, "FIRMWARE_FIRST"), bit(1, "GLOBAL: for all devices of the type")];
 
 const ENABLED: Field = one_of("Enabled", 1, &[(0, "no"), (1, "yes")]);
 const RECORDS: Field = dec("Number of records to pre-allocate", 4);
@@ -214,7 +215,7 @@ const BANKS: Field = dec("Number of hardware banks", 1);
 
 const MACHINE_CHECK: &[Field] = &[
     reserved(2),
-    flags("Flags", 1, SOURCE_FLAGS),
+    flags("Flags", 1, CHECK_FLAGS),
     ENABLED,
     RECORDS,
     SECTIONS,
@@ -226,13 +227,13 @@ const MACHINE_CHECK: &[Field] = &[
 
 /// Corrected and deferred machine check; the notification is one field here so that the type of
 /// the source stays a list of fields, see [`banks`].
-const CORRECTED: &[Field] = &[reserved(2), flags("Flags", 1, SOURCE_FLAGS), ENABLED, RECORDS, SECTIONS];
+const CORRECTED: &[Field] = &[reserved(2), flags("Flags", 1, CHECK_FLAGS), ENABLED, RECORDS, SECTIONS];
 
 const NMI: &[Field] = &[reserved(4), RECORDS, SECTIONS, dec("Max raw data length", 4)];
 
 const AER: &[Field] = &[
     reserved(2),
-    flags("Flags", 1, SOURCE_FLAGS),
+    flags("Flags", 1, AER_FLAGS),
     ENABLED,
     RECORDS,
     SECTIONS,

@@ -144,12 +144,17 @@ const ARM_CALL: &[Field] = &[
     hex("SMC or HVC function ID", 4),
 ];
 
-/// Parameters of the start method, 12 bytes, and the event log; each may be left out.
+const PLUTON: &[Field] = &[hex("Start register address", 8), hex("Reply register address", 8)];
+
+/// Parameters of the start method, mostly 12 bytes, and the event log; each may be left out.
 fn start_method(cursor: &mut Cursor<'_>) {
     match cursor.value("Start method") {
         _ if cursor.left() < 12 => return cursor.raw("Start method parameters", usize::MAX),
         Some(11) => {
             cursor.fields(ARM_CALL);
+        }
+        Some(13) => {
+            cursor.fields(PLUTON);
         }
         _ => cursor.raw("Start method parameters", 12),
     }

@@ -111,7 +111,7 @@ const IDLE: Entries = Entries {
             dec("Residency (us)", 4),
             dec("Worst-case exit latency (us)", 4),
             gas("Residency counter"),
-            dec("Residency counter frequency (counts/s; 0: TSC frequency)", 8),
+            dec("Residency counter frequency (per second)", 8),
         ],
     )],
 };
@@ -143,7 +143,7 @@ const DOORBELL: Field = gas("Doorbell register");
 const DOORBELL_PRESERVE: Field = hex("Doorbell preserve", 8);
 const DOORBELL_WRITE: Field = hex("Doorbell write", 8);
 const LATENCY: Field = dec("Nominal latency (us)", 4);
-const RATE: Field = dec("Maximum periodic access rate (per minute; 0: no limit)", 4);
+const RATE: Field = dec("Maximum periodic access rate (per minute)", 4);
 const TURNAROUND_2: Field = dec("Minimum request turnaround time (us)", 2);
 const TURNAROUND_4: Field = dec("Minimum request turnaround time (us)", 4);
 
