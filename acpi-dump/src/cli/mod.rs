@@ -5,9 +5,11 @@
 
 mod convert;
 mod diff;
+mod disasm;
 mod extract;
 pub mod input;
 mod list;
+mod show;
 
 use std::io::{self, Write};
 
@@ -19,8 +21,10 @@ use crate::set::DumpFault;
 
 pub use convert::Convert;
 pub use diff::Diff;
+pub use disasm::Disasm;
 pub use extract::Extract;
 pub use list::List;
+pub use show::Show;
 
 /// ACPI tables of this machine or of a capture.
 #[derive(Clone, Debug, Parser)]
@@ -35,6 +39,10 @@ pub struct Args {
 pub enum Command {
     /// List the tables: name, maker, size, checksum, what they say
     List(List),
+    /// Show every field of a table
+    Show(Show),
+    /// Disassemble DSDT and SSDTs to ASL
+    Disasm(Disasm),
     /// Write tables to files, as acpixtract and acpidump -b name them
     Extract(Extract),
     /// Turn acpidump text into binary tables and back, byte for byte
@@ -80,6 +88,12 @@ pub enum Error {
         /// The tables there are.
         known: String,
     },
+    /// A table that was asked for as code holds none.
+    #[error("{name} holds no AML; delid acpi show {name} decodes it")]
+    NotAml {
+        /// The table.
+        name: String,
+    },
     /// A file or directory could not be written.
     #[error("{path}: {source}")]
     WriteFile {
@@ -103,6 +117,8 @@ pub enum Error {
 pub fn run(args: Args, out: &mut dyn Write) -> Result<u8, Error> {
     match args.command {
         Command::List(args) => list::run(&args, out),
+        Command::Show(args) => show::run(&args, out),
+        Command::Disasm(args) => disasm::run(&args, out),
         Command::Extract(args) => extract::run(&args, out),
         Command::Convert(args) => convert::run(&args, out),
         Command::Diff(args) => diff::run(&args, out),
