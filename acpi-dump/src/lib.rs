@@ -29,6 +29,7 @@ pub mod header;
 pub mod ids;
 pub mod layout;
 pub mod set;
+pub mod summary;
 pub mod table;
 pub mod tables;
 pub mod text;

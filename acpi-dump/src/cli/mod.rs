@@ -10,6 +10,7 @@ mod extract;
 pub mod input;
 mod list;
 mod show;
+mod topology;
 
 use std::io::{self, Write};
 
@@ -25,6 +26,7 @@ pub use disasm::Disasm;
 pub use extract::Extract;
 pub use list::List;
 pub use show::Show;
+pub use topology::Topology;
 
 /// ACPI tables of this machine or of a capture.
 #[derive(Clone, Debug, Parser)]
@@ -39,6 +41,8 @@ pub struct Args {
 pub enum Command {
     /// List the tables: name, maker, size, checksum, what they say
     List(List),
+    /// Say what the tables tell of the machine's shape, on one screen
+    Topology(Topology),
     /// Show every field of a table
     Show(Show),
     /// Disassemble DSDT and SSDTs to ASL
@@ -117,6 +121,7 @@ pub enum Error {
 pub fn run(args: Args, out: &mut dyn Write) -> Result<u8, Error> {
     match args.command {
         Command::List(args) => list::run(&args, out),
+        Command::Topology(args) => topology::run(&args, out),
         Command::Show(args) => show::run(&args, out),
         Command::Disasm(args) => disasm::run(&args, out),
         Command::Extract(args) => extract::run(&args, out),
