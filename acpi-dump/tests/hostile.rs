@@ -1,7 +1,8 @@
 //! Damaged input never panics, never hangs and never makes more out of the bytes than they hold.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use acpi_dump::{Dmar, Ivrs, Madt, Mcfg, Slit, Srat, split, text, words};
+use acpi_dump::layout::{self, PrintOptions, registry};
+use acpi_dump::{Dmar, Ivrs, Madt, Mcfg, Slit, Srat, Table, split, text, words};
 use proptest::prelude::*;
 
 const NAMES: [&[u8; 4]; 8] = [b"APIC", b"SRAT", b"SLIT", b"MCFG", b"DMAR", b"IVRS", b"FACS", b"RSD "];
@@ -20,7 +21,75 @@ fn decode_all(bytes: &[u8]) -> usize {
     entries
 }
 
+/// A table of this layout: the header where it has one, then `body`.
+fn table_of(layout: usize, revision: u8, body: &[u8]) -> Vec<u8> {
+    let layout = registry::all().nth(layout).unwrap();
+    let mut bytes = layout.signature.to_vec();
+    bytes.extend(u32::try_from(body.len() + 36).unwrap().to_le_bytes());
+    bytes.extend([revision, 0]);
+    bytes.extend([b'X'; 26]);
+    bytes.extend(body);
+    bytes
+}
+
+/// Decode and print; rows and sections are paid for by bytes.
+fn show(table: &Table) -> Result<(), TestCaseError> {
+    let decoded = layout::decode(table);
+    let count = decoded.value.walk().count() + decoded.value.all().count();
+    let limit = table.bytes.len() * 3 + 80;
+    prop_assert!(count <= limit, "{count} of {limit}");
+    prop_assert!(decoded.findings.len() <= table.bytes.len() + 1);
+    for row in decoded.value.walk() {
+        prop_assert!(row.offset + row.length <= table.bytes.len(), "{row:?}");
+    }
+    for (offsets, hex) in [(false, None), (true, Some(table.bytes.as_slice()))] {
+        let options = PrintOptions {
+            offsets,
+            hex,
+            width: 80,
+        };
+        prop_assert!(layout::print(&decoded.value, &options).lines().count() <= limit * 4);
+    }
+    prop_assert!(serde_json::to_vec(&decoded).is_ok());
+    Ok(())
+}
+
+#[test]
+fn long_tables_of_one_byte_are_read_in_a_time_that_grows_with_their_length() {
+    for layout in 0..registry::all().count() {
+        for byte in [0, 1, 2, 4, 8, 16, 0x20, 0xff] {
+            let bytes = table_of(layout, byte, &vec![byte; 4_000]);
+            if let Ok(table) = Table::parse(&bytes) {
+                show(&table).unwrap();
+            }
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn any_layout_survives_any_bytes_cut_anywhere(
+        layout in 0usize..registry::all().count(),
+        revision in 0u8..7,
+        body in proptest::collection::vec(prop_oneof![3 => 0u8..40, 2 => Just(0u8), 1 => any::<u8>()], 0..300),
+        cut in 0usize..400,
+        gap in (0usize..300, 0usize..20),
+    ) {
+        let bytes = table_of(layout, revision, &body);
+        let cut = bytes.get(..cut).unwrap_or(&bytes);
+        for bytes in [cut, &bytes] {
+            let gap = (gap.0 + 36).min(bytes.len())..(gap.0 + gap.1 + 36).min(bytes.len());
+            for missing in [Vec::new(), vec![gap]] {
+                if let Ok(table) = Table::with_missing(bytes, missing) {
+                    show(&table)?;
+                }
+            }
+        }
+        if let Some(decoded) = layout::cdat(&bytes) {
+            prop_assert!(decoded.value.walk().count() <= bytes.len() * 2 + 64);
+        }
+    }
+
     #[test]
     fn random_bodies_give_no_more_entries_than_bytes(
         name in 0usize..NAMES.len(),

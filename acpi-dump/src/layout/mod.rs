@@ -15,6 +15,7 @@
 //! # Ok::<(), acpi_dump::TableError>(())
 //! ```
 
+mod columns;
 pub mod cursor;
 pub mod defs;
 pub mod engine;

@@ -1,9 +1,11 @@
 //! What `iasl -d` says about a data table, and how that compares with our rows.
-#![allow(dead_code)]
+
+pub mod known;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use acpi_dump::layout::{Row, Section, Value};
+use acpi_dump::Table;
+use acpi_dump::layout::{self, Row, Section, Value};
 
 /// One line `[024h 0036   4]   Local Apic Address : FEE00000` and the bit lines under it.
 #[derive(Clone, Debug)]
@@ -26,11 +28,11 @@ pub fn fields(text: &str) -> Vec<Field> {
         if let Some(field) = field(line) {
             fields.push(field);
         } else if let Some((name, value)) = line.split_once(" : ") {
-            let last = fields.last_mut();
-            if let Some(last) = last.filter(|last| decoded_below(&last.name)) {
-                if let Some(value) = number(value) {
-                    last.bits.push((name.trim().to_owned(), value));
-                }
+            let last = fields.last_mut().filter(|last| decoded_below(&last.name));
+            // Reserved bits are no rows of ours.
+            let bit = number(value).filter(|_| !name.trim().starts_with("Reserved"));
+            if let (Some(last), Some(value)) = (last, bit) {
+                last.bits.push((name.trim().to_owned(), value));
             }
         }
     }
@@ -75,16 +77,41 @@ pub struct Agreement {
     pub equal: usize,
     /// Our rows are several for one field of iasl.
     pub finer: usize,
-    /// Bit groups of fields that list the same number of them, and how many have equal values.
+    /// Bit groups that both name, counted from the lowest, and how many have equal values.
     pub bits: usize,
     pub equal_bits: usize,
+    /// Tables that our decoder finds damaged, and fields in them that are told otherwise: where a
+    /// length or an offset is wrong there is no one right way to go on.
+    pub damaged: usize,
+    pub damaged_fields: usize,
     /// What differs: `SRAT: Type: ours 3, iasl 4`, and where it was seen first.
     pub differences: BTreeMap<String, (usize, String)>,
 }
 
 impl Agreement {
-    pub fn add(&mut self, place: &str, signature: &str, section: &Section, oracle: &[Field]) {
+    /// Compare one table.
+    pub fn add(&mut self, place: &str, table: &Table, oracle: &[Field]) {
+        let decoded = layout::decode(table);
+        let (section, signature) = (&decoded.value, table.signature.to_string());
+        let mut one = Self::default();
+        one.compare(place, &signature, section, oracle);
         self.tables += 1;
+        self.fields += one.fields;
+        self.equal += one.equal;
+        self.finer += one.finer;
+        self.bits += one.bits;
+        self.equal_bits += one.equal_bits;
+        if !decoded.findings.is_empty() || !table.findings.is_empty() {
+            self.damaged += 1;
+            self.damaged_fields += one.differences.values().map(|(count, _)| count).sum::<usize>();
+            return;
+        }
+        for (what, (count, place)) in one.differences {
+            self.differences.entry(what).or_insert_with(|| (0, place)).0 += count;
+        }
+    }
+
+    fn compare(&mut self, place: &str, signature: &str, section: &Section, oracle: &[Field]) {
         let mut rows: BTreeMap<usize, Vec<&Row>> = BTreeMap::new();
         for row in section.walk() {
             rows.entry(row.offset).or_default().push(row);
@@ -148,15 +175,25 @@ impl Agreement {
         if field.bits.is_empty() {
             return;
         }
-        let ours: Vec<u64> = row.bits.iter().map(|bit| bit.value).collect();
-        let theirs: Vec<u64> = field.bits.iter().map(|(_, value)| *value).collect();
-        if ours.len() == theirs.len() {
-            self.bits += ours.len();
-            self.equal_bits += ours.iter().zip(&theirs).filter(|(ours, theirs)| ours == theirs).count();
+        // The newer of the two knows more bits, and those are the higher ones.
+        let pairs = row.bits.iter().zip(&field.bits);
+        for (ours, (name, theirs)) in pairs {
+            self.bits += 1;
+            if ours.value == *theirs {
+                self.equal_bits += 1;
+            } else {
+                let what = format!("bit {} of {} ({name})", ours.name, row.name);
+                self.differs(place, signature, &what, row.offset);
+            }
         }
-        if ours != theirs {
-            let lists = format!("bits of {}: {} and {} in iasl", row.name, ours.len(), theirs.len());
-            self.differs(place, signature, &lists, row.offset);
+        if row.bits.len() < field.bits.len() {
+            let what = format!(
+                "bits of {}: {} and {} in iasl",
+                row.name,
+                row.bits.len(),
+                field.bits.len()
+            );
+            self.differs(place, signature, &what, row.offset);
         }
     }
 
@@ -190,7 +227,11 @@ fn same(row: &Row, theirs: &str) -> bool {
             Some(number) if !plain.starts_with('"') => number == *ours,
             _ => letters(plain.as_bytes()) == letters(&ours.to_le_bytes()),
         },
-        Value::Text(ours) => letters(quoted(plain).as_bytes()) == letters(ours.as_bytes()),
+        Value::Text(ours) => {
+            let packed = (!plain.starts_with('"')).then(|| number(plain)).flatten();
+            letters(quoted(plain).as_bytes()) == letters(ours.as_bytes())
+                || packed.is_some_and(|packed| letters(&packed.to_le_bytes()) == letters(ours.as_bytes()))
+        }
         Value::Guid(ours) => plain.starts_with(ours.as_str()),
         Value::Bytes(ours) => {
             let listed = plain.split_whitespace().map(|byte| u8::from_str_radix(byte, 16));

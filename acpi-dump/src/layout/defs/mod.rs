@@ -3,6 +3,8 @@
 mod arrays;
 mod guids;
 #[cfg(test)]
+mod shape_tests;
+#[cfg(test)]
 mod tests;
 
 pub(crate) mod aest;
