@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use super::Error;
 use super::input::{Input, Loaded};
+use crate::aml::{Op, read_all};
 use crate::finding::Finding;
 use crate::header::Checksum;
-use crate::set::{Broken, DumpFault, Named};
+use crate::set::{Broken, DumpFault, Named, TableSet};
 use crate::table::Table;
 use crate::tables::{dmar::Dmar, ivrs::Ivrs, madt::Madt, mcfg::Mcfg, slit::Slit, srat::Srat};
 use crate::words;
@@ -143,6 +144,33 @@ impl Row {
     }
 }
 
+/// What the definition blocks declare, by the name of the table.
+fn code(set: &TableSet) -> Vec<(String, String)> {
+    let blocks: Vec<&Named> = set.definition_blocks().collect();
+    let bytes: Vec<&[u8]> = blocks.iter().map(|named| named.table.bytes.as_slice()).collect();
+    let (trees, _) = read_all(&bytes);
+    let says = trees.iter().map(|tree| {
+        let number = |op: Op| tree.nodes.iter().filter(|node| node.op == op).count();
+        let mut parts = Vec::new();
+        for (op, noun) in [
+            (Op::Device, "device"),
+            (Op::Processor, "processor"),
+            (Op::Method, "method"),
+            (Op::Name, "name"),
+        ] {
+            if number(op) > 0 {
+                parts.push(words::count(number(op), noun));
+            }
+        }
+        if !tree.faults.is_empty() {
+            parts.push(format!("{} in the code", words::count(tree.faults.len(), "fault")));
+        }
+        parts.join(", ")
+    });
+    let names = blocks.iter().map(|named| named.name.clone());
+    names.zip(says).collect()
+}
+
 /// Everything that is printed.
 #[derive(Debug, Serialize)]
 struct Listing {
@@ -167,8 +195,14 @@ struct Data {
 impl Listing {
     fn of(loaded: Loaded) -> Self {
         let data = loaded.data.into_iter();
+        let mut tables: Vec<Row> = loaded.set.tables.iter().map(Row::of).collect();
+        for (name, says) in code(&loaded.set) {
+            if let Some(row) = tables.iter_mut().find(|row| row.name == name) {
+                row.says = Some(says);
+            }
+        }
         Self {
-            tables: loaded.set.tables.iter().map(Row::of).collect(),
+            tables,
             broken: loaded.set.broken,
             data: data
                 .map(|(path, bytes)| Data {

@@ -11,6 +11,7 @@ pub mod input;
 mod list;
 mod show;
 mod topology;
+mod tree;
 
 use std::io::{self, Write};
 
@@ -27,6 +28,7 @@ pub use extract::Extract;
 pub use list::List;
 pub use show::Show;
 pub use topology::Topology;
+pub use tree::Tree;
 
 /// ACPI tables of this machine or of a capture.
 #[derive(Clone, Debug, Parser)]
@@ -45,6 +47,8 @@ pub enum Command {
     Topology(Topology),
     /// Show every field of a table
     Show(Show),
+    /// Show the namespace of DSDT and SSDTs
+    Tree(Tree),
     /// Disassemble DSDT and SSDTs to ASL
     Disasm(Disasm),
     /// Write tables to files, as acpixtract and acpidump -b name them
@@ -123,6 +127,7 @@ pub fn run(args: Args, out: &mut dyn Write) -> Result<u8, Error> {
         Command::List(args) => list::run(&args, out),
         Command::Topology(args) => topology::run(&args, out),
         Command::Show(args) => show::run(&args, out),
+        Command::Tree(args) => tree::run(&args, out),
         Command::Disasm(args) => disasm::run(&args, out),
         Command::Extract(args) => extract::run(&args, out),
         Command::Convert(args) => convert::run(&args, out),

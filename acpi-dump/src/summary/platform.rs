@@ -54,12 +54,12 @@ pub(super) fn consoles(lines: &mut Lines<'_>) {
     let set = lines.set;
     for (named, section) in decoded(set, b"SPCR") {
         let kind = words(&section, "Interface type").unwrap_or_default();
-        let baud = words(&section, "Configured baud rate").unwrap_or_default();
-        lines.say(
-            named,
-            None,
-            format!("console redirection: {kind} at {}, {baud} baud", address(&section)),
-        );
+        // 0 stands for the rate that firmware has left in the port.
+        let row = section.row("Configured baud rate").filter(|row| !row.value.is_zero());
+        let baud = row.and_then(|row| row.words.as_ref());
+        let baud = baud.map(|baud| format!(", {baud} baud")).unwrap_or_default();
+        let text = format!("console redirection: {kind} at {}{baud}", address(&section));
+        lines.say(named, None, text);
     }
     for (named, section) in decoded(set, b"DBG2") {
         for port in section.sections.iter().filter(|port| port.title == "Debug device") {
