@@ -17,7 +17,7 @@
 
 mod columns;
 pub mod cursor;
-pub mod defs;
+mod defs;
 pub mod engine;
 pub mod print;
 pub mod registry;

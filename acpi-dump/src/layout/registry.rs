@@ -20,6 +20,7 @@ const LISTS: &[&[TableLayout]] = &[
     defs::madt::TABLES,
     defs::management::TABLES,
     defs::mpam::TABLES,
+    defs::nbft::TABLES,
     defs::nfit::TABLES,
     defs::phat::TABLES,
     defs::platform::TABLES,

@@ -14,6 +14,16 @@ pub const KNOWN: &[(&str, &str, &str)] = &[
         "iasl shows the first address of the list only",
     ),
     (
+        "CEDT",
+        "(iasl) in",
+        "iasl counts from a wrong offset in CXIMS and RDPAS structures",
+    ),
+    (
+        "DBG2",
+        "OEM",
+        "iasl tells the offset of OEM data in the device, not in the table",
+    ),
+    (
         "FACS",
         "Reserved (ours only)",
         "iasl leaves the reserved bytes at the end out",
@@ -34,9 +44,25 @@ pub const KNOWN: &[(&str, &str, &str)] = &[
         "iasl takes GLOBAL from bit 0; ACPI 6.5, 18.3.2.4 has bit 1",
     ),
     (
+        "IORT",
+        "value of Padding",
+        "iasl shows the first bytes of the table in its place",
+    ),
+    (
+        "IVRS",
+        "in Padding",
+        "iasl shows a device in padding of four or eight bytes",
+    ),
+    (
         "IVRS",
         "(ours only)",
         "20200925 does not know IVHD 40h, nor entries that name a device",
+    ),
+    ("NFIT", "Line offset", "20200925 shows line offsets of the next place"),
+    (
+        "NFIT",
+        "SMBIOS structures (ours only)",
+        "iasl tells the offset in the structure, not in the table",
     ),
     (
         "PHAT",

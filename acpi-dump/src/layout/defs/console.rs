@@ -4,7 +4,7 @@ use crate::layout::Cursor;
 use crate::layout::spec::{Field, Names, Rest, TableLayout, bit, dec, flags, gas, hex, one_of, reserved};
 
 pub(crate) const TABLES: &[TableLayout] = &[
-    // Revisions 1 and 2 ended behind a reserved dword, revision 3 behind the precise baud rate.
+    // Earlier revisions ended behind the clock frequency or behind the precise baud rate.
     TableLayout::new(
         *b"SPCR",
         "Serial Port Console Redirection Table",

@@ -37,6 +37,11 @@ const CEDT: Entries = Entries {
             .rest(Rest::Array(hex("Interleave target", 4))),
         EntryKind::new(2, "CXL XOR interleave math structure (CXIMS)", CXIMS).rest(Rest::Code(xormaps)),
         EntryKind::new(3, "RCEC downstream port association structure (RDPAS)", RDPAS),
+        EntryKind::new(
+            4,
+            "CXL system description structure (CSDS)",
+            &[hex("System capabilities", 2), reserved(2)],
+        ),
     ],
 };
 

@@ -1,10 +1,8 @@
 //! Boot from iSCSI: iBFT.
 
-use std::net::Ipv6Addr;
-
 use super::arrays::gaps;
+use super::heap;
 use crate::layout::Cursor;
-use crate::layout::section::Value;
 use crate::layout::spec::{
     BitField, Entries, EntryKind, Field, Length, Names, Rest, TableLayout, bdf, bit, bits_of, dec, flags, hex, one_of,
     raw, reserved,
@@ -158,7 +156,9 @@ fn structures(cursor: &mut Cursor<'_>) {
             cursor.entry(&STRUCTURES);
         });
     }
-    texts(cursor);
+    for (name, offset, length) in heap::objects(cursor) {
+        cursor.jump(name, offset, length, |cursor| cursor.text("Text", usize::MAX));
+    }
     gaps(cursor);
 }
 
@@ -166,41 +166,8 @@ fn peek(cursor: &Cursor<'_>, at: usize) -> u64 {
     cursor.peek(at, 2).unwrap_or(0)
 }
 
-/// Names and secrets: length and offset in the table.
-fn texts(cursor: &mut Cursor<'_>) {
-    let mut found = Vec::new();
-    for section in cursor.section.all() {
-        for row in &section.rows {
-            let Some(name) = row.name.strip_suffix(" length") else {
-                continue;
-            };
-            let offset = section.number(&format!("{name} offset"));
-            if let (Some(length), Some(offset)) = (row.value.number(), offset) {
-                found.push((name.to_owned(), length, offset));
-            }
-        }
-    }
-    for (name, length, offset) in found {
-        let (Ok(length), Ok(offset)) = (usize::try_from(length), usize::try_from(offset)) else {
-            continue;
-        };
-        if length > 0 {
-            cursor.jump(name, offset, length, |cursor| cursor.text("Text", usize::MAX));
-        }
-    }
-}
-
-/// Put addresses in words: IPv4 in its mapped form, or IPv6.
+/// Addresses and texts beside the fields that hold them or point to them.
 fn addresses(cursor: &mut Cursor<'_>) {
-    for row in &mut cursor.section.rows {
-        let Value::Bytes(bytes) = &row.value else { continue };
-        if let Ok(address) = <[u8; 16]>::try_from(bytes.as_slice()) {
-            let address = Ipv6Addr::from(address);
-            row.words = Some(match address.to_ipv4_mapped() {
-                Some(address) => address.to_string(),
-                None if address.is_unspecified() => "none".to_owned(),
-                None => address.to_string(),
-            });
-        }
-    }
+    super::addresses::words(cursor, &[]);
+    heap::words(cursor, &[]);
 }

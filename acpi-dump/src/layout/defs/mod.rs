@@ -1,7 +1,9 @@
 //! Layouts of tables, by area. A new table is one constant in the list of its area.
 
+mod addresses;
 mod arrays;
 mod guids;
+mod heap;
 #[cfg(test)]
 mod shape_tests;
 #[cfg(test)]
@@ -22,6 +24,7 @@ pub(crate) mod iort;
 pub(crate) mod madt;
 pub(crate) mod management;
 pub(crate) mod mpam;
+pub(crate) mod nbft;
 pub(crate) mod nfit;
 pub(crate) mod phat;
 pub(crate) mod platform;

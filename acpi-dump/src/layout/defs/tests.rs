@@ -154,6 +154,50 @@ fn ibft_structures_are_found_by_the_control_structure() {
 }
 
 #[test]
+fn nbft_texts_stand_beside_the_offsets_that_point_to_them() {
+    let zeros = |count| "00".repeat(count);
+    let header = format!("40010000 96000000 00000000 0000 00 {}", zeros(13));
+    let control = format!(
+        "01 01 00 00 4000 01 00  80000000 2000 01 00  a0000000 2000 01 01  c0000000 8000 01 01 {}",
+        zeros(32)
+    );
+    let host = format!("02 0f {} d0010000 0600 {}", "42".repeat(16), zeros(8));
+    let interface = format!("03 01 01 03 {} 40010000 8000 {}", zeros(12), zeros(10));
+    let namespace = format!(
+        "04 0100 8100 03 0000 00 00 c0010000 1000 00000000 0000 0000 07000000 03 {} 00 01 00 {} d0010000 0600 {} {}",
+        "11".repeat(16),
+        zeros(6),
+        zeros(6),
+        zeros(62)
+    );
+    let transport = format!(
+        "07 01 03 01 0100 03 006a0000 020000000001 0000 03 {} {}",
+        zeros(16),
+        zeros(92)
+    );
+    let address = format!("{} ffff c0000207", zeros(10));
+    let body = [
+        header,
+        control,
+        host,
+        interface,
+        namespace,
+        transport,
+        address,
+        "6e716e2e7800".to_owned(),
+    ]
+    .concat();
+    let table = read(b"NBFT", 1, &body);
+    assert!(table.findings.is_empty(), "{:?}", table.findings);
+    let namespace = section(&table, "Subsystem namespace");
+    assert_eq!(words(namespace, "Transport address offset"), "192.0.2.7");
+    assert_eq!(words(namespace, "Subsystem NQN offset"), "nqn.x");
+    assert_eq!(words(section(&table, "Host"), "Host NQN offset"), "nqn.x");
+    let function = section(&table, "Transport information").row("PCI routing ID").unwrap();
+    assert_eq!(function.bits[2].value, 0x6a);
+}
+
+#[test]
 fn misc_entry_longer_than_the_table_is_a_finding() {
     let entry = format!("{} 20000000 01000000 41424344 01020304", "11".repeat(16));
     let table = read(b"MISC", 1, &format!("{entry} {entry}"));
