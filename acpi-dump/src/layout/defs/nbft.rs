@@ -1,6 +1,6 @@
 //! Boot from NVMe over Fabrics: NBFT.
 
-use super::arrays::{gaps, items};
+use super::arrays::gaps;
 use super::{addresses, heap};
 use crate::layout::Cursor;
 use crate::layout::spec::{
@@ -281,14 +281,19 @@ const NOT_TEXT: &[&str] = &[
 const NOT_OBJECTS: &[&str] = &["Heap", "Host"];
 
 fn descriptors(cursor: &mut Cursor<'_>) {
-    let start = cursor.at;
-    items(cursor, "Control", start, 1, CONTROL);
-    cursor.seek(start.saturating_add(CONTROL_LENGTH));
-    let control = cursor
-        .section
-        .sections
-        .last()
-        .filter(|section| section.title == "Control");
+    if cursor.left() < CONTROL_LENGTH {
+        let seen = format!("{} bytes", cursor.left());
+        cursor.finding(
+            cursor.at,
+            format!("{CONTROL_LENGTH} bytes of the control descriptor"),
+            seen,
+        );
+        return cursor.raw("Further bytes", usize::MAX);
+    }
+    cursor.nested("Control", cursor.at.saturating_add(CONTROL_LENGTH), |cursor| {
+        cursor.fields(CONTROL);
+    });
+    let control = cursor.section.sections.last();
     let control = control.cloned().unwrap_or_default();
     let size = |name: &str| control.number(name).and_then(|size| usize::try_from(size).ok());
     let number = |name: &str| size(name).unwrap_or(0);
