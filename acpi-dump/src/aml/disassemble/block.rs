@@ -127,10 +127,10 @@ impl<'a> Writer<'a> {
         self.enter();
     }
 
-    /// Everything in the braces of the table, `External` block excepted, and the last brace.
+    /// Everything in the braces of the table and the last brace.
     pub(super) fn table(&mut self) {
         let mut first = self.tree.node(Tree::ROOT).and_then(|root| root.first);
-        if let Some(block) = self.external_block() {
+        if let Some(block) = self.external_block().filter(|_| !self.as_coded()) {
             first = self.tree.node(block).and_then(|node| node.next);
         }
         self.push(&[Task::Terms(first)]);

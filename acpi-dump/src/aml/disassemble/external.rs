@@ -9,6 +9,9 @@ use crate::aml::names::{Known, NameId, Names};
 use crate::aml::opcode::Op;
 use crate::aml::tree::{Node, NodeId, Tree};
 
+/// Arguments that a method can have.
+const ARGUMENTS: usize = 7;
+
 /// Object types of `External`, ACPI 6.5, table 19.37.
 mod kind {
     pub(super) const UNKNOWN: u8 = 0;
@@ -147,8 +150,10 @@ impl Writer<'_> {
         let mut coded = HashSet::new();
         if let Some(block) = self.external_block() {
             for id in self.tree.body(block).collect::<Vec<_>>() {
-                self.line();
-                self.external(id);
+                if !self.as_coded() {
+                    self.line();
+                    self.external(id);
+                }
                 let name = self.tree.operand(id, 0).and_then(|name| self.tree.name(name));
                 coded.extend(name.map(|name| absolute(context.names, Names::ROOT, &name.to_path())));
             }
@@ -245,12 +250,24 @@ impl Writer<'_> {
         self.text(", ");
         let kind = u8::try_from(kind).unwrap_or(0);
         self.text(text::object_type(kind));
-        self.text(")");
-        self.remark(Declaration {
-            kind,
-            arguments: usize::try_from(arguments).ok(),
-            unresolved: false,
-        });
+        let arguments = usize::try_from(arguments).ok();
+        // In its place the declaration says the number of arguments, wherever it can.
+        let listed = arguments.filter(|count| self.as_coded() && *count <= ARGUMENTS);
+        match listed.filter(|count| *count > 0 || kind == kind::METHOD) {
+            Some(count) => {
+                self.text(", UnknownObj, {");
+                self.text(&vec!["UnknownObj"; count].join(", "));
+                self.text("})");
+            }
+            None => {
+                self.text(")");
+                self.remark(Declaration {
+                    kind,
+                    arguments,
+                    unresolved: false,
+                });
+            }
+        }
     }
 }
 
