@@ -1,8 +1,10 @@
 //! The writer: a stack of what is still to be written, so that no depth of the input exhausts
 //! the thread's stack.
 
+use std::collections::BTreeMap;
+
 use super::text;
-use super::{Externals, Options};
+use super::{Externals, Inexact, Options, inexact};
 use crate::aml::opcode::Op;
 use crate::aml::tree::{NodeId, Tree};
 use crate::header::Header;
@@ -125,6 +127,24 @@ impl<'a> Writer<'a> {
         text::hex(&mut self.out, u64::from(header.oem_revision), 8);
         self.text(")\n{");
         self.enter();
+    }
+
+    /// What compiling the text will not give back.
+    pub(super) fn notes(&mut self) {
+        let mut reasons: BTreeMap<Inexact, (usize, usize)> = BTreeMap::new();
+        for (offset, reason) in inexact(self.tree) {
+            let entry = reasons.entry(reason).or_insert((0, offset));
+            entry.0 = entry.0.saturating_add(1);
+        }
+        if reasons.is_empty() {
+            return;
+        }
+        self.line();
+        self.text("// ASL has no words for these details of the table; compiled again it differs there:");
+        for (reason, (count, first)) in reasons {
+            self.line();
+            self.text(&format!("//   {reason}: {count}, first at {first:#06x}"));
+        }
     }
 
     /// Everything in the braces of the table and the last brace.
