@@ -14,12 +14,14 @@ mod buffer;
 mod expression;
 mod external;
 mod field;
+mod inexact;
 mod resource;
 mod statement;
 mod text;
 mod uuid;
 
 pub use external::Context;
+pub use inexact::{Inexact, inexact};
 
 use super::tree::Tree;
 use block::Writer;
@@ -50,6 +52,7 @@ pub struct Options {
 pub fn disassemble(tree: &Tree, context: &Context<'_>, options: &Options) -> String {
     let mut writer = Writer::new(tree, options);
     writer.header();
+    writer.notes();
     writer.externals(context);
     writer.table();
     writer.finish()

@@ -1,8 +1,10 @@
 //! The writer: a stack of what is still to be written, so that no depth of the input exhausts
 //! the thread's stack.
 
+use std::collections::BTreeMap;
+
 use super::text;
-use super::{Externals, Options};
+use super::{Externals, Inexact, Options, inexact};
 use crate::aml::opcode::Op;
 use crate::aml::tree::{NodeId, Tree};
 use crate::header::Header;
@@ -127,10 +129,28 @@ impl<'a> Writer<'a> {
         self.enter();
     }
 
-    /// Everything in the braces of the table, `External` block excepted, and the last brace.
+    /// What compiling the text will not give back.
+    pub(super) fn notes(&mut self) {
+        let mut reasons: BTreeMap<Inexact, (usize, usize)> = BTreeMap::new();
+        for (offset, reason) in inexact(self.tree) {
+            let entry = reasons.entry(reason).or_insert((0, offset));
+            entry.0 = entry.0.saturating_add(1);
+        }
+        if reasons.is_empty() {
+            return;
+        }
+        self.line();
+        self.text("// ASL has no words for these details of the table; compiled again it differs there:");
+        for (reason, (count, first)) in reasons {
+            self.line();
+            self.text(&format!("//   {reason}: {count}, first at {first:#06x}"));
+        }
+    }
+
+    /// Everything in the braces of the table and the last brace.
     pub(super) fn table(&mut self) {
         let mut first = self.tree.node(Tree::ROOT).and_then(|root| root.first);
-        if let Some(block) = self.external_block() {
+        if let Some(block) = self.external_block().filter(|_| !self.as_coded()) {
             first = self.tree.node(block).and_then(|node| node.next);
         }
         self.push(&[Task::Terms(first)]);

@@ -116,8 +116,8 @@ impl Writer<'_> {
         let size = self.tree.operand(id, 0).and_then(|size| self.tree.node(size));
         size.is_some_and(|size| {
             let shortest = match length {
-                ..=0xff => Op::ByteConst,
-                ..=0xffff => Op::WordConst,
+                0..=0xff => Op::ByteConst,
+                0x100..=0xffff => Op::WordConst,
                 _ => Op::DWordConst,
             };
             size.op == shortest && usize::try_from(size.value) == Ok(length)

@@ -9,6 +9,9 @@ use crate::aml::names::{Known, NameId, Names};
 use crate::aml::opcode::Op;
 use crate::aml::tree::{Node, NodeId, Tree};
 
+/// Arguments that a method can have.
+const ARGUMENTS: usize = 7;
+
 /// Object types of `External`, ACPI 6.5, table 19.37.
 mod kind {
     pub(super) const UNKNOWN: u8 = 0;
@@ -145,15 +148,24 @@ impl Writer<'_> {
     /// The declarations in front of the first term.
     pub(super) fn externals(&mut self, context: &Context<'_>) {
         let mut coded = HashSet::new();
+        let foreign = self.foreign(context);
         if let Some(block) = self.external_block() {
             for id in self.tree.body(block).collect::<Vec<_>>() {
-                self.line();
-                self.external(id);
                 let name = self.tree.operand(id, 0).and_then(|name| self.tree.name(name));
-                coded.extend(name.map(|name| absolute(context.names, Names::ROOT, &name.to_path())));
+                let path = name.map(|name| absolute(context.names, Names::ROOT, &name.to_path()));
+                // Without a type in the table, what the other tables and the use of the name say.
+                let untyped = self.external_kind(id) == kind::UNKNOWN;
+                let known = path.as_ref().filter(|path| untyped && foreign.contains_key(path));
+                if !self.as_coded() && known.is_none() {
+                    self.line();
+                    self.external(id);
+                    coded.extend(path);
+                } else if self.as_coded() {
+                    coded.extend(path);
+                }
             }
         }
-        for (path, declaration) in self.foreign(context) {
+        for (path, declaration) in foreign {
             if coded.contains(&path) {
                 continue;
             }
@@ -233,24 +245,41 @@ impl Writer<'_> {
         foreign
     }
 
+    fn external_kind(&self, id: NodeId) -> u8 {
+        let kind = self.tree.operand(id, 1).and_then(|operand| self.tree.node(operand));
+        kind.and_then(|kind| u8::try_from(kind.value).ok())
+            .unwrap_or(kind::UNKNOWN)
+    }
+
     /// An `External` of the table itself.
     pub(super) fn external(&mut self, id: NodeId) {
-        let value = |index| self.tree.operand(id, index).and_then(|operand| self.tree.node(operand));
-        let kind = value(1).map_or(0, |node| node.value);
-        let arguments = value(2).map_or(0, |node| node.value);
+        let kind = self.external_kind(id);
+        let arguments = self.tree.operand(id, 2).and_then(|operand| self.tree.node(operand));
+        let arguments = arguments.map_or(0, |node| node.value);
         self.text("External (");
         if let Some(name) = self.tree.operand(id, 0) {
             self.path(name);
         }
         self.text(", ");
-        let kind = u8::try_from(kind).unwrap_or(0);
         self.text(text::object_type(kind));
-        self.text(")");
-        self.remark(Declaration {
-            kind,
-            arguments: usize::try_from(arguments).ok(),
-            unresolved: false,
-        });
+        let arguments = usize::try_from(arguments).ok();
+        // In its place the declaration says the number of arguments, wherever it can.
+        let listed = arguments.filter(|count| self.as_coded() && *count <= ARGUMENTS);
+        match listed.filter(|count| *count > 0 || kind == kind::METHOD) {
+            Some(count) => {
+                self.text(", UnknownObj, {");
+                self.text(&vec!["UnknownObj"; count].join(", "));
+                self.text("})");
+            }
+            None => {
+                self.text(")");
+                self.remark(Declaration {
+                    kind,
+                    arguments,
+                    unresolved: false,
+                });
+            }
+        }
     }
 }
 

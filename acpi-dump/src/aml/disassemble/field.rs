@@ -63,7 +63,7 @@ impl Writer<'_> {
             }
             Op::FieldReserved => {
                 end = at.saturating_add(node.value);
-                if end % 8 == 0 && end / 8 <= u64::from(u32::MAX >> 3) {
+                if end.is_multiple_of(8) && end / 8 <= u64::from(u32::MAX >> 3) {
                     self.text("Offset (");
                     text::hex(&mut self.out, end / 8, 2);
                     self.text(")");

@@ -40,7 +40,13 @@ impl Writer<'_> {
             | Op::And
             | Op::Or
             | Op::XOr => self.arithmetic(id),
-            Op::Call => self.operand(id),
+            // A name alone is a call to the compiler, with the same bytes.
+            Op::NameRef => {
+                self.path(id);
+                self.text(" ()");
+            }
+            Op::Call | Op::Buffer | Op::Package | Op::VarPackage | Op::StringConst => self.operand(id),
+            op if super::buffer::is_constant(op) || super::expression::is_register(op) => self.operand(id),
             _ => self.call_form(id),
         }
     }
@@ -192,7 +198,11 @@ impl Writer<'_> {
     fn is_place(&self, id: NodeId, index: usize) -> bool {
         self.tree
             .operand(id, index)
-            .is_some_and(|operand| !matches!(self.op(operand), Op::NullName | Op::Call | Op::Damaged))
+            .map(|operand| self.op(operand))
+            .is_some_and(|op| {
+                let reference = matches!(op, Op::NameRef | Op::Debug | Op::Index | Op::DerefOf | Op::RefOf);
+                reference || super::expression::is_register(op)
+            })
     }
 
     /// Whether two operands are the same local, argument or name.

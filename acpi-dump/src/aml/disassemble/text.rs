@@ -48,12 +48,18 @@ pub(super) fn quoted(out: &mut String, text: &[u8]) {
 
 /// Words of four characters or fewer that the compiler does not take as a name. Four are missing
 /// that it does take: `DMA`, `IO`, `IRQ`, `FOR`.
-const RESERVED: [&[u8]; 40] = [
+const RESERVED: [&[u8]; 42] = [
     b"ADD", b"AND", b"ARG0", b"ARG1", b"ARG2", b"ARG3", b"ARG4", b"ARG5", b"ARG6", b"CASE", b"EDGE", b"ELSE", b"HZ",
     b"IF", b"IPMI", b"KHZ", b"LAND", b"LNOT", b"LOAD", b"LOCK", b"LOR", b"MEQ", b"MGE", b"MGT", b"MHZ", b"MID", b"MLE",
-    b"MLT", b"MOD", b"MTR", b"NAME", b"NAND", b"NOOP", b"NOR", b"NOT", b"ONE", b"ONES", b"OR", b"PCC", b"WAIT",
+    b"MLT", b"MOD", b"MTR", b"NAME", b"NAND", b"NOOP", b"NOR", b"NOT", b"ONE", b"ONES", b"OR", b"PCC", b"WAIT", b"XOR",
+    b"ZERO",
 ];
-const RESERVED_TOO: [&[u8]; 2] = [b"XOR", b"ZERO"];
+
+/// Whether a name is a word of the language and too long to be told from it by a `_` at its end.
+pub(super) fn is_word(name: NameRef<'_>) -> bool {
+    let alone = name.searches_upwards();
+    alone && name.segments().any(|segment| RESERVED.contains(&&segment.0[..]))
+}
 
 /// A name as ASL spells it: the `_` at the end of a segment left out, unless the word that
 /// remains is one of the language.
@@ -72,7 +78,7 @@ pub(super) fn name(out: &mut String, name: NameRef<'_>) {
         let fill = segment.0.iter().rev().take_while(|byte| **byte == b'_').count();
         let short = segment.0.get(..segment.0.len().saturating_sub(fill).max(1));
         let short = short.unwrap_or(&segment.0);
-        let reserved = alone && (RESERVED.contains(&short) || RESERVED_TOO.contains(&short));
+        let reserved = alone && RESERVED.contains(&short);
         let shown = if reserved { &segment.0[..] } else { short };
         for byte in shown {
             out.push(if byte.is_ascii_graphic() {
