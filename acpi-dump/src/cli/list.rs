@@ -37,7 +37,7 @@ pub(super) fn run(args: &List, out: &mut dyn Write) -> Result<u8, Error> {
     } else {
         listing.print(out)?;
     }
-    Ok(0)
+    Ok(u8::from(listing.is_damaged()))
 }
 
 /// One table in the list.
@@ -213,6 +213,11 @@ impl Listing {
             faults: loaded.set.faults,
             unread: loaded.unread,
         }
+    }
+
+    fn is_damaged(&self) -> bool {
+        let tables = self.tables.iter().any(|row| !row.findings.is_empty());
+        tables || !self.broken.is_empty() || !self.faults.is_empty()
     }
 
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {

@@ -48,9 +48,10 @@ pub(super) fn run(args: &Topology, out: &mut dyn Write) -> Result<u8, Error> {
         faults: loaded.set.faults,
         unread: loaded.unread,
     };
+    let damaged = u8::from(!report.faults.is_empty());
     if args.json {
         super::json(out, &report)?;
-        return Ok(0);
+        return Ok(damaged);
     }
     for (place, part) in report.parts.iter().enumerate() {
         if place > 0 {
@@ -69,7 +70,7 @@ pub(super) fn run(args: &Topology, out: &mut dyn Write) -> Result<u8, Error> {
         }
     }
     super::print_damage(out, &report.faults, &report.unread)?;
-    Ok(0)
+    Ok(damaged)
 }
 
 /// Rows of at most `width` characters, broken between words; a longer word has a row of its own.
