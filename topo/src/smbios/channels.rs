@@ -27,6 +27,8 @@ pub(super) fn channels(cpu: &Processor) -> Option<usize> {
         // Ice Lake-SP, Sapphire Rapids, Emerald Rapids.
         (6, 0x8f) if has(&["w3-24", "w5-24", "w7-24"]) => Some(4),
         (6, 0x6a | 0x8f | 0xcf) => Some(8),
+        // The first Opterons of sockets 940 and F, whatever their number.
+        (0x0f, _) if is_amd(cpu) => Some(2),
         (0x0f | 0x10 | 0x15, _) => opteron(name),
         (0x17 | 0x19 | 0x1a, _) => epyc(name, model),
         _ => None,
@@ -44,6 +46,11 @@ fn signature(cpu: &Processor) -> Option<(u64, u64)> {
         base
     };
     Some((family, field(4, 0xf)? | field(12, 0xf0)?))
+}
+
+fn is_amd(cpu: &Processor) -> bool {
+    let maker = cpu.manufacturer.as_deref().unwrap_or_default();
+    maker.contains("AMD") || maker.contains("Advanced Micro")
 }
 
 /// NetBurst and Core 2 of Intel: the memory controller is in the chipset.

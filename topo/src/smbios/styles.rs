@@ -13,6 +13,8 @@
 //! | `{d}` | number of the slot in its channel, `{Z}` one digit of it |
 //! | `{D}` | letter of the slot in its channel |
 //! | `{L}` | letter of the processor socket |
+//! | `{B}` | letter of a riser that carries several channels of a socket |
+//! | `{P}` | designation of the processor, up to the last `/` |
 //! | `{p}` | letter that gives the order of population |
 //! | `{r}` | running number of the slot on its socket or board |
 //! | `{w}` | a word of letters |
@@ -25,8 +27,12 @@ pub(super) struct Found {
     pub socket: Option<u32>,
     /// Socket letter, A as 0.
     pub socket_letter: Option<u32>,
-    /// Node or controller number as written.
+    /// Node, controller or memory board number as written.
     pub node: Option<u32>,
+    /// Letter of the riser.
+    pub board: Option<char>,
+    /// Designation of the processor.
+    pub path: Option<String>,
     /// Channel as written, letters in capitals.
     pub channel: Option<String>,
     /// Slot in its channel; letters count from 1.
@@ -51,8 +57,12 @@ pub(super) enum Grouping {
     Neighbours,
     /// Numbers a channel count apart share a channel: 1 7, 2 8, …
     Stride,
+    /// Numbers a channel count apart share a channel, on a machine of one processor.
+    StrideOnOne,
     /// Letters a channel count apart share a channel: A E I, B F J, …
     Letters,
+    /// Neighbouring numbers whose letters are every second one share a channel: 1A 2C, 3B 4D, …
+    Lockstep,
     /// The channel of every slot of a socket, in the order of the numbers.
     Map(&'static [usize]),
 }
@@ -102,6 +112,7 @@ const fn row(
 const DELL: &[&str] = &["dell"];
 const HP: &[&str] = &["hp", "hewlett"];
 const IBM: &[&str] = &["ibm", "lenovo"];
+const SUN: &[&str] = &["oracle", "sun microsystems"];
 /// Makers whose letter after the number is not the slot of a numbered channel.
 const NOT_NUMBERED: &[&str] = &["hp", "hewlett", "fujitsu", "dell"];
 
@@ -109,10 +120,14 @@ const NOT_NUMBERED: &[&str] = &["hp", "hewlett", "fujitsu", "dell"];
 pub(super) const LOCATORS: &[Style] = &[
     any("P1-DIMMA1", "P{s}~DIMM~{C}{d}"),
     any("CPU1_DIMM_A1", "CPU{s}~DIMM~{C}{d}"),
-    any("CPU1_A1", "CPU{s}~{C}{d}"),
-    any("DIMM_P0_A0", "DIMM~P{s}~{C}{d}"),
+    // The separator tells it from "CPU1A1" of the Tyan S2895, where the number is the channel, and
+    // from "CPU1D1" of the ProLiant DL585, which is no channel letter (labels of edac-utils).
+    any("CPU1_A1", "CPU{s} {C}{d}"),
+    any("CPU0_DIMM0_CHA", "CPU{s}~DIMM{d}~CH{C}"),
+    any("DIMM_P0_A0", "DIMM~P{s}~{C}~{d}"),
     any("P1-ChD-DIMM1", "P{s}~Ch{C}~DIMM{d}"),
     any("ChannelA-DIMM0", "Channel{C}~DIMM{d}"),
+    any("Slot 1 (Channel A / DIMM 1)", "Slot {_} (Channel {C} / DIMM {d})"),
     any("Controller0-ChannelA-DIMM0", "Controller{n}~Channel{C}~DIMM{d}"),
     any("Controller0-ChannelA", "Controller{n}~Channel{C}"),
     any("Controller0-ChannelA (some with DIMM0)", "Controller{n}~Channel{C}*"),
@@ -126,14 +141,28 @@ pub(super) const LOCATORS: &[Style] = &[
     // (`_Node1_Channel2_Dimm0` beside `DIMM120`) say so.
     any("DIMM000", "DIMM{S}{K}{Z}"),
     any("DIMM000 J1", "DIMM{S}{K}{Z} J{_}"),
-    // Supermicro X8 and H8 boards: the number is the channel, the letter the slot.
-    row("P1-DIMM1A", "P{s}~DIMM{c}{D}", Grouping::Named, &[], NOT_NUMBERED),
-    row("P1-1A", "P{s}~{c}{D}", Grouping::Named, &[], NOT_NUMBERED),
-    row("NODE1-1A", "NODE{s}~{c}{D}", Grouping::Named, &["supermicro"], &[]),
+    // The number is the channel, the letter the slot: so on H8QG6, H8DGU and H8SGL (labels of
+    // edac-utils and rasdaemon). Boards with the memory on the chipset have it the other way round
+    // (X5DPE there).
+    row(
+        "P1-DIMM1A",
+        "P{s}~DIMM{c}{D}",
+        Grouping::NamedOnProcessor,
+        &[],
+        NOT_NUMBERED,
+    ),
+    row("P1-1A", "P{s}~{c}{D}", Grouping::NamedOnProcessor, &[], NOT_NUMBERED),
+    row(
+        "NODE1-1A",
+        "NODE{s}~{c}{D}",
+        Grouping::NamedOnProcessor,
+        &["supermicro"],
+        &[],
+    ),
     row(
         "DIMM1A (Supermicro)",
         "DIMM{c}{D}",
-        Grouping::Named,
+        Grouping::NamedOnProcessor,
         &["supermicro"],
         &[],
     ),
@@ -152,6 +181,15 @@ pub(super) const LOCATORS: &[Style] = &[
     row("PROC 1 DIMM 1A", "PROC {s} DIMM {r}{p}", Grouping::Letters, HP, &[]),
     // The same tables: the slots of a channel are neighbours.
     row("PROC 1 DIMM 1", "PROC {s} DIMM {r}", Grouping::Neighbours, HP, &[]),
+    // DL580 G7 user guide, page 43: cartridges of four channels behind two buffers, filled in pairs
+    // 1A 8A, 3B 6B, 2C 7C, 4D 5D; the first of each channel is an A or a B.
+    row("Board 1, DIMM 1A", "Board~{n}~DIMM~{r}{p}", Grouping::Lockstep, HP, &[]),
+    // DL380 G5 service guide, pages 57 to 59: banks A and C are on one branch of the chipset, B and
+    // D on the other, a bank has one slot on each of the two channels of its branch. DL120 G6 alike.
+    row("DIMM 1A (ProLiant)", "DIMM~{r}{p}", Grouping::Lockstep, HP, &[]),
+    // The name begins with the processor's own ("1/1/0" of enclosure, blade and socket); the letters
+    // are in the arrangement of the boards above.
+    row("1/1/0/01A", "{P}/{r}{p}", Grouping::Lockstep, HP, &[]),
     // System x3550 M2 installation guide, table 10: channel 2 holds connectors 7, 8, 15 and 16.
     row(
         "DIMM01 (x3550 M2)",
@@ -212,6 +250,36 @@ pub(super) const LOCATORS: &[Style] = &[
         &["microserver gen10"],
         &[],
     ),
+    // R910 technical guide, 7.1: eight risers, each with two buffers of two channels of two slots;
+    // A1 and A2, A3 and A4 are filled together as first slots. That A5 to A8 follow in the same
+    // order, and the risers the processors, is how all later boards of the maker count.
+    row(
+        "DIMM A1 (R910, inferred)",
+        "DIMM~{B}{r}",
+        Grouping::Map(&[0, 1, 2, 3, 0, 1, 2, 3]),
+        &["poweredge r910"],
+        &[],
+    ),
+    // Likewise, with one controller of each of four processors.
+    row(
+        "DIMM A1 (R810, inferred)",
+        "DIMM~{L}{r}",
+        Grouping::Map(&[0, 1, 2, 3, 0, 1, 2, 3]),
+        &["poweredge r810"],
+        &[],
+    ),
+    // R220 (labels of rasdaemon: slots 1 and 3, 2 and 4 share a channel).
+    row(
+        "DIMM_1 (PowerEdge, one processor)",
+        "DIMM~{r}",
+        Grouping::StrideOnOne,
+        &["poweredge"],
+        &[],
+    ),
+    // Slots of Opterons are filled in pairs of neighbours, one on each of the two channels: service
+    // manual of the X4600 M2, the bank locators of the Ultra 40 M2.
+    row("CPU0_DIMM0 (Sun)", "CPU{s}~DIMM{r}", Grouping::Stride, SUN, &[]),
+    row("C0_DIMM0 (Sun)", "C{s}~DIMM{r}", Grouping::Stride, SUN, &[]),
     // PowerEdge 1855 manual: banks DIMM1, DIMM2, … on two channels A and B.
     row("DIMM1_A (PowerEdge)", "DIMM{d}~{C}", Grouping::NamedOnOne, DELL, &[]),
     // PowerEdge R900 owner's manual (XK946), page 98, memory population rules: risers A to D, one on each channel of
@@ -232,13 +300,7 @@ pub(super) const LOCATORS: &[Style] = &[
         &[],
     ),
     // Sun Fire X4270 M2 lists its slots channel by channel: D2 D1 D0, D5 D4 D3, D8 D7 D6.
-    row(
-        "D0 (/SYS/MB/P0)",
-        "D{r}",
-        Grouping::Neighbours,
-        &["oracle", "sun microsystems"],
-        &[],
-    ),
+    row("D0 (/SYS/MB/P0)", "D{r}", Grouping::Neighbours, SUN, &[]),
     // PowerEdge R740xd, T420, R720, DL4000 manuals ("Processor 1, channel 0: A1, A7"): the letter is
     // the processor, the numbers of a channel lie a channel count apart.
     // PowerEdge R540 manual, table 39: channels 2 and 5 of processor 1 have one slot, and
@@ -257,6 +319,15 @@ pub(super) const LOCATORS: &[Style] = &[
     row("DIMM_A1", "DIMM~{C}{d}", Grouping::Named, &[], DELL),
     row("A1", "{C}{d}", Grouping::Named, &[], DELL),
     row("ONBOARD DIMM_A1", "ONBOARD DIMM~{C}{d}", Grouping::Named, &[], &[]),
+    // Firmware counts the slots of a node channel by channel. No document says so; machines with one
+    // module on some channels have them at the first number of a channel.
+    row(
+        "Node0_Dimm0 (inferred)",
+        "Node{n}~Dimm{r}",
+        Grouping::Neighbours,
+        &[],
+        &[],
+    ),
     // Neither channel nor socket, but a slot number to go with a bank locator that has them.
     any("DIMM 0", "DIMM~{d}"),
     any("CPU1_DIMM_1", "CPU{s}~DIMM~{_}"),
@@ -360,6 +431,16 @@ impl Found {
                 _ => self.order = Some(index),
             }
             return text.get(1..);
+        }
+        if name == "B" {
+            let letter = text.chars().next().filter(char::is_ascii_alphabetic)?;
+            self.board = Some(letter.to_ascii_uppercase());
+            return text.get(1..);
+        }
+        if name == "P" {
+            let (path, _) = text.rsplit_once('/').filter(|(path, _)| !path.is_empty())?;
+            self.path = Some(path.to_owned());
+            return text.get(path.len()..);
         }
         if name == "w" {
             let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
