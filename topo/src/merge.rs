@@ -84,7 +84,7 @@ pub fn merge(evidence: Evidence) -> Machine {
     machine.identity = identity(first.as_ref(), dmi_id.as_ref(), evidence.host, &machine.cpu);
     let (at, smbios) = first.map_or((None, Smbios::default()), |(at, value)| (Some(at), value));
     machine.sockets = sockets(&machine.cpu, &smbios);
-    machine.memory = memory::place(&smbios, at, &mut machine.sockets);
+    machine.memory = memory::place(&smbios, at, (&machine.cpu, &machine.identity), &mut machine.sockets);
     let listings: Vec<_> = evidence
         .functions
         .into_iter()

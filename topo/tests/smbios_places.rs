@@ -9,7 +9,7 @@
 
 mod smbios_corpus;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use topo::smbios::locator::{Placement, place_all};
 use topo::smbios::{MemoryModule, Smbios, text};
@@ -73,7 +73,7 @@ fn against_population(ram: &[(&MemoryModule, &Placement)]) -> (usize, usize) {
     }
     let (mut asked, mut against) = (0, 0);
     for (all, used) in sockets.into_values() {
-        let distinct = |list: &[&str]| list.iter().collect::<std::collections::BTreeSet<_>>().len();
+        let distinct = |list: &[&str]| list.iter().collect::<BTreeSet<_>>().len();
         if used.len() > 1 && used.len() <= distinct(&all) && all.len() > distinct(&all) {
             asked += 1;
             against += usize::from(distinct(&used) < used.len());
@@ -135,7 +135,7 @@ fn agrees_with_banks(ram: &[(&MemoryModule, &Placement)]) -> Option<bool> {
 /// Whether no memory array spans two sockets, on a machine with as many arrays as sockets or more.
 fn agrees_with_arrays(smbios: &Smbios, ram: &[(&MemoryModule, &Placement)]) -> Option<bool> {
     let mut sockets = BTreeMap::new();
-    let all: std::collections::BTreeSet<_> = ram.iter().map(|(module, _)| module.array).collect();
+    let all: BTreeSet<_> = ram.iter().map(|(module, _)| module.array).collect();
     if smbios.processors.len() < 2 || all.len() < smbios.processors.len() || all.len() % smbios.processors.len() != 0 {
         return None;
     }
@@ -302,4 +302,102 @@ fn dimm_places_of_the_server_corpus() {
     assert!(share(against, asked) < 6.0);
     assert!(share(known, dimms) >= 95.0);
     assert!(share(strict.0, strict.1) >= 95.0 && share(even.0, even.1) >= 95.0);
+}
+
+/// What is wrong with the places of one machine, by rules that need no knowledge of its board.
+fn contradictions(smbios: &Smbios, places: &[Placement]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut taken = BTreeMap::new();
+    let mut channels: BTreeMap<u32, BTreeSet<_>> = BTreeMap::new();
+    for (module, place) in smbios.modules.iter().zip(places) {
+        let Some(channel) = &place.channel else { continue };
+        let key = (place.socket, place.node, channel, place.slot);
+        let name = module.locator.as_deref().unwrap_or_default();
+        if let Some(other) = taken.insert(key, name) {
+            found.push(format!("{other} and {name} are in one place"));
+        }
+        if let Some(socket) = place.socket {
+            channels.entry(socket).or_default().insert((place.node, channel));
+        }
+    }
+    // Where firmware lists what is populated only, sockets may differ.
+    let whole = smbios.modules.iter().any(|module| module.size == Some(0));
+    let counts: BTreeSet<usize> = channels.values().map(BTreeSet::len).collect();
+    if whole && counts.len() > 1 {
+        found.push(format!("sockets have {counts:?} channels"));
+    }
+    found
+}
+
+/// The same against what an independent reader counted: no more sockets with modules than there
+/// are processors, no more channels with modules than there are modules.
+fn against_facts(smbios: &Smbios, places: &[Placement], processors: usize, modules: usize) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut sockets = BTreeSet::new();
+    let mut channels = BTreeSet::new();
+    let used = smbios.modules.iter().zip(places);
+    for (_, place) in used.filter(|(module, _)| module.size.is_some_and(|size| size > 0)) {
+        sockets.extend(place.socket);
+        channels.extend(
+            place
+                .channel
+                .as_ref()
+                .map(|channel| (place.socket, place.node, channel)),
+        );
+    }
+    if sockets.len() > processors {
+        found.push(format!("modules at {} sockets, {processors} processors", sockets.len()));
+    }
+    if channels.len() > modules {
+        found.push(format!("{} channels in use, {modules} modules", channels.len()));
+    }
+    found
+}
+
+#[test]
+fn places_of_one_machine_do_not_contradict_each_other_or_the_facts() {
+    let Some(area) = smbios_corpus::area("pci-smbios", 1192) else {
+        return;
+    };
+    let table = smbios_corpus::text(&area.join("dmi-bulk-facts.csv"));
+    let mut facts: BTreeMap<&str, Vec<(usize, usize)>> = BTreeMap::new();
+    for line in table.lines().skip(1) {
+        // The path, the second column, may hold commas.
+        let cells: Vec<&str> = line.rsplitn(11, ',').collect();
+        let number = |from_end: usize| cells[from_end].parse::<usize>().unwrap();
+        let name = line.split(',').next().unwrap();
+        facts.entry(name).or_default().push((number(8), number(6)));
+    }
+    let (mut machines, mut compared, mut wrong) = (0, 0, Vec::new());
+    for (name, dump) in smbios_corpus::bulk(&area) {
+        let smbios = text::parse(&dump).value;
+        let places = place_all(&smbios);
+        if places.iter().all(|place| place.channel.is_none()) {
+            continue;
+        }
+        machines += 1;
+        for problem in contradictions(&smbios, &places) {
+            wrong.push(format!("{name}: {problem}"));
+        }
+        let Some(rows) = facts.get(name.as_str()) else { continue };
+        compared += 1;
+        // Two machines share one name; either row will do for either.
+        let problems: Vec<Vec<String>> = rows
+            .iter()
+            .map(|(processors, modules)| against_facts(&smbios, &places, *processors, *modules))
+            .collect();
+        if problems.iter().all(|list| !list.is_empty()) {
+            wrong.extend(problems[0].iter().map(|problem| format!("{name}: {problem}")));
+        }
+    }
+    for problem in &wrong {
+        eprintln!("{problem}");
+    }
+    eprintln!(
+        "{machines} machines with places, {compared} compared with the facts, {} contradictions",
+        wrong.len()
+    );
+    assert!(machines > 1100 && compared > 1100);
+    // One firmware has a module "P2_DIMM1B" while it calls the second socket empty.
+    assert!(wrong.len() <= 1);
 }

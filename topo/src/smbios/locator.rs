@@ -248,6 +248,9 @@ impl<'a> Machine<'a> {
         if self.sockets == 1 && locator.is_some_and(Reading::names_sockets) {
             return None;
         }
+        if locator.is_some_and(|locator| !locator.is_borne_out(bank)) {
+            return None;
+        }
         let sockets = self.sockets_by(locator, bank);
         let mut places: Vec<Placement> = self.modules.iter().map(|_| Placement::default()).collect();
         let style = locator.or(bank).map_or("", |reading| reading.style.name);
@@ -480,6 +483,13 @@ struct Reading {
 }
 
 impl Reading {
+    /// Whether the bank locators name the same channels, for rows that need it.
+    fn is_borne_out(&self, bank: Option<&Self>) -> bool {
+        let same = |(near, far): (&Found, &Found)| near.channel.is_some() && near.channel == far.channel;
+        self.style.grouping != Grouping::NamedByBank
+            || bank.is_some_and(|bank| self.found.iter().zip(&bank.found).all(same))
+    }
+
     /// Whether the names tell of more than one socket.
     fn names_sockets(&self) -> bool {
         let sockets = self

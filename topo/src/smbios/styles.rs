@@ -53,6 +53,8 @@ pub(super) enum Grouping {
     NamedOnOne,
     /// The channel is in the text where the memory belongs to a processor.
     NamedOnProcessor,
+    /// The channel is in the text where the bank locators say the same.
+    NamedByBank,
     /// Neighbouring numbers share a channel: 1 2 3, 4 5 6, …
     Neighbours,
     /// Numbers a channel count apart share a channel: 1 7, 2 8, …
@@ -180,7 +182,22 @@ pub(super) const LOCATORS: &[Style] = &[
     // SL210t Gen8 user guides: with C channels the letters A, A+C, A+2C are channel 1, and so on.
     row("PROC 1 DIMM 1A", "PROC {s} DIMM {r}{p}", Grouping::Letters, HP, &[]),
     // The same tables: the slots of a channel are neighbours.
-    row("PROC 1 DIMM 1", "PROC {s} DIMM {r}", Grouping::Neighbours, HP, &[]),
+    row(
+        "PROC 1 DIMM 1",
+        "PROC {s} DIMM {r}",
+        Grouping::Neighbours,
+        &["g6", "g7", "gen8"],
+        &[],
+    ),
+    // Of later generations no table was at hand. How they are filled speaks for the same order: in
+    // one of 75 sockets of known machines two modules would share a channel while another is empty.
+    row(
+        "PROC 1 DIMM 1 (inferred)",
+        "PROC {s} DIMM {r}",
+        Grouping::Neighbours,
+        HP,
+        &[],
+    ),
     // DL580 G7 user guide, page 43: cartridges of four channels behind two buffers, filled in pairs
     // 1A 8A, 3B 6B, 2C 7C, 4D 5D; the first of each channel is an A or a B.
     row("Board 1, DIMM 1A", "Board~{n}~DIMM~{r}{p}", Grouping::Lockstep, HP, &[]),
@@ -291,16 +308,18 @@ pub(super) const LOCATORS: &[Style] = &[
         &["poweredge r900"],
         &[],
     ),
-    // Z6 G4: six slots for the six channels of either processor.
+    // Z8 G4 (a labels request to edac-utils: slot 3 is on the second channel of the first
+    // controller); the Z6 G4 has one slot on each of the six channels.
     row(
-        "CPU0-DIMM1 (Z6 G4)",
+        "CPU0-DIMM1 (Z6 G4, Z8 G4)",
         "CPU{s}~DIMM{r}",
-        Grouping::Stride,
-        &["hp z6 g4"],
+        Grouping::Neighbours,
+        &["hp z6 g4", "hp z8 g4"],
         &[],
     ),
     // Sun Fire X4270 M2 lists its slots channel by channel: D2 D1 D0, D5 D4 D3, D8 D7 D6.
     row("D0 (/SYS/MB/P0)", "D{r}", Grouping::Neighbours, SUN, &[]),
+    row("DIMM A0 (CHANNEL A)", "DIMM~{C}{d}", Grouping::NamedByBank, DELL, &[]),
     // PowerEdge R740xd, T420, R720, DL4000 manuals ("Processor 1, channel 0: A1, A7"): the letter is
     // the processor, the numbers of a channel lie a channel count apart.
     // PowerEdge R540 manual, table 39: channels 2 and 5 of processor 1 have one slot, and
@@ -358,7 +377,10 @@ pub(super) const BANKS: &[Style] = &[
 impl Grouping {
     /// Whether the text itself has the channel.
     pub(super) const fn is_named(self) -> bool {
-        matches!(self, Self::Named | Self::NamedOnOne | Self::NamedOnProcessor)
+        matches!(
+            self,
+            Self::Named | Self::NamedOnOne | Self::NamedOnProcessor | Self::NamedByBank
+        )
     }
 }
 
