@@ -144,6 +144,16 @@ fn agrees_with_arrays(smbios: &Smbios, ram: &[(&MemoryModule, &Placement)]) -> O
     }))
 }
 
+/// Counted in two ways, of all type 17 structures but those of flash chips:
+///
+/// * strictly: all slots with any text in the locator, "NO DIMM" too. A slot counts as placed with
+///   socket, channel and slot; where the memory hangs on a chipset that the processors share, with
+///   channel and slot. Where a channel has one slot, its number may be missing.
+/// * loosely: slots named "NO DIMM" are left out, and the number of the slot may be missing.
+///
+/// A channel may be known by its slots only ("1+7"). The machines are parted into halves by a hash
+/// of their names; the even half is counted once more by those rows alone that the odd half has
+/// a use for, which is what rules made on the odd half give on machines not seen.
 #[test]
 fn dimm_places_of_the_server_corpus() {
     let Some(area) = smbios_corpus::area("pci-smbios", 1192) else {
@@ -155,6 +165,8 @@ fn dimm_places_of_the_server_corpus() {
     let (mut whole_arrays, mut split_arrays) = (0, 0);
     // Strictly placed, and all slots with a text: of the odd and of the even half.
     let mut halves = [(0, 0), (0, 0)];
+    let mut rows_of_odd = BTreeSet::new();
+    let mut rows_of_even: BTreeMap<&str, usize> = BTreeMap::new();
     let mut missing: BTreeMap<String, (usize, usize, String)> = BTreeMap::new();
     let mut styles: BTreeMap<&str, (usize, usize, usize)> = BTreeMap::new();
     for (name, dump) in smbios_corpus::bulk(&area) {
@@ -170,8 +182,15 @@ fn dimm_places_of_the_server_corpus() {
         let half = &mut halves[usize::from(!is_odd(&name))];
         for (module, place) in smbios.modules.iter().zip(&places) {
             if place.is_memory && has_text(module) {
-                half.0 += usize::from(placed(&smbios, &places, place));
                 half.1 += 1;
+                if placed(&smbios, &places, place) {
+                    half.0 += 1;
+                    if is_odd(&name) {
+                        rows_of_odd.insert(place.style);
+                    } else {
+                        *rows_of_even.entry(place.style).or_default() += 1;
+                    }
+                }
             }
         }
         if ram.is_empty() {
@@ -271,7 +290,7 @@ fn dimm_places_of_the_server_corpus() {
     }
     let share = |part: usize, all: usize| part as f64 * 100.0 / all as f64;
     eprintln!(
-        "DIMM locators: {known} of {dimms} mapped = {:.2} %",
+        "loosely (slots \"NO DIMM\" left out): {known} of {dimms} mapped = {:.2} %",
         share(known, dimms)
     );
     eprintln!("of these {on_chipset} on a chipset that several processors share, so without a socket");
@@ -279,15 +298,24 @@ fn dimm_places_of_the_server_corpus() {
     let [odd, even] = halves;
     let strict = (odd.0 + even.0, odd.1 + even.1);
     eprintln!(
-        "strictly, socket, channel and slot of every slot with a text ({unnamed} \"NO DIMM\" or empty): {} of {} = {:.2} %",
+        "strictly (socket, channel and slot; {unnamed} slots \"NO DIMM\" counted): {} of {} placed = {:.2} %",
         strict.0,
         strict.1,
         share(strict.0, strict.1)
     );
+    for (row, count) in rows_of_even.iter().filter(|(row, _)| !rows_of_odd.contains(*row)) {
+        eprintln!("{count:5} slots of the even half by a row without use in the odd half: {row}");
+    }
+    let unseen: usize = rows_of_even
+        .iter()
+        .filter(|(row, _)| rows_of_odd.contains(*row))
+        .map(|(_, count)| count)
+        .sum();
     eprintln!(
-        "odd half {:.2} %, even half {:.2} %",
+        "strictly, odd half {:.2} %, even half {:.2} %, even half by rows of the odd half {:.2} %",
         share(odd.0, odd.1),
-        share(even.0, even.1)
+        share(even.0, even.1),
+        share(unseen, even.1)
     );
     eprintln!("hosts: {whole} of {hosts} wholly mapped = {:.2} %", share(whole, hosts));
     eprintln!("bank locators: {agree} hosts sorted alike, {disagree} otherwise");
@@ -301,7 +329,7 @@ fn dimm_places_of_the_server_corpus() {
     eprintln!("population: against {against} of {asked} sockets");
     assert!(share(against, asked) < 6.0);
     assert!(share(known, dimms) >= 95.0);
-    assert!(share(strict.0, strict.1) >= 95.0 && share(even.0, even.1) >= 95.0);
+    assert!(share(strict.0, strict.1) >= 95.0 && share(unseen, even.1) >= 90.0);
 }
 
 /// What is wrong with the places of one machine, by rules that need no knowledge of its board.

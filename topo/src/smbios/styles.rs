@@ -114,6 +114,8 @@ const fn row(
 const DELL: &[&str] = &["dell"];
 const HP: &[&str] = &["hp", "hewlett"];
 const IBM: &[&str] = &["ibm", "lenovo"];
+/// Makers whose letter is no channel: the processor at the one, the order of population at the other.
+const LETTERED: &[&str] = &["dell", "hp", "hewlett"];
 const SUN: &[&str] = &["oracle", "sun microsystems"];
 /// Makers whose letter after the number is not the slot of a numbered channel.
 const NOT_NUMBERED: &[&str] = &["hp", "hewlett", "fujitsu", "dell"];
@@ -138,11 +140,20 @@ pub(super) const LOCATORS: &[Style] = &[
     any("NODE 0 CHANNEL 0 DIMM 0", "NODE {n} CHANNEL {c} DIMM {d}*"),
     any("P0_MC0_DIM_CH_A0", "P{s}~MC{n}~DIM~CH~{C}{d}"),
     any("P0_D0_UMC0_CH_A0", "P{s}~D{_}~UMC{_}~CH~{C}{d}"),
-    any("CPU0_C0D0", "CPU{s}~C{c}D{d}"),
+    any("CPU0_C0D0", "CPU{s}~C{c}~D{d}"),
+    any("CPU0_CHA_DIMM0", "CPU{s}~CH{C}~DIMM{d}"),
+    any("CPU0_CH0_DIMM0", "CPU{s}~CH{c}~DIMM{d}"),
+    any("CPU0_CH0_D0", "CPU{s}~CH{c}~D{d}"),
+    any("CPU0_ChannelA_DIMM0", "CPU{s}~Channel~{C}~DIMM~{d}"),
+    any("CPU0_Channel0_DIMM0", "CPU{s}~Channel~{c}~DIMM~{d}"),
+    any("P0_Channel0_DIMM0", "P{s}~Channel~{c}~DIMM~{d}"),
+    any("P0_Node0_Channel0_Dimm0", "P{s}~Node{n}~Channel{c}~Dimm{d}"),
+    any("Channel0_DIMM0", "Channel~{c}~DIMM~{d}"),
     // Socket, channel and slot, one digit each: the bank locators of the same boards
     // (`_Node1_Channel2_Dimm0` beside `DIMM120`) say so.
     any("DIMM000", "DIMM{S}{K}{Z}"),
     any("DIMM000 J1", "DIMM{S}{K}{Z} J{_}"),
+    any("DIMM000(A)", "DIMM{S}{K}{Z}~(*"),
     // The number is the channel, the letter the slot: so on H8QG6, H8DGU and H8SGL (labels of
     // edac-utils and rasdaemon). Boards with the memory on the chipset have it the other way round
     // (X5DPE there).
@@ -337,6 +348,10 @@ pub(super) const LOCATORS: &[Style] = &[
     row("A1 (one processor)", "{C}{d}", Grouping::NamedOnOne, DELL, &[]),
     row("DIMM_A1", "DIMM~{C}{d}", Grouping::Named, &[], DELL),
     row("A1", "{C}{d}", Grouping::Named, &[], DELL),
+    // Boards of one slot a channel leave its number out.
+    row("P1-DIMMA", "P{s}~DIMM~{C}", Grouping::Named, &[], LETTERED),
+    row("CPU1_DIMM_A", "CPU{s}~DIMM~{C}", Grouping::Named, &[], LETTERED),
+    row("DIMM_A", "DIMM~{C}", Grouping::Named, &[], LETTERED),
     row("ONBOARD DIMM_A1", "ONBOARD DIMM~{C}{d}", Grouping::Named, &[], &[]),
     // Firmware counts the slots of a node channel by channel. No document says so; machines with one
     // module on some channels have them at the first number of a channel.
@@ -361,6 +376,12 @@ pub(super) const BANKS: &[Style] = &[
     any("_Node0_Channel0_Dimm0", "~Node{n}~Channel{c}~Dimm{d}"),
     any("A1_Node0_Channel0_Dimm0", "A{_}~Node{n}~Channel{c}~Dimm{d}"),
     any("P0_Channel0_Dimm0", "P{s}~Channel{c}~Dimm{d}"),
+    any("CPU0_Channel0_Dimm0", "CPU{s}~Channel~{c}~Dimm~{d}"),
+    any("Channel0_Dimm0", "Channel~{c}~Dimm~{d}"),
+    any("CPU0 CHANNEL A", "CPU{s}~CHANNEL~{C}"),
+    any("CPU0 CHANNEL 0", "CPU{s}~CHANNEL~{c}"),
+    any("P0 CHANNEL 0", "P{s}~CHANNEL~{c}"),
+    any("CHANNEL 0", "CHANNEL~{c}"),
     any("SOCKET 0 CHANNEL 0 DIMM 0", "SOCKET {s} CHANNEL {c} DIMM {d}"),
     any("NODE 0 CHANNEL 0 DIMM 0", "NODE {n} CHANNEL {c} DIMM {d}"),
     any("P0 CHANNEL A", "P{s} CHANNEL {C}"),

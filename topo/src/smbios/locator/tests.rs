@@ -332,6 +332,9 @@ fn names_of_virtual_and_of_other_machines_are_read_whatever_separates_them() {
         (Some(0), "A".to_owned(), Some(1))
     );
     assert_eq!(one("Acme", &["CPU0_DIMM0_CHA"]), (Some(0), "A".to_owned(), Some(0)));
+    assert_eq!(one("Acme", &["CPU0_CH2_DIMM1"]), (Some(0), "2".to_owned(), Some(1)));
+    assert_eq!(one("Acme", &["DIMM_A", "DIMM_B"]), (Some(0), "A".to_owned(), None));
+    assert_eq!(one("Huawei", &["DIMM010(A)"]), (Some(0), "1".to_owned(), Some(0)));
     // The number is the channel here, by the labels of that board.
     assert_eq!(one("Tyan", &["CPU1A1", "CPU1A2"]).1, "");
 }
