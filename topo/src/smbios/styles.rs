@@ -116,6 +116,8 @@ const HP: &[&str] = &["hp", "hewlett"];
 const IBM: &[&str] = &["ibm", "lenovo"];
 /// Makers whose letter is no channel: the processor at the one, the order of population at the other.
 const LETTERED: &[&str] = &["dell", "hp", "hewlett"];
+/// Boards of Supermicro for Opterons of sockets G34 and C32.
+const H8: &[&str] = &["h8dg", "h8qg", "h8sg", "h8dc", "h8sc"];
 const SUN: &[&str] = &["oracle", "sun microsystems"];
 /// Makers whose letter after the number is not the slot of a numbered channel.
 const NOT_NUMBERED: &[&str] = &["hp", "hewlett", "fujitsu", "dell"];
@@ -155,16 +157,25 @@ pub(super) const LOCATORS: &[Style] = &[
     any("DIMM000 J1", "DIMM{S}{K}{Z} J{_}"),
     any("DIMM000(A)", "DIMM{S}{K}{Z}~(*"),
     // The number is the channel, the letter the slot: so on H8QG6, H8DGU and H8SGL (labels of
-    // edac-utils and rasdaemon). Boards with the memory on the chipset have it the other way round
-    // (X5DPE there).
+    // edac-utils and rasdaemon). Boards with the memory on the chipset may have it the other way
+    // round (X5DPE there).
+    row("P1-DIMM1A", "P{s}~DIMM{c}{D}", Grouping::NamedOnProcessor, H8, &[]),
+    row("P1-1A", "P{s}~{c}{D}", Grouping::NamedOnProcessor, H8, &[]),
+    // X8 boards by what they have: numbers 1 to 3 and letters A and B at processors of three channels.
     row(
-        "P1-DIMM1A",
+        "P1-DIMM1A (inferred)",
         "P{s}~DIMM{c}{D}",
         Grouping::NamedOnProcessor,
         &[],
         NOT_NUMBERED,
     ),
-    row("P1-1A", "P{s}~{c}{D}", Grouping::NamedOnProcessor, &[], NOT_NUMBERED),
+    row(
+        "P1-1A (inferred)",
+        "P{s}~{c}{D}",
+        Grouping::NamedOnProcessor,
+        &[],
+        NOT_NUMBERED,
+    ),
     row(
         "NODE1-1A",
         "NODE{s}~{c}{D}",
