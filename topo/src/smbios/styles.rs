@@ -19,6 +19,9 @@
 //! | `{r}` | running number of the slot on its socket or board |
 //! | `{w}` | a word of letters |
 //! | `{_}` | a number that says nothing of the place |
+//!
+//! A row that no document bears out, only what is known of like boards or how machines are filled,
+//! has "inferred" in its name, which goes with the place wherever that is shown.
 
 /// What one locator text says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
