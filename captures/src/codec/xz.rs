@@ -12,6 +12,9 @@ const PIECE: usize = 512;
 /// Packed bytes kept for reading the last chunk of a cut file.
 const KEPT_LIMIT: usize = 16 << 20;
 
+/// Most bytes a chunk unpacks to.
+const UNPACKED: usize = 2 << 20;
+
 /// Packed bytes of a chunk, and its header.
 const CHUNK: usize = (64 << 10) + 8;
 
@@ -121,7 +124,7 @@ fn behind(packed: &[u8], filler: u8, given: u64) -> Vec<u8> {
         let Some(count) = piece.get_mut(..length).and_then(|part| reader.read(part).ok()) else {
             return unpacked;
         };
-        if count == 0 {
+        if count == 0 || unpacked.len() >= UNPACKED {
             return unpacked;
         }
         let skipped = skip.min(count);
