@@ -252,6 +252,8 @@ fn cpuid(source: &Source, cpu: Option<&CpuTopology>, gatherer: &mut Gatherer) ->
         DocumentKind::CpuidRaw,
         DocumentKind::CpuidAida64,
         DocumentKind::CpuidHwloc,
+        DocumentKind::CpuidKcpuid,
+        DocumentKind::CpuidLibcpuid,
     ];
     let mut found = Vec::new();
     for document in kinds.into_iter().flat_map(|kind| source.documents(kind)) {

@@ -14,6 +14,7 @@ mod memory;
 mod pci;
 mod processors;
 mod slots;
+mod virtual_functions;
 
 /// The machine that a source tells of.
 ///

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use captures::Origin;
 
+use super::virtual_functions;
 use crate::model::{Conflict, Machine, OriginIndex, Pci, PciFunction, SourceDamage};
 use crate::pci::function::{Bdf, Function};
 use crate::pci::names::Names;
@@ -96,6 +97,8 @@ impl Filler<'_> {
         self.take("label", |f| &mut f.label, from.label, false);
         self.take("vfs_total", |f| &mut f.vfs_total, from.vfs_total, false);
         self.take("vfs_enabled", |f| &mut f.vfs_enabled, from.vfs_enabled, false);
+        self.take("vf_routing", |f| &mut f.vf_routing, from.vf_routing, false);
+        self.take("errors", |f| &mut f.errors, from.errors, false);
         self.take(
             "physical_function",
             |f| &mut f.physical_function,
@@ -160,6 +163,7 @@ pub(super) fn merge(
             Filler { into, at, conflicts }.fill(function);
         }
     }
+    virtual_functions::tie(&mut functions);
     let mut functions: Vec<PciFunction> = functions.into_values().collect();
     let plain: Vec<Function> = functions.iter_mut().map(|f| std::mem::take(&mut f.function)).collect();
     let tree = tree::build(&plain);

@@ -12,6 +12,7 @@ use super::CpuSet;
 use super::os_names;
 use super::reader::{Reader, excerpt, hex};
 use crate::evidence::{Damage, Decoded, Place};
+use crate::pci::aer::ErrorCounters;
 use crate::pci::function::{Bdf, Class, Function, Link, LinkState};
 
 /// Where every function has a link to its directory.
@@ -76,6 +77,9 @@ fn read_function(reader: &mut Reader<'_>, bdf: Bdf, name: &str) -> Option<Functi
     }
     if has("current_link_speed") {
         function.link = read_link(reader, &path);
+    }
+    if has("aer_dev_correctable") || has("aer_dev_fatal") {
+        function.errors = ErrorCounters::read(|name| reader.text(&format!("{path}/{name}")));
     }
     if has("label") {
         function.label = reader.some_text(&format!("{path}/label"));

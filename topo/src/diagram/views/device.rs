@@ -68,6 +68,7 @@ pub fn device(machine: &Machine, report: &Report, function: &PciFunction, style:
             .map(|total| format!("{} of {total} VFs enabled", f.vfs_enabled.unwrap_or(0))),
     );
     fact("VF of", f.physical_function.map(|pf| pf.to_string()));
+    fact("errors counted (AER)", f.errors.as_ref().map(|errors| errors.words()));
     fact("serial", f.serial.map(|serial| format!("{serial:016x}")));
     let index = machine
         .pci
