@@ -123,7 +123,8 @@ impl Found {
     }
 
     /// As [`Self::visit`], without asking for the number of a CPU that an earlier mask has.
-    /// A number that is none (-1) says that the machine has no such level there.
+    /// A number that is none (-1) says that the machine has no such level there; with dies, that
+    /// it has none anywhere: -1 is what an architecture without dies says of every CPU.
     fn visit_trusting(&mut self, reader: &mut Reader<'_>, cpu: u32, online: &CpuSet) {
         if self.files.is_empty() || self.of.contains_key(&cpu) {
             return;
@@ -131,6 +132,8 @@ impl Found {
         let os_id = self.read_id(reader, cpu);
         if os_id.is_none_or(|id| known(id).is_some()) {
             self.visit(reader, cpu, os_id, online);
+        } else if os_id == Some(-1) && self.id == Some(DIE.id) {
+            self.files.clear();
         }
     }
 
