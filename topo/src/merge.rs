@@ -7,6 +7,7 @@ use captures::{Gap, Origin, Source};
 
 use crate::gather::{Evidence, gather};
 use crate::model::{Conflict, Identity, Machine, Memory, OriginIndex, Socket, SourceDamage, SourceState};
+use crate::pci::function::Bdf;
 use crate::smbios::Smbios;
 use crate::sysfs::{CpuSet, CpuTopology};
 
@@ -340,7 +341,13 @@ fn sources(machine: &Machine, cpu_note: Option<String>, acpi: bool) -> Vec<Sourc
 
 /// What could not be read: what the capture layer knows, and what the model misses.
 fn gaps(source: &Source, machine: &Machine) -> Vec<Gap> {
-    let mut gaps = source.gaps();
+    let config_lengths: BTreeMap<Bdf, usize> = machine
+        .pci
+        .functions
+        .iter()
+        .filter_map(|f| Some((f.function.bdf, f.function.config.as_ref()?.len())))
+        .collect();
+    let mut gaps = source.gaps_knowing(&|name| config_lengths.get(&name.parse().ok()?).copied());
     let missing = |what: &str, why: &str| Gap {
         what: what.to_owned(),
         why: why.to_owned(),

@@ -38,12 +38,13 @@ impl ErrorCounters {
     /// Reads the three files through `text`, which is given the name of one.
     pub fn read(text: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let count = |severity: &str| ErrorCount::parse(&text(&format!("aer_dev_{severity}"))?);
-        let counters = Self {
-            correctable: count("correctable"),
+        // The kernel makes all three or none.
+        let correctable = Some(count("correctable")?);
+        Some(Self {
+            correctable,
             nonfatal: count("nonfatal"),
             fatal: count("fatal"),
-        };
-        (counters != Self::default()).then_some(counters)
+        })
     }
 
     /// `correctable 3 (BadTLP 2, Timeout 1), nonfatal 0, fatal 0`.

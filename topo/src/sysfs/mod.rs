@@ -39,13 +39,19 @@ pub fn read(source: &Source) -> Decoded<CpuTopology> {
     let mut reader = Reader::new(source);
     let mut topology = CpuTopology::default();
     let info = proc::read(&reader);
-    let online = cpu::read(&mut reader, &info, &mut topology);
+    let (online, grouped) = cpu::read(&mut reader, &info, &mut topology);
     if topology.cpus.is_empty()
         && let Some(told) = from_lscpu(source)
     {
         return Decoded::intact(told);
     }
-    topology.caches = cache::read(&mut reader, &online);
+    // Most files are those of the caches: other threads begin with them.
+    let ahead = cache::ahead(source, &online, || {
+        if grouped == cpu::Grouped::ByFiles {
+            cpu::read_groups(&mut reader, &info, &mut topology, &online);
+        }
+    });
+    topology.caches = cache::read(&mut reader, &online, ahead);
     node::read(&mut reader, &online, &mut topology);
     topology.persistent = nd::read(&mut reader);
     kind::read(&mut reader, &info, &mut topology);
