@@ -18,8 +18,9 @@ use crate::words;
 /// `delid acpi show`.
 #[derive(Clone, Debug, Parser)]
 pub struct Show {
-    /// Tables: APIC, SSDT3, SSDT for all of them; MADT, FADT and RSDP are understood.
-    #[arg(value_name = "TABLE", required = true)]
+    /// Tables: APIC, SSDT3, SSDT for all of them; MADT, FADT and RSDP are understood. All when none
+    /// is named.
+    #[arg(value_name = "TABLE")]
     pub tables: Vec<String>,
     /// Where the tables are.
     #[command(flatten)]
