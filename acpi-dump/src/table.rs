@@ -1,5 +1,5 @@
 //! One table: its bytes, its header, whether it is whole, whether it sums to zero.
-//! Follows ACPI 6.5, sections 5.2.5 (RSDP), 5.2.6 (header), 5.2.10 (FACS) and 5.2.24 (S3PT).
+//! Follows ACPI 6.5, sections 5.2.5 (RSDP), 5.2.6 (header), 5.2.10 (FACS) and 5.2.24.6 (S3PT).
 
 use std::ops::Range;
 

@@ -68,7 +68,7 @@ pub(crate) const TABLES: &[TableLayout] = &[
     TableLayout::new(
         *b"S3PT",
         "S3 Performance Table",
-        "ACPI 6.5, 5.2.24",
+        "ACPI 6.5, 5.2.24.6",
         &[text("Signature", 4), dec("Length", 4)],
     )
     .rest(Rest::Entries(&S3PT)),
