@@ -1,7 +1,7 @@
 //! `delid acpi extract`: tables as files, named as acpixtract and `acpidump -b` name them.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
@@ -131,16 +131,21 @@ pub(super) fn write_new(path: &Path, bytes: &[u8], force: bool) -> Result<(), Er
         path: path.display().to_string(),
         source,
     };
-    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        fs::create_dir_all(directory).map_err(fault)?;
-    }
     let mut options = OpenOptions::new();
     if force {
         options.create(true).truncate(true);
     } else {
         options.create_new(true);
     }
-    let mut file = options.write(true).open(path).map_err(fault)?;
+    options.write(true);
+    let mut file = match (options.open(path), path.parent()) {
+        (Err(error), Some(directory)) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(directory).map_err(fault)?;
+            options.open(path)
+        }
+        (file, _) => file,
+    }
+    .map_err(fault)?;
     file.write_all(bytes).map_err(fault)
 }
 
