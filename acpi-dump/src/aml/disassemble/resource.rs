@@ -153,3 +153,6 @@ fn string(bytes: &[u8]) -> Option<String> {
     text::quoted(&mut quoted, text);
     Some(quoted)
 }
+
+#[cfg(test)]
+mod tests;
