@@ -11,6 +11,8 @@ pub mod namespace;
 pub mod opcode;
 mod pkglength;
 pub mod read;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod tree;
 
 pub use name::{NamePath, NameRef, NameSeg};

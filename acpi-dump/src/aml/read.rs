@@ -22,6 +22,8 @@ mod fault;
 mod field;
 mod guess;
 mod term;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 
