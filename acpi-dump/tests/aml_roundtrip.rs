@@ -294,3 +294,59 @@ fn compiled_disassembly_is_the_same_bytes_wherever_asl_has_words_for_them() {
     assert!(both * 10 >= peer * 9, "{both} of {peer} that iasl itself gives back");
     assert!(outcomes.len() > 50, "{} tables", outcomes.len());
 }
+
+/// Random numbers that are the same at each run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 20).unwrap() % sides.max(1)
+    }
+}
+
+fn text_of(table: &[u8]) -> String {
+    let (trees, names) = read_all(&[table]);
+    disassemble(&trees[0], &Context::new(&names, &trees), &Options::default())
+}
+
+#[test]
+fn damaged_tables_are_written_to_the_end_and_in_time() {
+    let Some(corpus) = corpus() else { return };
+    let mut tables: Vec<Vec<u8>> = machines(&corpus).into_iter().flat_map(|(_, tables)| tables).collect();
+    tables.retain(|table| table.len() < 0x4000);
+    let mut crashers = Vec::new();
+    files(&corpus.join("iasl-crashers"), &mut crashers);
+    assert!(crashers.len() > 10);
+    let mut dice = Dice(0x5eed_ac91_0000_0001);
+    for path in crashers {
+        let text = text_of(&fs::read(path).unwrap());
+        assert!(text.ends_with("}\n"));
+    }
+    let start = Instant::now();
+    for number in 0..300 {
+        let mut table = tables[dice.roll(tables.len())].clone();
+        if number % 3 == 0 {
+            table.truncate(36 + dice.roll(table.len() - 36));
+        } else {
+            for _ in 0..=dice.roll(8) {
+                let place = 36 + dice.roll(table.len().max(37) - 36);
+                let byte = u8::try_from(dice.roll(256)).unwrap();
+                if let Some(slot) = table.get_mut(place) {
+                    *slot = byte;
+                }
+            }
+        }
+        let text = text_of(&table);
+        assert!(text.ends_with("}\n"));
+        assert!(
+            text.len() < table.len() * 200 + 0x1000,
+            "{} of {}",
+            text.len(),
+            table.len()
+        );
+    }
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+}

@@ -12,6 +12,8 @@ pub mod opcode;
 mod pkglength;
 pub mod read;
 pub mod resource;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod tree;
 
 pub use name::{NamePath, NameRef, NameSeg};

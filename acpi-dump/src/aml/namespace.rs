@@ -18,6 +18,8 @@
 mod build;
 mod glob;
 mod kind;
+#[cfg(test)]
+mod tests;
 
 use super::name::{NamePath, NameRef, NameSeg};
 use super::names::{NameId, Names};
@@ -122,7 +124,7 @@ impl Namespace {
     /// The root, `\`.
     pub const ROOT: ObjectId = ObjectId(0);
 
-    /// Read the tables (headers included), DSDT first, then the SSDTs in the order in which they are loaded.
+    /// Read the DSDT and the SSDTs (headers included), the SSDTs in the order in which they are loaded.
     #[must_use]
     pub fn build(tables: &[&[u8]]) -> Self {
         let (trees, names) = super::read_all(tables);

@@ -22,6 +22,8 @@ mod fault;
 mod field;
 mod guess;
 mod term;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 
@@ -167,7 +169,9 @@ impl<'a> Reader<'a> {
     }
 
     fn run(mut self) -> Tree {
-        self.tree.bytes = self.bytes.to_vec();
+        if !self.declarations {
+            self.tree.bytes = self.bytes.to_vec();
+        }
         self.tree.nodes.reserve(self.bytes.len() / 3);
         self.open_root();
         while !self.stack.is_empty() {

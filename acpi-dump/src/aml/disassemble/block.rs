@@ -48,6 +48,8 @@ pub(super) struct Writer<'a> {
     pub(super) out: String,
     tasks: Vec<Task>,
     level: usize,
+    /// Names given to descriptors so far.
+    pub(super) tags: usize,
 }
 
 impl<'a> Writer<'a> {
@@ -58,6 +60,7 @@ impl<'a> Writer<'a> {
             out: String::with_capacity(tree.bytes.len().saturating_mul(6)),
             tasks: Vec::new(),
             level: 0,
+            tags: 0,
         }
     }
 

@@ -126,7 +126,7 @@ impl Writer<'_> {
 
     /// Words that say the same as a buffer with its size.
     fn told(&mut self, bytes: &[u8]) -> bool {
-        if let Some(lines) = resource::template(bytes) {
+        if let Some(lines) = resource::template(bytes, &mut self.tags) {
             self.text("ResourceTemplate ()");
             self.line();
             self.text("{");

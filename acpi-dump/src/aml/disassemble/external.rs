@@ -6,6 +6,7 @@ use super::block::Writer;
 use super::text;
 use crate::aml::name::NamePath;
 use crate::aml::names::{Known, NameId, Names};
+use crate::aml::namespace::Namespace;
 use crate::aml::opcode::Op;
 use crate::aml::tree::{Node, NodeId, Tree};
 
@@ -44,6 +45,12 @@ impl<'a> Context<'a> {
             }
         }
         context
+    }
+
+    /// As [`Self::new`], for a namespace and its own tables.
+    #[must_use]
+    pub fn of(namespace: &'a Namespace) -> Self {
+        Self::new(namespace.names(), namespace.trees())
     }
 
     /// The name that a node declares, and the type of the object.

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use super::text;
-use crate::aml::opcode::{Body, Op};
+use crate::aml::opcode::Op;
 use crate::aml::pkglength;
 use crate::aml::tree::{Node, NodeId, Tree};
 
@@ -68,8 +68,6 @@ pub fn inexact(tree: &Tree) -> Vec<(usize, Inexact)> {
 }
 
 fn of(tree: &Tree, id: NodeId, node: &Node) -> Option<Inexact> {
-    let parent = tree.node(node.parent);
-    let stands_alone = node.op.info().is_some() || matches!(node.op, Op::NameRef);
     let found = match node.op {
         Op::WordConst if node.value <= 0xff => Some(Inexact::Number),
         Op::DWordConst if node.value <= 0xffff => Some(Inexact::Number),
@@ -100,19 +98,19 @@ fn of(tree: &Tree, id: NodeId, node: &Node) -> Option<Inexact> {
         _ => None,
     };
     let packaged = || {
-        let info = node.op.info().filter(|info| info.body != Body::None)?;
-        let code = if info.code > 0xff { 2 } else { 1 };
+        let code = code_before_length(node.op)?;
         length(tree, id, code).then_some(Inexact::Length)
     };
     let statement = || {
         let value = super::buffer::is_constant(node.op)
             || super::expression::is_register(node.op)
             || matches!(node.op, Op::StringConst | Op::Buffer | Op::Package | Op::VarPackage);
-        let in_list = parent.is_some_and(|parent| {
-            let terms = parent.op == Op::Root || parent.op.info().is_some_and(|info| info.body == Body::Terms);
-            terms && tree.body(node.parent).any(|child| child == id)
-        });
-        (stands_alone && value && in_list).then_some(Inexact::Statement)
+        let in_list = value
+            && tree.node(node.parent).is_some_and(|parent| {
+                let mut operands = tree.children(node.parent).take(usize::from(parent.operands));
+                has_terms(parent.op) && operands.all(|operand| operand != id)
+            });
+        in_list.then_some(Inexact::Statement)
     };
     let operand = || {
         let target = matches!(node.op, Op::Store | Op::CopyObject)
@@ -126,6 +124,28 @@ fn of(tree: &Tree, id: NodeId, node: &Node) -> Option<Inexact> {
         (!allowed && !super::expression::is_register(op)).then_some(Inexact::Operand)
     };
     found.or_else(packaged).or_else(statement).or_else(operand)
+}
+
+/// Whether the body of the opcode is a list of terms.
+fn has_terms(op: Op) -> bool {
+    let block = matches!(op, Op::Root | Op::If | Op::Else | Op::While | Op::Method);
+    block
+        || matches!(
+            op,
+            Op::Scope | Op::Device | Op::Processor | Op::PowerResource | Op::ThermalZone
+        )
+}
+
+/// Bytes of the opcode in front of a PkgLength.
+fn code_before_length(op: Op) -> Option<usize> {
+    match op {
+        Op::Root => None,
+        Op::Buffer | Op::Package | Op::VarPackage | Op::Scope => Some(1),
+        Op::Field | Op::IndexField | Op::BankField => Some(2),
+        Op::Device | Op::Processor | Op::PowerResource | Op::ThermalZone => Some(2),
+        op if has_terms(op) => Some(1),
+        _ => None,
+    }
 }
 
 /// Whether the PkgLength at `at` bytes from the node's start has bytes to spare.

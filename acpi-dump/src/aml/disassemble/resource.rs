@@ -5,14 +5,25 @@
 
 mod address;
 mod connection;
+mod pin;
 mod small;
 
 use super::text;
 use crate::bytes::u16_at;
 
 /// The lines of a template, or `None` when the bytes are no template or not exactly what the
-/// words compile to.
-pub(super) fn template(bytes: &[u8]) -> Option<Vec<String>> {
+/// words compile to. `tags` counts the names given so far.
+///
+/// A range of zeros gets a name: without one a compiler takes it for a mistake, with one for a
+/// place that is filled in later. Names leave no trace in the bytes.
+pub(super) fn template(bytes: &[u8], tags: &mut usize) -> Option<Vec<String>> {
+    let mut given = *tags;
+    let lines = lines(bytes, &mut given)?;
+    *tags = given;
+    Some(lines)
+}
+
+fn lines(bytes: &[u8], tags: &mut usize) -> Option<Vec<String>> {
     // The end tag, whose checksum a compiler leaves zero.
     let mut rest = bytes.strip_suffix(&[0x79, 0])?;
     let mut lines = Vec::new();
@@ -37,7 +48,7 @@ pub(super) fn template(bytes: &[u8]) -> Option<Vec<String>> {
             }
             _ => {
                 let indent = if dependent { "    " } else { "" };
-                let words = words(tag, body)?;
+                let words = words(tag, body, &tag_name(tag, body, tags))?;
                 lines.extend(words.lines().map(|line| format!("{indent}{line}")));
             }
         }
@@ -50,7 +61,7 @@ pub(super) fn template(bytes: &[u8]) -> Option<Vec<String>> {
 pub(super) fn single(bytes: &[u8]) -> Option<String> {
     let (tag, body, rest) = item(bytes)?;
     let ended = rest.is_empty() || rest == [0x79, 0];
-    words(tag, body).filter(|words| ended && !words.contains('\n'))
+    words(tag, body, "").filter(|words| ended && !words.contains('\n'))
 }
 
 /// Tag of the first descriptor (0x80 set for a large one), its bytes, and what follows.
@@ -65,27 +76,53 @@ fn item(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((tag, body, rest))
 }
 
-fn words(tag: u8, body: &[u8]) -> Option<String> {
+/// `_Y00` and so on for a range of zeros, empty for anything else.
+fn tag_name(tag: u8, body: &[u8], tags: &mut usize) -> String {
+    let range = match tag {
+        // Flags in front; the alignment of a small one does not count.
+        0x08 => body.get(1..5).into_iter().chain(body.get(6..)).collect::<Vec<_>>(),
+        0x81 => body.get(1..5).into_iter().chain(body.get(7..)).collect(),
+        0x85 => body.get(1..9).into_iter().chain(body.get(13..)).collect(),
+        // Granularity, least, most and length; the translation does not count.
+        0x87 => body.get(3..15).into_iter().chain(body.get(19..23)).collect(),
+        0x88 => body.get(3..9).into_iter().chain(body.get(11..13)).collect(),
+        0x8a => body.get(3..27).into_iter().chain(body.get(35..43)).collect(),
+        _ => return String::new(),
+    };
+    let name = format!("_Y{:02X}", *tags);
+    if range.into_iter().flatten().any(|byte| *byte != 0) || name.len() > 4 {
+        return String::new();
+    }
+    *tags = tags.saturating_add(1);
+    name
+}
+
+fn words(tag: u8, body: &[u8], name: &str) -> Option<String> {
     match tag {
         0x04 => small::irq(body),
         0x05 => small::dma(body),
-        0x08 => small::io(body),
+        0x08 => small::io(body, name),
         0x09 => small::fixed_io(body),
         0x0a => small::fixed_dma(body),
         0x0e => small::vendor("VendorShort", body),
-        0x81 => small::memory24(body),
+        0x81 => small::memory24(body, name),
         0x82 => small::register(body),
         0x84 => small::vendor("VendorLong", body),
-        0x85 => small::memory32(body),
+        0x85 => small::memory32(body, name),
         0x86 => small::memory32_fixed(body),
-        0x87 => address::space(body, address::Width::DWord),
-        0x88 => address::space(body, address::Width::Word),
+        0x87 => address::space(body, address::Width::DWord, name),
+        0x88 => address::space(body, address::Width::Word, name),
         0x89 => address::interrupt(body),
-        0x8a => address::space(body, address::Width::QWord),
-        0x8b => address::space(body, address::Width::Extended),
+        0x8a => address::space(body, address::Width::QWord, name),
+        0x8b => address::space(body, address::Width::Extended, name),
         0x8c => connection::gpio(body),
-        0x8d => connection::pin_function(body),
+        0x8d => pin::function(body),
         0x8e => connection::serial_bus(body),
+        0x8f => pin::config(body),
+        0x90 => pin::group(body),
+        0x91 => pin::group_function(body),
+        0x92 => pin::group_config(body),
+        0x93 => pin::clock_input(body),
         _ => None,
     }
 }
@@ -116,3 +153,6 @@ fn string(bytes: &[u8]) -> Option<String> {
     text::quoted(&mut quoted, text);
     Some(quoted)
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,17 @@ impl Object {
     };
 }
 
+impl Namespace {
+    /// Place of a table in the order of loading: the DSDT comes first, wherever it stands in the list.
+    fn load_rank(&self, table: usize) -> (bool, usize) {
+        let first = self
+            .trees
+            .get(table)
+            .is_some_and(|tree| tree.bytes.starts_with(b"DSDT"));
+        (!first, table)
+    }
+}
+
 pub(super) fn build(trees: Vec<Tree>, names: Names) -> Namespace {
     let by_name = vec![None; names.len()];
     let mut space = Namespace {
@@ -35,7 +46,9 @@ pub(super) fn build(trees: Vec<Tree>, names: Names) -> Namespace {
         faults: Vec::new(),
     };
     predefined(&mut space);
-    for table in 0..space.trees.len() {
+    let mut order: Vec<usize> = (0..space.trees.len()).collect();
+    order.sort_by_key(|table| space.load_rank(*table));
+    for table in order {
         for declaration in declarations(&space, table) {
             enter(&mut space, declaration);
         }
@@ -91,24 +104,51 @@ fn declarations(space: &Namespace, table: usize) -> Vec<Declaration> {
         return Vec::new();
     };
     let mut units = UnitOffsets::default();
+    let mut around = Around::default();
     let placed = tree.placed.iter();
     placed
         .filter_map(|(node, name)| {
             let kind = kind_of(tree, *node, &mut units)?;
             let place = |node| Place { table, node };
-            let around = |wanted: fn(Op) -> bool| {
-                let mut around = tree.ancestors(*node);
-                around.find(|node| tree.node(*node).is_some_and(|node| wanted(node.op)))
-            };
+            let (condition, method) = around.of(tree, *node);
             Some(Declaration {
                 name_id: *name,
                 kind,
                 place: place(*node),
-                condition: around(|op| matches!(op, Op::If | Op::Else | Op::While)).map(place),
-                method: around(|op| op == Op::Method).map(place),
+                condition: condition.map(place),
+                method: method.map(place),
             })
         })
         .collect()
+}
+
+/// What stands around the terms with a certain parent; neighbours mostly share theirs.
+#[derive(Default)]
+struct Around {
+    parent: Option<NodeId>,
+    condition: Option<NodeId>,
+    method: Option<NodeId>,
+}
+
+impl Around {
+    /// Innermost condition and innermost method.
+    fn of(&mut self, tree: &Tree, node: NodeId) -> (Option<NodeId>, Option<NodeId>) {
+        let parent = tree.node(node).map(|node| node.parent);
+        if self.parent != parent {
+            *self = Self {
+                parent,
+                ..Self::default()
+            };
+            for node in tree.ancestors(node) {
+                match tree.node(node).map(|node| node.op) {
+                    Some(Op::If | Op::Else | Op::While) => self.condition = self.condition.or(Some(node)),
+                    Some(Op::Method) => self.method = self.method.or(Some(node)),
+                    _ => {}
+                }
+            }
+        }
+        (self.condition, self.method)
+    }
 }
 
 /// Bit offsets of the units of the field list that is being gone through.
@@ -325,7 +365,9 @@ fn early_scopes(space: &mut Namespace) {
         for (node, name) in &tree.placed {
             let scope = Place { table, node: *node };
             let is_scope = tree.node(*node).is_some_and(|node| node.op == Op::Scope);
-            let Some(declared) = first.get(name).copied().filter(|place| is_scope && *place > scope) else {
+            let time = |place: Place| (space.load_rank(place.table), place.node);
+            let late = |place: &Place| is_scope && time(*place) > time(scope);
+            let Some(declared) = first.get(name).copied().filter(late) else {
                 continue;
             };
             let in_method = |id| tree.node(id).is_some_and(|node| node.op == Op::Method);
@@ -348,9 +390,14 @@ fn first_places(space: &Namespace) -> HashMap<NameId, Place> {
     for other in &space.repeats {
         first
             .entry(other.name_id)
-            .and_modify(|place| *place = other.place.min(*place));
+            .and_modify(|place| *place = earlier(space, *place, other.place));
     }
     first
+}
+
+fn earlier(space: &Namespace, one: Place, other: Place) -> Place {
+    let time = |place: Place| (space.load_rank(place.table), place.node);
+    if time(other) < time(one) { other } else { one }
 }
 
 fn access(space: &Namespace, unit: Place) -> UnitAccess {

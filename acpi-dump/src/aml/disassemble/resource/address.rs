@@ -40,7 +40,7 @@ struct General {
     most: &'static str,
 }
 
-pub(super) fn space(body: &[u8], width: Width) -> Option<String> {
+pub(super) fn space(body: &[u8], width: Width, name: &str) -> Option<String> {
     let [kind, flags, specific, rest @ ..] = body else {
         return None;
     };
@@ -73,7 +73,7 @@ pub(super) fn space(body: &[u8], width: Width) -> Option<String> {
         _ => return None,
     };
     let (words, end) = by_kind(*kind, *specific, &general, width)?;
-    Some(format!("{words},\n{}    {tail}, {end})", numbers.concat()))
+    Some(format!("{words},\n{}    {tail}, {name}{end})", numbers.concat()))
 }
 
 /// What stands before the numbers, and behind the source.

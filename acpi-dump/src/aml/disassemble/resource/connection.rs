@@ -1,4 +1,4 @@
-//! GPIO, pins and serial buses: ACPI 6.5, sections 6.4.3.8 to 6.4.3.10.
+//! GPIO and serial buses: ACPI 6.5, sections 6.4.3.8.1 and 6.4.3.8.2.
 //!
 //! Offsets in these descriptors count from their first byte, which is three bytes before `body`.
 
@@ -6,18 +6,18 @@ use super::{byte_list, pick, share, string};
 use crate::bytes::{u8_at, u16_at, u32_at};
 
 /// Tag and length in front of the bytes of a large descriptor.
-const HEAD: usize = 3;
+pub(super) const HEAD: usize = 3;
 
 /// Pins, name of the controller and vendor's bytes, where they follow each other without a gap.
-struct Parts<'a> {
-    pins: Vec<u16>,
-    source: String,
-    vendor: &'a [u8],
+pub(super) struct Parts<'a> {
+    pub(super) pins: Vec<u16>,
+    pub(super) source: String,
+    pub(super) vendor: &'a [u8],
 }
 
 impl<'a> Parts<'a> {
     /// `fixed` is the number of bytes of the descriptor in front of the pins.
-    fn read(body: &'a [u8], fixed: usize, pins: u16, source: u16, vendor: u16, length: u16) -> Option<Self> {
+    pub(super) fn read(body: &'a [u8], fixed: usize, pins: u16, source: u16, vendor: u16, length: u16) -> Option<Self> {
         let place = |offset: u16| usize::from(offset).checked_sub(HEAD);
         let (pins, source, vendor) = (place(pins)?, place(source)?, place(vendor)?);
         let end = vendor.checked_add(usize::from(length))?;
@@ -31,26 +31,26 @@ impl<'a> Parts<'a> {
         })
     }
 
-    fn pins(&self) -> String {
+    pub(super) fn pins(&self) -> String {
         let list: Vec<String> = self.pins.iter().map(|pin| format!("{pin:#06X}")).collect();
         list.join(", ")
     }
 }
 
 /// The vendor's bytes as the last argument.
-fn vendor(bytes: &[u8]) -> String {
+pub(super) fn vendor(bytes: &[u8]) -> String {
     match bytes {
         [] => String::new(),
         bytes => format!("RawDataBuffer ({:#04X}) {}", bytes.len(), byte_list(bytes)),
     }
 }
 
-fn pull(config: u8) -> Option<String> {
+pub(super) fn pull(config: u8) -> Option<String> {
     let word = pick(["PullDefault", "PullUp", "PullDown", "PullNone"], config).map(str::to_owned);
     word.or_else(|| (config >= 0x80).then(|| format!("{config:#04X}")))
 }
 
-fn usage(consumer: bool) -> &'static str {
+pub(super) fn usage(consumer: bool) -> &'static str {
     if consumer {
         "ResourceConsumer"
     } else {
@@ -100,28 +100,6 @@ pub(super) fn gpio(body: &[u8]) -> Option<String> {
     }
 }
 
-pub(super) fn pin_function(body: &[u8]) -> Option<String> {
-    let (revision, flags, config) = (u8_at(body, 0)?, u16_at(body, 1)?, pull(u8_at(body, 3)?)?);
-    let (function, index) = (u16_at(body, 4)?, u8_at(body, 8)?);
-    (revision == 1 && flags & !1 == 0).then_some(())?;
-    let parts = Parts::read(
-        body,
-        15,
-        u16_at(body, 6)?,
-        u16_at(body, 9)?,
-        u16_at(body, 11)?,
-        u16_at(body, 13)?,
-    )?;
-    (!parts.pins.is_empty()).then_some(())?;
-    Some(format!(
-        "PinFunction ({}, {config}, {function:#06X}, {}, {index:#04X}, ResourceConsumer, , {}) {{ {} }}",
-        share(flags & 1)?,
-        parts.source,
-        vendor(parts.vendor),
-        parts.pins()
-    ))
-}
-
 /// What all serial buses have.
 struct Bus<'a> {
     mode: &'static str,
@@ -169,6 +147,7 @@ pub(super) fn serial_bus(body: &[u8]) -> Option<String> {
         1 => i2c(&Bus::read(body, 6)?),
         2 => spi(&Bus::read(body, 9)?),
         3 => uart(&Bus::read(body, 10)?),
+        4 => csi2(&Bus::read(body, 0)?),
         _ => None,
     }
 }
@@ -242,6 +221,18 @@ fn uart(bus: &Bus<'_>) -> Option<String> {
         )?,
         u16_at(bus.data, 4)?,
         u16_at(bus.data, 6)?,
+        bus.tail
+    ))
+}
+
+/// In words since ACPI 6.4; compilers from 2021 on.
+fn csi2(bus: &Bus<'_>) -> Option<String> {
+    (bus.suffix.is_empty() && bus.specific >> 2 <= 0xfc).then_some(())?;
+    Some(format!(
+        "Csi2Bus ({}, {:#04X}, {:#04X}, {})",
+        bus.mode,
+        bus.specific & 3,
+        bus.specific >> 2,
         bus.tail
     ))
 }

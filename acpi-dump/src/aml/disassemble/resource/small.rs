@@ -51,13 +51,13 @@ pub(super) fn start_dependent(body: &[u8]) -> Option<String> {
     }
 }
 
-pub(super) fn io(body: &[u8]) -> Option<String> {
+pub(super) fn io(body: &[u8], name: &str) -> Option<String> {
     let [info, a, b, c, d, align, length] = body else {
         return None;
     };
     (info & 0xfe == 0).then_some(())?;
     Some(format!(
-        "IO ({}, {:#06X}, {:#06X}, {align:#04X}, {length:#04X}, )",
+        "IO ({}, {:#06X}, {:#06X}, {align:#04X}, {length:#04X}, {name})",
         pick(["Decode10", "Decode16"], *info)?,
         u16::from_le_bytes([*a, *b]),
         u16::from_le_bytes([*c, *d]),
@@ -122,19 +122,19 @@ fn numbers<const N: usize>(bytes: &[u8], digits: usize) -> String {
     list.join(", ")
 }
 
-pub(super) fn memory24(body: &[u8]) -> Option<String> {
+pub(super) fn memory24(body: &[u8], name: &str) -> Option<String> {
     let (info, rest) = body.split_first().filter(|(_, rest)| rest.len() == 8)?;
     Some(format!(
-        "Memory24 ({}, {}, )",
+        "Memory24 ({}, {}, {name})",
         read_write(*info)?,
         numbers::<2>(rest, 6)
     ))
 }
 
-pub(super) fn memory32(body: &[u8]) -> Option<String> {
+pub(super) fn memory32(body: &[u8], name: &str) -> Option<String> {
     let (info, rest) = body.split_first().filter(|(_, rest)| rest.len() == 16)?;
     Some(format!(
-        "Memory32 ({}, {}, )",
+        "Memory32 ({}, {}, {name})",
         read_write(*info)?,
         numbers::<4>(rest, 10)
     ))
