@@ -10,6 +10,7 @@ pub mod opcode;
 mod pkglength;
 pub mod read;
 pub mod resource;
+pub mod resource;
 pub mod tree;
 
 pub use name::{NamePath, NameRef, NameSeg};
