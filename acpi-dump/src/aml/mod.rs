@@ -4,6 +4,7 @@
 //! A table's byte code becomes a [`Tree`] of terms that keeps every byte's place; what the terms
 //! declare becomes a namespace over all tables. Nothing here recurses over the input.
 
+pub mod evaluate;
 pub mod name;
 pub mod names;
 pub mod namespace;
