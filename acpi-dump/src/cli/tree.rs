@@ -217,7 +217,7 @@ fn says(namespace: &Namespace, object: &Object) -> Option<String> {
         }
         ObjectKind::Processor { id, .. } => format!("id {id}"),
         ObjectKind::OperationRegion { space } => match space {
-            Some(space) => format!("address space {space:#04x}"),
+            Some(space) => crate::aml::evaluate::space_name(*space),
             None => "of a data table".to_owned(),
         },
         ObjectKind::FieldUnit { bits, offset, .. } => format!("{bits} bits at bit {offset}"),
