@@ -27,6 +27,7 @@ pub mod diff;
 pub mod finding;
 pub mod header;
 pub mod ids;
+pub mod json;
 pub mod layout;
 pub mod set;
 pub mod summary;

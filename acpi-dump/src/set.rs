@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::header::{Signature, printable};
@@ -30,7 +31,7 @@ pub struct Named {
 }
 
 /// Bytes that are no table.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Broken {
     /// The source.
     pub origin: Arc<str>,
@@ -46,7 +47,7 @@ pub struct Broken {
 }
 
 /// A fault of a text dump, with the dump.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct DumpFault {
     /// The source.
     pub origin: Arc<str>,

@@ -6,6 +6,7 @@
 mod memory;
 mod platform;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::layout::{self, Section};
@@ -17,7 +18,7 @@ use crate::tables::mcfg::Mcfg;
 use crate::words::count;
 
 /// One statement.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Line {
     /// The statement.
     pub text: String,
@@ -29,7 +30,7 @@ pub struct Line {
 }
 
 /// Statements of one subject.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Part {
     /// The subject: `NUMA`, `CPUs`.
     pub title: &'static str,

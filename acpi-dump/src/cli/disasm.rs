@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Parser;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Error;
@@ -44,8 +45,8 @@ pub struct Disasm {
 }
 
 /// A table as JSON.
-#[derive(Debug, Serialize)]
-struct Report {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Report {
     name: String,
     text: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]

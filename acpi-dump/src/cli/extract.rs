@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Error;
@@ -32,7 +33,7 @@ pub struct Extract {
 }
 
 /// A file that was written.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Written {
     table: String,
     file: PathBuf,
@@ -48,8 +49,8 @@ fn is_zero(number: &usize) -> bool {
 }
 
 /// What is printed.
-#[derive(Debug, Serialize)]
-struct Report {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Report {
     files: Vec<Written>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     faults: Vec<DumpFault>,

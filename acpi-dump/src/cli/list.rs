@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Parser;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Error;
@@ -41,7 +42,7 @@ pub(super) fn run(args: &List, out: &mut dyn Write) -> Result<u8, Error> {
 }
 
 /// One table in the list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Row {
     name: String,
     signature: String,
@@ -71,7 +72,7 @@ struct Row {
 }
 
 /// Decoded contents of the tables that describe the machine's shape.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Content {
     Madt(Madt),
@@ -172,8 +173,8 @@ fn code(set: &TableSet) -> Vec<(String, String)> {
 }
 
 /// Everything that is printed.
-#[derive(Debug, Serialize)]
-struct Listing {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Listing {
     tables: Vec<Row>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     broken: Vec<Broken>,
@@ -186,7 +187,7 @@ struct Listing {
 }
 
 /// Data beside the tables.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Data {
     path: String,
     size: usize,

@@ -16,6 +16,7 @@ mod tree;
 use std::io::{self, Write};
 
 use clap::{Parser, Subcommand};
+use schemars::JsonSchema;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -57,6 +58,22 @@ pub enum Command {
     Convert(Convert),
     /// Compare two machines by table and field; exit code 1 when they differ
     Diff(Diff),
+    /// Print the JSON Schema of what the commands print with --json, by command
+    Schema,
+}
+
+/// What each command prints with `--json`, for the schema.
+#[derive(JsonSchema)]
+#[schemars(rename = "delid acpi")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Outputs {
+    list: list::Listing,
+    topology: topology::Report,
+    tree: tree::Report,
+    show: Vec<show::Report>,
+    disasm: Vec<disasm::Report>,
+    extract: extract::Report,
+    diff: diff::Report,
 }
 
 /// Why a command could not be done.
@@ -132,6 +149,7 @@ pub fn run(args: Args, out: &mut dyn Write) -> Result<u8, Error> {
         Command::Extract(args) => extract::run(&args, out),
         Command::Convert(args) => convert::run(&args, out),
         Command::Diff(args) => diff::run(&args, out),
+        Command::Schema => json(out, &crate::json::schema::<Outputs>()).map(|()| 0),
     }
 }
 

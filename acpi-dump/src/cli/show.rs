@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use clap::Parser;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Error;
@@ -43,8 +44,8 @@ pub struct Show {
 }
 
 /// A table as JSON.
-#[derive(Debug, Serialize)]
-struct Report {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Report {
     name: String,
     origin: String,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Parser;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Error;
@@ -32,8 +33,8 @@ pub struct Topology {
 }
 
 /// What is printed as JSON.
-#[derive(Debug, Serialize)]
-struct Report {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Report {
     parts: Vec<Part>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     faults: Vec<DumpFault>,

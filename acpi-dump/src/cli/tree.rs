@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Parser;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Error;
@@ -36,7 +37,7 @@ pub struct Tree {
 }
 
 /// An object as JSON.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Row {
     path: String,
     kind: &'static str,
@@ -52,8 +53,8 @@ struct Row {
 }
 
 /// What is printed as JSON.
-#[derive(Debug, Serialize)]
-struct Report {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Report {
     objects: Vec<Row>,
     /// Paths that methods declare while they run.
     dynamic: Vec<String>,

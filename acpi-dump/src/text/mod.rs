@@ -17,6 +17,7 @@ mod write;
 use std::fmt;
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::ids::Gpa;
@@ -67,7 +68,7 @@ impl TextTable {
 }
 
 /// What is wrong at a line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum FaultKind {
     /// The line, and `more` lines after it, are neither a table's first line nor a row.
@@ -117,7 +118,7 @@ pub enum FaultKind {
 }
 
 /// A fault with its line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Fault {
     /// Line number, from 1.
     pub line: usize,
