@@ -14,6 +14,9 @@ use crate::text::Parser;
 /// Where Linux shows the tables.
 pub(super) const SYSFS: &str = "/sys/firmware/acpi/tables";
 
+/// Where Linux shows the image that the BGRT points to.
+const LOGO: &str = "/sys/firmware/acpi/bgrt/image";
+
 /// Sources, as every command takes them.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Input {
@@ -30,7 +33,7 @@ pub(super) struct Loaded {
     pub set: TableSet,
     /// What is there but could not be read.
     pub unread: Vec<String>,
-    /// Data that tables point to (boot error record, event log), by path.
+    /// Data that tables point to (boot error record, event log, boot logo), by path.
     pub data: Vec<(String, Vec<u8>)>,
 }
 
@@ -141,6 +144,9 @@ impl Loaded {
 
     fn sysfs(&mut self, source: &Source) -> usize {
         let mut denied: usize = 0;
+        if let Ok((bytes, _)) = source.read(LOGO) {
+            self.data.push((LOGO.to_owned(), bytes));
+        }
         self.set.begin_group();
         for directory in [SYSFS.to_owned(), format!("{SYSFS}/dynamic"), format!("{SYSFS}/data")] {
             let mut names = source.list(&directory);

@@ -59,6 +59,7 @@ pub(crate) const FILES: &[&str] = &[
     "/sys/firmware/acpi/tables/*",
     "/sys/firmware/acpi/tables/dynamic/*",
     "/sys/firmware/acpi/tables/data/*",
+    "/sys/firmware/acpi/bgrt/*",
     "/sys/firmware/dmi/tables/*",
     "/sys/firmware/efi/fw_platform_size",
     "/sys/firmware/memmap/*/*",
