@@ -29,6 +29,7 @@ pub mod header;
 pub mod ids;
 pub mod json;
 pub mod layout;
+pub mod lint;
 pub mod set;
 pub mod summary;
 pub mod table;

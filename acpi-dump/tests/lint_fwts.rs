@@ -1,0 +1,136 @@
+//! The dumps of the fwts test suite: where fwts reports a failure, the check that answers its label
+//! fires; where fwts finds nothing, no check fires with an error.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod lint_support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use acpi_dump::TableSet;
+use acpi_dump::lint::catalogue::{self, fwts};
+use acpi_dump::lint::{Hit, Severity};
+
+/// Labels of failures in a report, and how often; the first words of the text behind it wrap.
+fn labels(report: &str) -> BTreeMap<String, usize> {
+    let joined: String = report
+        .lines()
+        .filter_map(|line| line.get(16..))
+        .collect::<Vec<_>>()
+        .join(" ");
+    let mut list = BTreeMap::new();
+    for part in joined.split("FAILED [").skip(1) {
+        let Some((_, rest)) = part.split_once("] ") else {
+            continue;
+        };
+        let label = rest.split(':').next().unwrap().trim();
+        *list.entry(label.to_owned()).or_default() += 1;
+    }
+    list
+}
+
+/// Folder, number of the case, hits, report.
+fn cases(fwts: &Path) -> Vec<(String, Vec<Hit>, String)> {
+    let mut list = Vec::new();
+    let mut folders: Vec<_> = fs::read_dir(fwts).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    for folder in folders {
+        let mut files: Vec<_> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        files.sort();
+        let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+        let (dumps, reports): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|path| name(path).starts_with("acpidump-0"));
+        for dump in dumps {
+            let number = name(&dump).strip_prefix("acpidump-").unwrap().to_owned();
+            // Two folders have one dump and one report without a number.
+            let report = reports
+                .iter()
+                .find(|report| name(report).ends_with(&format!("-{number}")))
+                .or_else(|| reports.first().filter(|_| reports.len() == 1));
+            let Some(report) = report else { continue };
+            let mut set = TableSet::default();
+            set.add_text("dump", &fs::read(&dump).unwrap());
+            let case = format!("{} {number}", name(&folder));
+            let text = String::from_utf8_lossy(&fs::read(report).unwrap()).into_owned();
+            list.push((case, lint_support::hits(&set), text));
+        }
+    }
+    list
+}
+
+/// Cases and labels on which our checks say nothing, and why.
+const SILENT: &[(&str, &[&str], &str)] = &[(
+    "aspt-0001 0004.log",
+    &["ASPTReservedBitsNonZero", "ASPTReservedNonZero"],
+    "revision 2 of the ASPT has structures of another length; its layout follows revision 1",
+)];
+
+/// Errors where fwts passes, and why.
+const LOUD: &[(&str, &str, &str)] = &[
+    (
+        "cedt-0001 0001.log",
+        "cedt-window",
+        "a window of two ways has one target; fwts does not compare them",
+    ),
+    (
+        "misc-0001 0001.log",
+        "table-length",
+        "the dump has 120 of 124 bytes; fwts does not compare them",
+    ),
+];
+
+#[test]
+fn checks_fire_where_fwts_fails() {
+    let Some(acpi) = lint_support::corpus("60") else { return };
+    let (mut answered, mut uncovered) = (BTreeSet::new(), BTreeSet::new());
+    let mut silent = Vec::new();
+    for (case, hits, report) in cases(&acpi.join("fwts")) {
+        let fired: BTreeSet<&str> = hits.iter().map(|hit| hit.id).collect();
+        for label in labels(&report).into_keys() {
+            let mut answers = catalogue::all();
+            answers.retain(|check| check.fwts.contains(&label.as_str()));
+            if answers.is_empty() {
+                let reason = fwts::reason(&label);
+                assert!(reason.is_some(), "{case}: {label} is neither answered nor listed");
+                uncovered.insert(label);
+            } else if answers.iter().any(|check| fired.contains(check.id)) {
+                answered.insert(label);
+            } else if !SILENT
+                .iter()
+                .any(|(known, names, _)| *known == case && names.contains(&label.as_str()))
+            {
+                silent.push(format!("{case}: {label}, ours: {fired:?}"));
+            }
+        }
+    }
+    eprintln!("{} labels answered, not covered: {uncovered:?}", answered.len());
+    assert!(silent.is_empty(), "{}", silent.join("\n"));
+}
+
+#[test]
+fn no_check_reports_an_error_where_fwts_passes() {
+    let Some(acpi) = lint_support::corpus("60") else { return };
+    let mut unexpected = Vec::new();
+    for (case, hits, report) in cases(&acpi.join("fwts")) {
+        let failed = labels(&report);
+        // `slit-0001` is about the SLIT; what fwts says of other tables is another test's report.
+        let table = case.split('-').next().unwrap().to_uppercase();
+        let about = |hit: &&Hit| hit.table.as_ref().is_some_and(|name| name.starts_with(&table)) || table == "CHECKSUM";
+        for hit in hits.iter().filter(|hit| hit.severity == Severity::Error).filter(about) {
+            let check = catalogue::find(hit.id).unwrap();
+            let tested = check.fwts.iter().any(|label| {
+                label.starts_with(&table) || table == "CHECKSUM" && label.starts_with("ACPITableChecksum")
+            });
+            let fails = check.fwts.iter().any(|label| failed.contains_key(*label));
+            let known = LOUD.iter().any(|(name, id, _)| *name == case && *id == hit.id);
+            if tested && !fails && !known {
+                unexpected.push(format!("{case}: {hit}"));
+            }
+        }
+    }
+    assert!(unexpected.is_empty(), "{}", unexpected.join("\n"));
+}
