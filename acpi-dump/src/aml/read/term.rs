@@ -61,6 +61,9 @@ impl<'a> Reader<'a> {
             return self.fault_here(frame, "an opcode");
         };
         if position != Position::Statement && !info.op.is_value() {
+            if self.package_is_full(frame) {
+                return self.end_package(frame);
+            }
             return self.fault_here(frame, "a term with a value");
         }
         if self.stack.len() >= DEPTH {
