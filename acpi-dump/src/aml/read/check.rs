@@ -6,6 +6,13 @@ use super::super::opcode::Op;
 use super::super::tree::NodeId;
 use super::{Frame, Reader};
 
+/// Constants that stand as statements one behind the other are one fault.
+pub(super) struct IdleRun {
+    end: u32,
+    terms: usize,
+    fault: usize,
+}
+
 impl Reader<'_> {
     /// A term has been read to its end.
     pub(super) fn check(&mut self, frame: &Frame) {
@@ -60,13 +67,27 @@ impl Reader<'_> {
         if self.trial.is_some() {
             return self.idle();
         }
-        if let Some(node) = self.tree.node(node).copied() {
-            self.note_at(
-                node.start,
-                "a statement".into(),
-                format!("{:?} without effect", node.op),
-            );
+        let Some(node) = self.tree.node(node).copied() else {
+            return;
+        };
+        if let Some(run) = self.idle_run.as_mut().filter(|run| run.end == node.start) {
+            run.end = node.end;
+            run.terms = run.terms.saturating_add(1);
+            if let Some(fault) = self.tree.faults.get_mut(run.fault) {
+                fault.seen = format!("{} terms without effect", run.terms);
+            }
+            return;
         }
+        self.idle_run = Some(IdleRun {
+            end: node.end,
+            terms: 1,
+            fault: self.tree.faults.len(),
+        });
+        self.note_at(
+            node.start,
+            "a statement".into(),
+            format!("{:?} without effect", node.op),
+        );
     }
 
     fn note_at(&mut self, start: u32, expected: String, seen: String) {
