@@ -15,6 +15,7 @@ mod expression;
 mod external;
 mod field;
 mod inexact;
+mod predefined;
 mod resource;
 mod statement;
 mod text;

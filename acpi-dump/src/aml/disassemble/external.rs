@@ -1,4 +1,4 @@
-//! Names that the table uses and others define, as `External`. ACPI 6.5, section 19.6.45.
+//! Names that the table uses and others define, as `External`. ACPI 6.5, section 19.6 (External).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -13,7 +13,7 @@ use crate::aml::tree::{Node, NodeId, Tree};
 /// Arguments that a method can have.
 const ARGUMENTS: usize = 7;
 
-/// Object types of `External`, ACPI 6.5, table 19.37.
+/// Object types of `External`, as `ObjectType` numbers them: ACPI 6.5, section 19.6.
 mod kind {
     pub(super) const UNKNOWN: u8 = 0;
     pub(super) const FIELD: u8 = 5;

@@ -1,4 +1,4 @@
-//! Field, IndexField and BankField with their lists. ACPI 6.5, sections 19.6.48 and 20.2.5.2.
+//! Field, IndexField and BankField with their lists. ACPI 6.5, sections 19.6 (Field) and 20.2.5.2.
 
 use super::block::{Task, Writer};
 use super::{resource, text};

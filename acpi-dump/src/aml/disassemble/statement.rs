@@ -1,7 +1,7 @@
 //! Terms in a list of terms: declarations, control flow, assignments.
 
 use super::block::{Task, Writer};
-use super::text;
+use super::{predefined, text};
 use crate::aml::opcode::Op;
 use crate::aml::tree::NodeId;
 
@@ -79,8 +79,18 @@ impl Writer<'_> {
             text::hex(&mut self.out, flags >> 4, 1);
         }
         self.text(")");
+        if let Some(meaning) = self.meaning(id) {
+            self.text("  // ");
+            self.text(meaning);
+        }
         let first = self.body(id);
         self.push_block(first);
+    }
+
+    /// What the name stands for that a term declares, where ACPI reserves it.
+    fn meaning(&self, id: NodeId) -> Option<&'static str> {
+        let name = self.tree.name(self.tree.operand(id, 0)?)?;
+        predefined::meaning(name.segments().next_back()?.0)
     }
 
     fn name(&mut self, id: NodeId) {
@@ -94,6 +104,9 @@ impl Writer<'_> {
             self.path(name);
         }
         self.text(", ");
+        if let Some(meaning) = self.meaning(id) {
+            self.push(&[Task::Text("  // "), Task::Text(meaning)]);
+        }
         self.push(&[Task::Text(")")]);
         match self.tree.operand(id, 1) {
             Some(data) if hardware => self.push(&[Task::HardwareId(data)]),

@@ -64,7 +64,10 @@ fn numbers_show_the_width_in_which_they_are_coded() {
 fn hardware_ids_are_spelt_out() {
     assert_eq!(
         lines(b"\x08_HID\x0c\x41\xd0\x0a\x03\x08_CID\x0c\x25\xc9\x03\x01"),
-        ["Name (_HID, EisaId (\"PNP0A03\"))", "Name (_CID, EisaId (\"INI0301\"))"]
+        [
+            "Name (_HID, EisaId (\"PNP0A03\"))  // hardware ID",
+            "Name (_CID, EisaId (\"INI0301\"))  // compatible IDs"
+        ]
     );
 }
 

@@ -139,7 +139,7 @@ pub(super) fn match_word(number: u64) -> Option<&'static str> {
         .copied()
 }
 
-/// `PNP0A03` for a number that `EisaId` compiles to: ACPI 6.5, section 19.6.37.
+/// `PNP0A03` for a number that `EisaId` compiles to: ACPI 6.5, section 19.6 (EISAID).
 pub(super) fn eisa_id(number: u64) -> Option<String> {
     let number = u32::try_from(number).ok()?.swap_bytes();
     let letter = |shift: u32| {

@@ -1,4 +1,4 @@
-//! Buffers of 16 bytes that are UUIDs: ACPI 6.5, section 19.6.142, gives their byte order.
+//! Buffers of 16 bytes that are UUIDs: ACPI 6.5, section 19.6 (ToUUID), gives their byte order.
 
 use super::text;
 
