@@ -8,6 +8,7 @@ use captures::{DocumentKind, ReadError, Source};
 use clap::Args;
 
 use super::Error;
+use crate::lint::Outside;
 use crate::set::TableSet;
 use crate::text::Parser;
 
@@ -35,6 +36,8 @@ pub(super) struct Loaded {
     pub unread: Vec<String>,
     /// Data that tables point to (boot error record, event log, boot logo), by path.
     pub data: Vec<(String, Vec<u8>)>,
+    /// What the sources say beside the tables.
+    pub outside: Outside,
 }
 
 impl Input {
@@ -45,6 +48,7 @@ impl Input {
             set: TableSet::default(),
             unread: Vec::new(),
             data: Vec::new(),
+            outside: Outside::default(),
         };
         let mut denied: usize = 0;
         if paths.is_empty() {
@@ -123,6 +127,7 @@ impl Loaded {
     /// Everything of a capture; the answer is how many tables only root may read.
     fn source(&mut self, source: &Source) -> usize {
         let denied = self.sysfs(source);
+        self.outside = super::outside::outside(source);
         for document in source.documents(DocumentKind::Acpidump) {
             self.set.add_text(&document.origin.to_string(), &document.bytes);
         }

@@ -9,9 +9,11 @@ mod disasm;
 mod extract;
 pub mod input;
 mod list;
+mod outside;
 mod show;
 mod topology;
 mod tree;
+mod verify;
 
 use std::io::{self, Write};
 
@@ -30,6 +32,7 @@ pub use list::List;
 pub use show::Show;
 pub use topology::Topology;
 pub use tree::Tree;
+pub use verify::{Explain, Verify};
 
 /// ACPI tables of this machine or of a capture.
 #[derive(Clone, Debug, Parser)]
@@ -50,6 +53,10 @@ pub enum Command {
     Show(Show),
     /// Show the namespace of DSDT and SSDTs
     Tree(Tree),
+    /// Check the tables for the mistakes that firmware makes; exit code 1 when there are some
+    Verify(Verify),
+    /// Say what a check means, how it is seen, what to do
+    Explain(Explain),
     /// Disassemble DSDT and SSDTs to ASL
     Disasm(Disasm),
     /// Write tables to files, as acpixtract and acpidump -b name them
@@ -70,6 +77,7 @@ struct Outputs {
     list: list::Listing,
     topology: topology::Report,
     tree: tree::Report,
+    verify: verify::Report,
     show: Vec<show::Report>,
     disasm: Vec<disasm::Report>,
     extract: extract::Report,
@@ -119,6 +127,12 @@ pub enum Error {
         /// The table.
         name: String,
     },
+    /// There is no check of that id.
+    #[error("no check {id:?}; delid acpi explain lists all")]
+    NoCheck {
+        /// What was asked for.
+        id: String,
+    },
     /// A file or directory could not be written.
     #[error("{path}: {source}")]
     WriteFile {
@@ -145,6 +159,8 @@ pub fn run(args: Args, out: &mut dyn Write) -> Result<u8, Error> {
         Command::Topology(args) => topology::run(&args, out),
         Command::Show(args) => show::run(&args, out),
         Command::Tree(args) => tree::run(&args, out),
+        Command::Verify(args) => verify::run(&args, out),
+        Command::Explain(args) => verify::explain(&args, out),
         Command::Disasm(args) => disasm::run(&args, out),
         Command::Extract(args) => extract::run(&args, out),
         Command::Convert(args) => convert::run(&args, out),

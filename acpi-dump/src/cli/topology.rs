@@ -75,7 +75,7 @@ pub(super) fn run(args: &Topology, out: &mut dyn Write) -> Result<u8, Error> {
 }
 
 /// Rows of at most `width` characters, broken between words; a longer word has a row of its own.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut rows: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match rows.last_mut() {
