@@ -6,13 +6,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::layout::{self, Row, Section};
 use crate::set::{Named, TableSet};
 
 /// One difference.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Change {
     /// Structure and field: `Local APIC 3 / Flags / Enabled`; a namespace path for AML.
     pub place: String,
@@ -31,7 +32,7 @@ pub struct Change {
 }
 
 /// What became of a table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TableDiff {
     /// Name in the first set, else in the second.
     pub table: String,
@@ -43,7 +44,7 @@ pub struct TableDiff {
 }
 
 /// Where a table is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// In both, byte for byte the same.

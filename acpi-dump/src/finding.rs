@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// One piece of damage: where, what was expected, what was seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
     /// Byte offset in the table.
     pub offset: usize,
@@ -37,7 +38,7 @@ impl fmt::Display for Finding {
 }
 
 /// A decoded value and the damage met on the way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Decoded<T> {
     /// What could be decoded.
     pub value: T,

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use crate::bytes::{array, sum, u8_at, u32_at};
@@ -49,6 +50,8 @@ impl fmt::Debug for Signature {
         write!(f, "{:?}", self.to_string())
     }
 }
+
+crate::json::string_schema!(Signature, "four characters");
 
 impl Serialize for Signature {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -137,7 +140,7 @@ impl Header {
 }
 
 /// What the checksum says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "state")]
 pub enum Checksum {
     /// The bytes sum to zero.

@@ -2,14 +2,15 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 /// Local APIC or x2APIC identifier of a logical CPU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 pub struct ApicId(pub u32);
 
 /// ACPI processor UID: what a `Processor`/`Device` object of the namespace is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 pub struct ProcessorUid(pub u32);
 
 /// Affinity register of an Arm CPU.
@@ -17,11 +18,11 @@ pub struct ProcessorUid(pub u32);
 pub struct Mpidr(pub u64);
 
 /// Proximity domain: the firmware's number of a NUMA node. Operating systems may number nodes otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 pub struct ProximityDomain(pub u32);
 
 /// PCI segment group (Linux: domain).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 pub struct Segment(pub u16);
 
 /// Guest or host physical address.
@@ -71,17 +72,23 @@ impl fmt::Display for Gpa {
     }
 }
 
+crate::json::string_schema!(Gpa, "0x and 16 digits");
+
 impl Serialize for Gpa {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&format_args!("{:#018x}", self.0))
     }
 }
 
+crate::json::string_schema!(Mpidr, "0x and 16 digits");
+
 impl Serialize for Mpidr {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&format_args!("{:#018x}", self.0))
     }
 }
+
+crate::json::string_schema!(PciAddress, "segment, bus, device, function: 0000:00:1f.2");
 
 impl Serialize for PciAddress {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

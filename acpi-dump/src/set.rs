@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::header::{Signature, printable};
 use crate::table::{Table, TableError, split};
-use crate::text::{self, Fault};
+use crate::text::{self, Dump, Fault};
 
 /// A table with its name and its source.
 #[derive(Clone, Debug)]
@@ -30,7 +31,7 @@ pub struct Named {
 }
 
 /// Bytes that are no table.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Broken {
     /// The source.
     pub origin: Arc<str>,
@@ -46,7 +47,7 @@ pub struct Broken {
 }
 
 /// A fault of a text dump, with the dump.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct DumpFault {
     /// The source.
     pub origin: Arc<str>,
@@ -74,6 +75,14 @@ pub struct TableSet {
     groups: usize,
 }
 
+/// Where a table stands in its source, and what stands there if it is none.
+struct Place {
+    line: Option<usize>,
+    address: u64,
+    signature: String,
+    size: usize,
+}
+
 impl TableSet {
     /// Begin a new group of sources: a table that an earlier group gave byte for byte is not added
     /// again, only noted; equal tables inside a group all stay.
@@ -83,11 +92,21 @@ impl TableSet {
 
     /// Add the tables of acpidump text; its faults are kept.
     pub fn add_text(&mut self, origin: &str, bytes: &[u8]) {
+        self.add_dump(origin, text::parse(bytes));
+    }
+
+    /// As [`Self::add_text`], for text that has been read already.
+    pub fn add_dump(&mut self, origin: &str, dump: Dump) {
         self.begin_group();
         let origin: Arc<str> = origin.into();
-        let dump = text::parse(bytes);
-        for entry in &dump.tables {
-            self.add(&origin, Some(entry.line), entry.address.0, entry.table(), &entry.bytes);
+        for entry in dump.tables {
+            let place = Place {
+                line: Some(entry.line),
+                address: entry.address.0,
+                signature: printable(entry.bytes.get(..4).unwrap_or(&entry.bytes)),
+                size: entry.bytes.len(),
+            };
+            self.add(&origin, place, entry.into_table());
         }
         self.faults.extend(dump.faults.into_iter().map(|fault| DumpFault {
             origin: Arc::clone(&origin),
@@ -102,7 +121,13 @@ impl TableSet {
         let mut rest = bytes;
         for table in split(bytes) {
             let size = table.as_ref().map_or(rest.len(), |table| table.bytes.len());
-            self.add(&origin, None, 0, table, rest);
+            let place = Place {
+                line: None,
+                address: 0,
+                signature: printable(rest.get(..4).unwrap_or(rest)),
+                size: rest.len(),
+            };
+            self.add(&origin, place, table);
             rest = rest.get(size..).unwrap_or_default();
         }
         self.number();
@@ -157,23 +182,16 @@ impl TableSet {
         self.all(signature).next()
     }
 
-    fn add(
-        &mut self,
-        origin: &Arc<str>,
-        line: Option<usize>,
-        address: u64,
-        table: Result<Table, TableError>,
-        bytes: &[u8],
-    ) {
+    fn add(&mut self, origin: &Arc<str>, place: Place, table: Result<Table, TableError>) {
         let origin = Arc::clone(origin);
         let table = match table {
             Ok(table) => table,
             Err(error) => {
                 return self.broken.push(Broken {
                     origin,
-                    line,
-                    signature: printable(bytes.get(..4).unwrap_or(bytes)),
-                    size: bytes.len(),
+                    line: place.line,
+                    signature: place.signature,
+                    size: place.size,
                     error: error.to_string(),
                 });
             }
@@ -192,8 +210,8 @@ impl TableSet {
             name: String::new(),
             table,
             origin,
-            line,
-            address,
+            line: place.line,
+            address: place.address,
             also: Vec::new(),
             group: groups,
         });

@@ -61,6 +61,12 @@ impl Table {
     /// # Errors
     /// When the header is not there or has unknown bytes.
     pub fn with_missing(bytes: &[u8], missing: Vec<Range<usize>>) -> Result<Self, TableError> {
+        Self::from_parts(bytes.to_vec(), missing)
+    }
+
+    /// As [`Self::with_missing`], from bytes that are the table's own.
+    pub(crate) fn from_parts(mut all: Vec<u8>, missing: Vec<Range<usize>>) -> Result<Self, TableError> {
+        let bytes = all.as_slice();
         let signature = Signature(array(bytes, 0).ok_or(too_short(8, bytes))?);
         let (header_length, length) = stated_length(signature, bytes)?;
         let gap = missing.iter().map(|range| range.start).min();
@@ -75,6 +81,7 @@ impl Table {
         let mut findings = length_findings(header_length, length, bytes.len());
         let whole = usize::try_from(length).unwrap_or(usize::MAX);
         let used = bytes.get(..whole).unwrap_or(bytes);
+        let kept = used.len();
         for range in &missing {
             findings.push(Finding::new(
                 range.start,
@@ -95,11 +102,12 @@ impl Table {
                 format!("{stored:#04x}"),
             ));
         }
+        all.truncate(kept);
         Ok(Self {
             signature,
             header,
             length,
-            bytes: used.to_vec(),
+            bytes: all,
             missing,
             checksum,
             findings,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::layout::{self, Rest};
 use crate::table::Table;
 use crate::tables::dmar::Dmar;
 use crate::tables::ivrs::Ivrs;
@@ -10,7 +11,8 @@ use crate::tables::mcfg::Mcfg;
 use crate::tables::slit::Slit;
 use crate::tables::srat::Srat;
 
-/// One line for the tables that are decoded; `None` for the others.
+/// One line: what the tables of the machine's shape say, of the others what they are or which
+/// structures they hold; `None` for a table that no layout is known of, and for AML.
 ///
 /// ```
 /// let mcfg = b"MCFG\x3c\0\0\0\x01\0OEMOEMOEMTABLE\x01\0\0\0TOOL\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xe0\0\0\0\0\0\0\0\xff\0\0\0\0";
@@ -27,6 +29,37 @@ pub fn says(table: &Table) -> Option<String> {
         .or_else(|| Mcfg::decode(table).map(|mcfg| self::mcfg(&mcfg.value)))
         .or_else(|| Dmar::decode(table).map(|dmar| self::dmar(&dmar.value)))
         .or_else(|| Ivrs::decode(table).map(|ivrs| self::ivrs(&ivrs.value)))
+        .or_else(|| structures(table))
+}
+
+/// Most kinds of structure that a line names.
+const KINDS: usize = 4;
+
+/// The structures of a table by kind, or its name.
+fn structures(table: &Table) -> Option<String> {
+    let layout = layout::find(table.signature.0)?;
+    let section = layout::decode(table).value;
+    let mut kinds: Vec<(&str, usize)> = Vec::new();
+    for inner in section.sections.iter().filter(|inner| inner.title != "Header") {
+        match kinds.iter_mut().find(|(title, _)| *title == inner.title) {
+            Some((_, number)) => *number = number.saturating_add(1),
+            None => kinds.push((&inner.title, 1)),
+        }
+    }
+    // Address structures and one-off parts say nothing about how much there is.
+    let telling = kinds.len() > 1 || kinds.iter().any(|(_, number)| *number > 1);
+    if !telling || !matches!(layout.rest, Rest::Entries(_) | Rest::Repeat(..)) {
+        return Some(layout.name.to_owned());
+    }
+    let mut list: Vec<String> = kinds
+        .iter()
+        .take(KINDS)
+        .map(|(title, number)| format!("{number} × {title}"))
+        .collect();
+    if kinds.len() > KINDS {
+        list.push("…".to_owned());
+    }
+    Some(list.join(", "))
 }
 
 /// CPUs and interrupt controllers.
@@ -154,12 +187,12 @@ pub fn ivrs(ivrs: &Ivrs) -> String {
     format!("{}: {}", count(units.len(), "IOMMU"), units.join(" "))
 }
 
-fn count(number: usize, noun: &str) -> String {
+pub(crate) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Bytes in the largest binary unit that loses less than a tenth of it.
-fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     for (shift, unit) in [(40u32, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")] {
         let one = 1u64 << shift;
         if bytes >= one {

@@ -52,7 +52,7 @@ fn wrong_checksum_stands_in_the_row_and_below_it() {
     let path = folder.path().join("mcfg.dat");
     fs::write(&path, mcfg(1)).unwrap();
     let (result, text) = list(&[&path], false);
-    assert_eq!(result.unwrap(), 0);
+    assert_eq!(result.unwrap(), 1);
     assert!(
         text.contains("  wrong  ") && text.contains("at 0x0009: expected checksum"),
         "{text}"
@@ -172,7 +172,7 @@ fn file_that_nothing_recognises_is_read_as_the_table_it_is_said_to_be() {
     let path = folder.path().join("cut.bin");
     fs::write(&path, &mcfg(0)[..50]).unwrap();
     let (result, printed) = acpi(&["list", path.to_str().unwrap()]);
-    assert_eq!(result.unwrap(), 0);
+    assert_eq!(result.unwrap(), 1);
     assert!(
         printed.contains("expected 60 bytes of table, seen 50 bytes"),
         "{printed}"

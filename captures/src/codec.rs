@@ -1,17 +1,18 @@
 //! Compressed streams, recognised by their first bytes: gzip, bzip2, xz, Zstandard.
 //!
 //! Streams one after the other in a file are read as one (RFC 1952 section 2.2, RFC 8878 section 3).
+//! A damaged or cut stream gives all that is sure to come before the damage, then the error.
+
+mod bzip2;
+mod xz;
+mod zstd;
 
 use std::io::{self, BufRead, Read};
 
-use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
-use lzma_rust2::XzReader;
-use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
-use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-/// Largest Zstandard window that is accepted: what `zstd -d` takes without being asked.
-const WINDOW_LIMIT: u64 = 1 << 27;
+/// Packed bytes a gzip decoder is given at once: what one call unpacks is lost when it fails.
+const GZIP_STEP: usize = 64;
 
 /// How a file is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,10 +40,10 @@ pub(crate) fn detect(head: &[u8]) -> Codec {
 pub(crate) fn decoder<'a, R: BufRead + 'a>(mut source: R) -> io::Result<Box<dyn Read + 'a>> {
     Ok(match detect(source.fill_buf()?) {
         Codec::Plain => Box::new(source),
-        Codec::Gzip => Box::new(MultiGzDecoder::new(source)),
-        Codec::Bzip2 => Box::new(MultiBzDecoder::new(source)),
-        Codec::Xz => Box::new(XzReader::new(source, true)),
-        Codec::Zstd => Box::new(ZstdReader::new(source)),
+        Codec::Gzip => Box::new(Lasting::new(MultiGzDecoder::new(Steps(source)))),
+        Codec::Bzip2 => Box::new(Lasting::new(bzip2::Blocks::new(source))),
+        Codec::Xz => Box::new(Lasting::new(xz::Stream::new(source))),
+        Codec::Zstd => Box::new(Lasting::new(zstd::Frames::new(source))),
     })
 }
 
@@ -54,71 +55,50 @@ pub(crate) fn unpack(bytes: &[u8], limit: usize) -> (Vec<u8>, Option<String>) {
     (unpacked, result.err().map(|error| error.to_string()))
 }
 
-/// All frames of a Zstandard file, checksums verified.
-struct ZstdReader<R> {
-    source: R,
-    decoder: FrameDecoder,
-    in_frame: bool,
+/// A reader that says an error again when it is asked again.
+struct Lasting<R> {
+    reader: R,
+    failed: Option<String>,
 }
 
-impl<R: BufRead> ZstdReader<R> {
-    fn new(source: R) -> Self {
-        let mut decoder = FrameDecoder::new();
-        decoder.set_max_window_size(WINDOW_LIMIT);
-        Self {
-            source,
-            decoder,
-            in_frame: false,
-        }
-    }
-
-    /// Starts the next frame; false at the end of the file.
-    fn next_frame(&mut self) -> io::Result<bool> {
-        while !self.source.fill_buf()?.is_empty() {
-            match self.decoder.reset(&mut self.source) {
-                Ok(()) => {
-                    self.in_frame = true;
-                    return Ok(true);
-                }
-                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
-                    io::copy(&mut (&mut self.source).take(length.into()), &mut io::sink())?;
-                }
-                Err(error) => return Err(damaged(error)),
-            }
-        }
-        Ok(false)
-    }
-
-    fn end_frame(&mut self) -> io::Result<()> {
-        self.in_frame = false;
-        match self.decoder.get_checksum_from_data() {
-            Some(stored) if Some(stored) != self.decoder.get_calculated_checksum() => {
-                Err(damaged("content checksum does not match"))
-            }
-            _ => Ok(()),
-        }
+impl<R> Lasting<R> {
+    fn new(reader: R) -> Self {
+        Self { reader, failed: None }
     }
 }
 
-impl<R: BufRead> Read for ZstdReader<R> {
+impl<R: Read> Read for Lasting<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
+        if let Some(failed) = &self.failed {
+            return Err(damaged(failed));
         }
-        loop {
-            if !self.in_frame && !self.next_frame()? {
-                return Ok(0);
-            }
-            while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
-                let wanted = BlockDecodingStrategy::UptoBytes(buffer.len());
-                self.decoder.decode_blocks(&mut self.source, wanted).map_err(damaged)?;
-            }
-            let count = self.decoder.read(buffer)?;
-            if count > 0 {
-                return Ok(count);
-            }
-            self.end_frame()?;
+        let result = self.reader.read(buffer);
+        if let Err(error) = &result
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            self.failed = Some(error.to_string());
         }
+        result
+    }
+}
+
+/// A source that is read in small steps.
+struct Steps<R>(R);
+
+impl<R: BufRead> Read for Steps<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl<R: BufRead> BufRead for Steps<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let bytes = self.0.fill_buf()?;
+        Ok(bytes.get(..GZIP_STEP).unwrap_or(bytes))
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.0.consume(count);
     }
 }
 
@@ -141,7 +121,7 @@ mod tests {
     fn packed() -> Vec<(Codec, Vec<u8>)> {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(&sample()).unwrap();
-        let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+        let mut bzip2 = ::bzip2::write::BzEncoder::new(Vec::new(), ::bzip2::Compression::fast());
         bzip2.write_all(&sample()).unwrap();
         let options = lzma_rust2::XzOptions::with_preset(1);
         let mut xz = lzma_rust2::XzWriter::new(Vec::new(), options).unwrap();

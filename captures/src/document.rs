@@ -30,10 +30,20 @@ pub enum DocumentKind {
     CpuidAida64,
     /// hwloc-gather-cpuid: the `pu<N>` files, joined in order, each behind a line `CPU N:`.
     CpuidHwloc,
+    /// `kcpuid -r` text.
+    CpuidKcpuid,
+    /// `cpuid_tool --save` text of libcpuid.
+    CpuidLibcpuid,
     /// `/proc/cpuinfo` alone.
     ProcCpuinfo,
     /// `lscpu` text.
     Lscpu,
+    /// `lscpu -J`.
+    LscpuJson,
+    /// Table of `lscpu -p` or `lscpu -e`, or the JSON of one.
+    LscpuTable,
+    /// `udevadm info --export-db` text.
+    UdevDatabase,
     /// Raw PCI configuration space of one function.
     PciConfig,
 }

@@ -207,8 +207,13 @@ pub(crate) fn kind_in_words(documents: &[Document]) -> Option<&'static str> {
         DocumentKind::CpuidRaw => "cpuid -r text",
         DocumentKind::CpuidAida64 => "AIDA64 CPUID text",
         DocumentKind::CpuidHwloc => "hwloc-gather-cpuid",
+        DocumentKind::CpuidKcpuid => "kcpuid -r text",
+        DocumentKind::CpuidLibcpuid => "libcpuid raw text",
         DocumentKind::ProcCpuinfo => "/proc/cpuinfo",
         DocumentKind::Lscpu => "lscpu text",
+        DocumentKind::LscpuJson => "lscpu JSON",
+        DocumentKind::LscpuTable => "lscpu table",
+        DocumentKind::UdevDatabase => "udevadm info --export-db text",
         DocumentKind::PciConfig => "PCI configuration space",
     })
 }

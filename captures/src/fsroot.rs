@@ -6,12 +6,13 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use rustix::fs::{CWD, Dir, Mode, OFlags, ResolveFlags};
+use rustix::fs::{CWD, Mode, OFlags, RawDir, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::path::{self, Resolved};
@@ -33,21 +34,27 @@ const READ_FLAGS: OFlags = OFlags::RDONLY
     .union(OFlags::NONBLOCK)
     .union(OFlags::NOCTTY);
 
+/// The directory that most files of a machine lie below, a few in each of many directories: it is
+/// kept open, and paths below it are opened from there.
+const ANCHOR: &str = "/sys/devices/system/cpu/";
+
 /// A directory as root.
 pub(crate) struct DirTree {
     root: OwnedFd,
     number: u64,
     guard: AtomicU8,
     links: Mutex<HashMap<Box<str>, Option<Box<str>>>>,
+    /// [`ANCHOR`], where there is one.
+    anchor: OnceLock<Option<OwnedFd>>,
 }
 
-/// The directory a thread read from last. Files are read one directory after the other, and a
+/// The directory a thread listed or read from last. Files are read one directory after the other, and a
 /// name opened in its directory costs two thirds of a path opened from the root.
 #[derive(Default)]
 struct LastDirectory {
     tree: u64,
     path: String,
-    /// Opened at the second file of the same directory.
+    /// Opened when it was listed, else at the second file of it.
     opened: Option<Result<OwnedFd, Errno>>,
 }
 
@@ -81,6 +88,7 @@ impl DirTree {
             number: TREES.fetch_add(1, Ordering::Relaxed),
             guard: AtomicU8::new(guard as u8),
             links: Mutex::new(HashMap::new()),
+            anchor: OnceLock::new(),
         }
     }
 
@@ -102,6 +110,37 @@ impl DirTree {
         if path.len() > path::PATH_LIMIT {
             return Err(Errno::NAMETOOLONG);
         }
+        if let Some(opened) = self.open_below_anchor(path, flags) {
+            return opened;
+        }
+        self.open_from_root(path, flags)
+    }
+
+    /// Opens what lies below [`ANCHOR`] from there. `None` where only the way from the root is
+    /// right: no such directory, a link or a `..` in the rest of the path, a kernel without openat2.
+    fn open_below_anchor(&self, path: &str, flags: OFlags) -> Option<Result<OwnedFd, Errno>> {
+        let below = path.strip_prefix(ANCHOR)?;
+        let guard = self.guard();
+        let plain = !below.is_empty() && !below.starts_with('/') && !below.contains("..");
+        if guard == Guard::Own || !plain {
+            return None;
+        }
+        let open = || {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            self.open_from_root(ANCHOR, flags).ok()
+        };
+        let anchor = self.anchor.get_or_init(open).as_ref()?;
+        if guard == Guard::Live {
+            return Some(rustix::fs::openat(anchor, below, flags, Mode::empty()));
+        }
+        // Without links and `..` the path cannot lead out, and the kernel is spared to check it.
+        match rustix::fs::openat2(anchor, below, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
+            Err(Errno::LOOP | Errno::AGAIN | Errno::NOSYS | Errno::PERM) => None,
+            opened => Some(opened),
+        }
+    }
+
+    fn open_from_root(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
         match self.guard() {
             Guard::Live => rustix::fs::openat(&self.root, relative(path), flags, Mode::empty()),
             Guard::Kernel => self.open_in_root(path, flags),
@@ -124,7 +163,7 @@ impl DirTree {
                 Err(Errno::AGAIN) => {}
                 Err(Errno::NOSYS | Errno::PERM) => {
                     self.guard.store(Guard::Own as u8, Ordering::Relaxed);
-                    return self.open_at(path, flags);
+                    return self.open_from_root(path, flags);
                 }
                 other => return other,
             }
@@ -139,6 +178,20 @@ impl DirTree {
         }
         let text = rustix::fs::readlinkat(&self.root, relative(path), Vec::new()).ok()?;
         Some(text.to_string_lossy().into_owned())
+    }
+
+    /// Text of a link in the directory that is open already; `None` when it is in another.
+    fn link_in_last(&self, path: &str) -> Option<Result<String, Errno>> {
+        let (directory, name) = path.rsplit_once('/')?;
+        if matches!(name, "" | "." | "..") {
+            return None;
+        }
+        LAST.with_borrow(|last| {
+            let same = last.tree == self.number && last.path == directory;
+            let opened = last.opened.as_ref().filter(|_| same)?.as_ref().ok()?;
+            let text = rustix::fs::readlinkat(opened, name, Vec::new());
+            Some(text.map(|text| text.to_string_lossy().into_owned()))
+        })
     }
 
     /// Resolves with the links met before remembered: siblings cost one readlink each.
@@ -156,7 +209,7 @@ impl DirTree {
 
     fn open_file(&self, path: &str) -> Result<OwnedFd, Errno> {
         let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
-        if matches!(name, "" | "." | "..") {
+        if matches!(name, "" | "." | "..") || path.starts_with(ANCHOR) {
             return self.open_at(path, READ_FLAGS);
         }
         LAST.with_borrow_mut(|last| {
@@ -202,6 +255,20 @@ impl DirTree {
     }
 }
 
+/// Names in an open directory, without `.` and `..`.
+fn names_in(directory: &OwnedFd) -> Vec<String> {
+    let mut buffer = [const { MaybeUninit::uninit() }; 8192];
+    let mut entries = RawDir::new(directory, &mut buffer);
+    let mut names = Vec::new();
+    while let Some(Ok(entry)) = entries.next() {
+        let name = entry.file_name().to_bytes();
+        if !matches!(name, b"." | b"..") {
+            names.push(String::from_utf8_lossy(name).into_owned());
+        }
+    }
+    names
+}
+
 fn relative(path: &str) -> &str {
     let path = path.trim_start_matches('/');
     if path.is_empty() { "." } else { path }
@@ -224,21 +291,26 @@ impl Tree for DirTree {
 
     fn list(&self, path: &str) -> Vec<String> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let Ok(entries) = self.open_at(path, flags).and_then(Dir::new) else {
+        let Ok(directory) = self.open_at(path, flags) else {
             return Vec::new();
         };
-        let mut names: Vec<String> = entries
-            .map_while(Result::ok)
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .filter(|name| name != "." && name != "..")
-            .collect();
+        let mut names = names_in(&directory);
         names.sort_unstable();
+        // What is listed is mostly read from next.
+        LAST.with_borrow_mut(|last| {
+            last.tree = self.number;
+            path.clone_into(&mut last.path);
+            last.opened = Some(Ok(directory));
+        });
         names
     }
 
     fn link(&self, path: &str) -> Option<String> {
         if self.guard() == Guard::Live {
             return self.plain_link(path);
+        }
+        if let Some(link) = self.link_in_last(path) {
+            return link.ok();
         }
         let directory = self.resolve_own(path::parent(path)).path;
         self.plain_link(&path::join(&directory, path::name(path)))
@@ -267,99 +339,4 @@ impl Subtree for DirTree {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::os::unix::fs::symlink;
-
-    use super::*;
-
-    fn machine() -> tempfile::TempDir {
-        let root = tempfile::tempdir().unwrap();
-        let devices = root.path().join("sys/devices/pci0000:00/0000:00:01.0/0000:01:00.0");
-        fs::create_dir_all(&devices).unwrap();
-        fs::write(devices.join("class"), "0x020000\n").unwrap();
-        let bus = root.path().join("sys/bus/pci/devices");
-        fs::create_dir_all(&bus).unwrap();
-        symlink(
-            "../../../devices/pci0000:00/0000:00:01.0/0000:01:00.0",
-            bus.join("0000:01:00.0"),
-        )
-        .unwrap();
-        symlink("../../../devices/gone", bus.join("0000:02:00.0")).unwrap();
-        symlink("/sys/devices", root.path().join("absolute")).unwrap();
-        symlink("../../../../../../etc/hostname", root.path().join("out")).unwrap();
-        symlink("/etc/hostname", root.path().join("out2")).unwrap();
-        symlink("loop", root.path().join("loop")).unwrap();
-        root
-    }
-
-    fn both(root: &Path) -> [DirTree; 2] {
-        [
-            DirTree::open(root).unwrap(),
-            DirTree::open_without_openat2(root).unwrap(),
-        ]
-    }
-
-    #[test]
-    fn links_are_followed_inside_the_root() {
-        let root = machine();
-        for tree in both(root.path()) {
-            let class = tree.read("/sys/bus/pci/devices/0000:01:00.0/class");
-            assert_eq!(class.unwrap(), b"0x020000\n");
-            assert_eq!(tree.list("/absolute"), ["pci0000:00"]);
-            assert_eq!(
-                tree.resolve("/sys/bus/pci/devices/0000:01:00.0"),
-                "/sys/devices/pci0000:00/0000:00:01.0/0000:01:00.0"
-            );
-            assert_eq!(
-                tree.resolve("/sys/bus/pci/devices/0000:01:00.0/../uevent"),
-                "/sys/devices/pci0000:00/0000:00:01.0/uevent"
-            );
-        }
-    }
-
-    #[test]
-    fn links_never_lead_out_of_the_root() {
-        let root = machine();
-        for tree in both(root.path()) {
-            assert_eq!(tree.read("/out"), Err(ReadError::Absent));
-            assert_eq!(tree.read("/out2"), Err(ReadError::Absent));
-            assert_eq!(tree.read("/../../../etc/passwd"), Err(ReadError::Absent));
-            assert_eq!(tree.resolve("/out"), "/etc/hostname");
-            assert_eq!(tree.read("/loop"), Err(ReadError::Absent));
-            assert_eq!(tree.resolve("/loop"), "/loop");
-        }
-    }
-
-    #[test]
-    fn dangling_links_are_listed_and_absent() {
-        let root = machine();
-        for tree in both(root.path()) {
-            let bus = "/sys/bus/pci/devices";
-            assert_eq!(tree.list(bus), ["0000:01:00.0", "0000:02:00.0"]);
-            let dangling = "/sys/bus/pci/devices/0000:02:00.0";
-            assert_eq!(tree.link(dangling).unwrap(), "../../../devices/gone");
-            assert!(!tree.exists(dangling));
-            assert_eq!(tree.resolve(dangling), "/sys/devices/gone");
-            assert_eq!(tree.read(bus), Err(ReadError::Absent));
-        }
-    }
-
-    #[test]
-    fn a_large_file_is_read_whole() {
-        let root = tempfile::tempdir().unwrap();
-        let bytes: Vec<u8> = (0..100_000_u32).map(|n| (n % 251) as u8).collect();
-        fs::write(root.path().join("big"), &bytes).unwrap();
-        for tree in both(root.path()) {
-            assert_eq!(tree.read("/big").unwrap(), bytes);
-        }
-    }
-
-    #[test]
-    fn the_live_root_has_its_cpus() {
-        let live = DirTree::live().unwrap();
-        assert!(!live.read("/proc/cpuinfo").unwrap().is_empty());
-        assert!(live.exists("/proc/self"));
-        assert!(live.resolve("/proc/self").starts_with("/proc/"));
-    }
-}
+mod tests;

@@ -63,7 +63,7 @@ const ACPI_KINDS: [DocumentKind; 2] = [DocumentKind::Acpidump, DocumentKind::Acp
 const PCI_KINDS: [DocumentKind; 2] = [DocumentKind::Lspci, DocumentKind::PciConfig];
 
 /// What the machine's firmware tables and buses would say and this source does not.
-pub(crate) fn gaps(source: &Source) -> Vec<Gap> {
+pub(crate) fn gaps(source: &Source, config_length: &dyn Fn(&str) -> Option<usize>) -> Vec<Gap> {
     let missing = |kinds: &[DocumentKind]| kinds.iter().all(|kind| source.documents(*kind).next().is_none());
     let mut gaps = Vec::new();
     if missing(&SMBIOS_KINDS) {
@@ -73,7 +73,7 @@ pub(crate) fn gaps(source: &Source) -> Vec<Gap> {
         gaps.extend(acpi(source));
     }
     if missing(&PCI_KINDS) {
-        gaps.extend(pci(source));
+        gaps.extend(pci(source, config_length));
     }
     gaps
 }
@@ -107,20 +107,20 @@ fn can_read_one(source: &Source, directory: &str, name: &str) -> bool {
 }
 
 /// Functions whose configuration space is given short: 64 bytes are what anyone may read.
-fn pci(source: &Source) -> Option<Gap> {
+fn pci(source: &Source, known: &dyn Fn(&str) -> Option<usize>) -> Option<Gap> {
     let devices = "/sys/bus/pci/devices";
     let names = source.list(devices);
-    let first = names.first()?;
-    let lengths = names
-        .iter()
-        .map(|name| source.read(&path::join(devices, &format!("{name}/config"))))
-        .take_while(|read| read.as_ref().map_or(true, |(bytes, _)| bytes.len() <= 64));
-    let all_short = lengths.count() == names.len();
-    let read = source.read(&path::join(devices, &format!("{first}/config")));
-    let error = match read {
-        Ok(_) => ReadError::Denied,
-        Err(error) => error,
+    let length = |name: &str| match known(name) {
+        Some(length) => Ok(length),
+        None => source
+            .read(&path::join(devices, &format!("{name}/config")))
+            .map(|(bytes, _)| bytes.len()),
     };
+    let first = length(names.first()?);
+    let all_short = names
+        .iter()
+        .all(|name| length(name).map_or(true, |length| length <= 64));
+    let error = first.err().unwrap_or(ReadError::Denied);
     all_short.then(|| gap(source, "PCI configuration after byte 64", &error))
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::codec;
+use crate::document::DocumentKind;
 use crate::dumps::{self, Dumps};
 use crate::fsroot::DirTree;
 use crate::layout::{self, Found};
@@ -16,7 +17,8 @@ use crate::tarball;
 use crate::tree::{FILE_LIMIT, Subtree};
 
 const EXPECTED: &str = "a directory or tarball with sys/ or proc/ of a machine, or a dump: \
-     lspci, dmidecode, SMBIOS, acpidump, ACPI table, cpuid, /proc/cpuinfo, lscpu, PCI configuration";
+     lspci, dmidecode, SMBIOS, acpidump, ACPI table, cpuid, kcpuid, libcpuid, /proc/cpuinfo, lscpu, \
+     PCI configuration";
 
 /// Opens and recognises one argument.
 pub(crate) fn layer(argument: &Path, id: LayerId) -> Result<Layer, OpenError> {
@@ -120,6 +122,17 @@ impl Opening {
         }
         dumps.take(bytes, "");
         let kind = dumps::kind_in_words(&dumps.documents).ok_or_else(|| self.unrecognised(&dumps.notes))?;
+        if dumps
+            .documents
+            .iter()
+            .all(|document| document.kind == DocumentKind::UdevDatabase)
+        {
+            dumps.notes.push(Gap {
+                what: "file".to_owned(),
+                why: format!("recognised as {kind}; topo reads nothing from it yet"),
+                how: None,
+            });
+        }
         Ok(self.layer(kind, None, dumps.documents, dumps.notes))
     }
 

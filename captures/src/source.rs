@@ -221,6 +221,13 @@ impl Source {
     /// Damage of a layer stands in [`Layer::notes`].
     #[must_use]
     pub fn gaps(&self) -> Vec<Gap> {
-        live::gaps(self)
+        self.gaps_knowing(&|_| None)
+    }
+
+    /// [`Source::gaps`] for a caller that has read PCI configuration: `config_length` tells how
+    /// many bytes it got of the function with this name, which are then not read again.
+    #[must_use]
+    pub fn gaps_knowing(&self, config_length: &dyn Fn(&str) -> Option<usize>) -> Vec<Gap> {
+        live::gaps(self, config_length)
     }
 }

@@ -155,6 +155,8 @@ fn our_virtual_machines_have_firmware_buses_and_dumps() {
             DocumentKind::Acpidump,
             DocumentKind::CpuidRaw,
             DocumentKind::Lscpu,
+            DocumentKind::LscpuJson,
+            DocumentKind::LscpuTable,
         ];
         assert_eq!(kinds(&source), expected, "{name}");
         assert!(source.gaps().is_empty(), "{name}: {:?}", source.gaps());

@@ -77,7 +77,7 @@ impl Gatherer {
 pub fn gather(source: &Source) -> Evidence {
     let mut gatherer = Gatherer { damage: Vec::new() };
     // CPUs and PCI functions are many small files each: read side by side.
-    let (cpu, pci) = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let pci = scope.spawn(|| {
             let mut gatherer = Gatherer { damage: Vec::new() };
             let functions = functions(source, &mut gatherer);
@@ -85,41 +85,44 @@ pub fn gather(source: &Source) -> Evidence {
             (functions, names, gatherer.damage)
         });
         let cpu = cpu(source, &mut gatherer);
-        (cpu, pci.join())
-    });
-    let (functions, names, pci_damage) = pci.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    let cpuid = cpuid(source, cpu.first().map(|(_, topology)| topology), &mut gatherer);
-    let acpi = acpi(source, &mut gatherer);
-    let smbios = firmware(source, &mut gatherer);
-    let dmi_origin = tree_origin(source, "/sys/class/dmi/id");
-    let dmi_id = sysfs::read_dmi_id(source).map(|value| (dmi_origin, value));
-    gatherer.damage.extend(pci_damage);
-    for layer in &source.layers {
-        for note in &layer.notes {
-            let damage = Damage {
+        let cpuid = cpuid(source, cpu.first().map(|(_, topology)| topology), &mut gatherer);
+        let acpi = acpi(source, &mut gatherer);
+        let smbios = firmware(source, &mut gatherer);
+        let dmi_origin = tree_origin(source, "/sys/class/dmi/id");
+        let dmi_id = sysfs::read_dmi_id(source).map(|value| (dmi_origin, value));
+        let host = host(source);
+        let pci = pci.join();
+        let (functions, names, pci_damage) = pci.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        gatherer.damage.extend(pci_damage);
+        gatherer.damage.extend(notes(source));
+        Evidence {
+            cpu,
+            smbios,
+            dmi_id,
+            functions,
+            cpuid,
+            acpi,
+            damage: gatherer.damage,
+            host,
+            names,
+        }
+    })
+}
+
+/// What is broken of the layers themselves.
+fn notes(source: &Source) -> impl Iterator<Item = SourceDamage> {
+    source.layers.iter().flat_map(|layer| {
+        layer.notes.iter().map(|note| SourceDamage {
+            area: "capture",
+            origin: layer.origin.clone(),
+            damage: Damage {
                 what: note.what.clone(),
                 place: Place::Whole,
                 expected: "a complete source".to_owned(),
                 seen: note.why.clone(),
-            };
-            gatherer.damage.push(SourceDamage {
-                area: "capture",
-                origin: layer.origin.clone(),
-                damage,
-            });
-        }
-    }
-    Evidence {
-        cpu,
-        smbios,
-        dmi_id,
-        functions,
-        cpuid,
-        acpi,
-        damage: gatherer.damage,
-        host: host(source),
-        names,
-    }
+            },
+        })
+    })
 }
 
 fn cpu(source: &Source, gatherer: &mut Gatherer) -> Vec<(Origin, CpuTopology)> {
@@ -252,6 +255,8 @@ fn cpuid(source: &Source, cpu: Option<&CpuTopology>, gatherer: &mut Gatherer) ->
         DocumentKind::CpuidRaw,
         DocumentKind::CpuidAida64,
         DocumentKind::CpuidHwloc,
+        DocumentKind::CpuidKcpuid,
+        DocumentKind::CpuidLibcpuid,
     ];
     let mut found = Vec::new();
     for document in kinds.into_iter().flat_map(|kind| source.documents(kind)) {

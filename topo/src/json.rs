@@ -1,14 +1,12 @@
 //! How the model is written as JSON: numbers that are read in hexadecimal as strings of full
 //! width, and the JSON Schema of what `delid topo --json` prints (JSON Schema 2020-12).
 //!
-//! The schema names what may be there and forbids nothing: fields that are not known are left out,
-//! and later versions may add fields and values.
+//! The rules of the schema are those of [`acpi_dump::json`].
 
 use std::fmt::LowerHex;
 
-use schemars::{JsonSchema, Schema, generate::SchemaSettings};
+use schemars::JsonSchema;
 use serde::Serializer;
-use serde_json::{Map, Value};
 
 /// A known number as `0x` and all digits its type has.
 #[expect(clippy::ref_option, reason = "the signature serde asks for")]
@@ -34,6 +32,7 @@ macro_rules! string_schema {
         }
     };
 }
+pub(crate) use acpi_dump::json::schema;
 pub(crate) use string_schema;
 
 /// Shape of [`captures::Gap`].
@@ -47,42 +46,6 @@ pub(crate) struct GapShape {
     why: String,
     /// How to get it, where there is a way.
     how: Option<String>,
-}
-
-/// Schema of a type as it is written, with all fields optional and enums open.
-pub(crate) fn schema<T: JsonSchema>() -> Schema {
-    let mut schema = SchemaSettings::draft2020_12()
-        .for_serialize()
-        .into_generator()
-        .into_root_schema_for::<T>();
-    if let Some(object) = schema.as_object_mut() {
-        open(object);
-    }
-    schema
-}
-
-/// Removes what would make a later version's document invalid.
-fn open(object: &mut Map<String, Value>) {
-    object.remove("required");
-    object.remove("additionalProperties");
-    if let Some(Value::Array(mut known)) = object.remove("oneOf") {
-        known.push(Value::Bool(true));
-        object.insert("anyOf".to_owned(), Value::Array(known));
-    }
-    if let Some(values) = object.remove("enum") {
-        object.insert("examples".to_owned(), values);
-    }
-    for value in object.values_mut() {
-        descend(value);
-    }
-}
-
-fn descend(value: &mut Value) {
-    match value {
-        Value::Object(object) => open(object),
-        Value::Array(list) => list.iter_mut().for_each(descend),
-        _ => {}
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use captures::{Gap, Origin, Source};
 
 use crate::gather::{Evidence, gather};
 use crate::model::{Conflict, Identity, Machine, Memory, OriginIndex, Socket, SourceDamage, SourceState};
+use crate::pci::function::Bdf;
 use crate::smbios::Smbios;
 use crate::sysfs::{CpuSet, CpuTopology};
 
@@ -14,6 +15,7 @@ mod memory;
 mod pci;
 mod processors;
 mod slots;
+mod virtual_functions;
 
 /// The machine that a source tells of.
 ///
@@ -84,7 +86,7 @@ pub fn merge(evidence: Evidence) -> Machine {
     machine.identity = identity(first.as_ref(), dmi_id.as_ref(), evidence.host, &machine.cpu);
     let (at, smbios) = first.map_or((None, Smbios::default()), |(at, value)| (Some(at), value));
     machine.sockets = sockets(&machine.cpu, &smbios);
-    machine.memory = memory::place(&smbios, at, &mut machine.sockets);
+    machine.memory = memory::place(&smbios, at, (&machine.cpu, &machine.identity), &mut machine.sockets);
     let listings: Vec<_> = evidence
         .functions
         .into_iter()
@@ -339,7 +341,13 @@ fn sources(machine: &Machine, cpu_note: Option<String>, acpi: bool) -> Vec<Sourc
 
 /// What could not be read: what the capture layer knows, and what the model misses.
 fn gaps(source: &Source, machine: &Machine) -> Vec<Gap> {
-    let mut gaps = source.gaps();
+    let config_lengths: BTreeMap<Bdf, usize> = machine
+        .pci
+        .functions
+        .iter()
+        .filter_map(|f| Some((f.function.bdf, f.function.config.as_ref()?.len())))
+        .collect();
+    let mut gaps = source.gaps_knowing(&|name| config_lengths.get(&name.parse().ok()?).copied());
     let missing = |what: &str, why: &str| Gap {
         what: what.to_owned(),
         why: why.to_owned(),

@@ -4,6 +4,8 @@
 //! A table's byte code becomes a [`Tree`] of terms that keeps every byte's place; what the terms
 //! declare becomes a namespace over all tables. Nothing here recurses over the input.
 
+pub mod disassemble;
+pub mod evaluate;
 pub mod name;
 pub mod names;
 pub mod namespace;
@@ -11,6 +13,8 @@ pub mod opcode;
 mod pkglength;
 pub mod read;
 pub mod resource;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod tree;
 
 pub use name::{NamePath, NameRef, NameSeg};

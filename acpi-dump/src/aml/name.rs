@@ -211,6 +211,8 @@ impl<'a> NameRef<'a> {
     }
 }
 
+crate::json::string_schema!(NamePath, "path in ASL spelling");
+
 impl Serialize for NamePath {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

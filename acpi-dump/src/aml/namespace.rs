@@ -18,6 +18,8 @@
 mod build;
 mod glob;
 mod kind;
+#[cfg(test)]
+mod tests;
 
 use super::name::{NamePath, NameRef, NameSeg};
 use super::names::{NameId, Names};

@@ -21,7 +21,10 @@ mod declare;
 mod fault;
 mod field;
 mod guess;
+mod retry;
 mod term;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 
@@ -116,6 +119,8 @@ struct Frame {
     limit: usize,
     /// It has a PkgLength of its own.
     package: bool,
+    /// A call with as many arguments as are declared, which may be too many.
+    retry: bool,
     statement: bool,
     entered: bool,
     scope: NameId,
@@ -149,6 +154,9 @@ struct Reader<'a> {
     guesses: HashMap<&'a [u8], u8>,
     /// Bytes that trials may still read.
     budget: usize,
+    idle_run: Option<check::IdleRun>,
+    /// Name and count that a trial tries for a declared method.
+    corrected: Option<(&'a [u8], u8)>,
 }
 
 impl<'a> Reader<'a> {
@@ -162,7 +170,9 @@ impl<'a> Reader<'a> {
             declarations,
             trial: None,
             guesses: HashMap::new(),
-            budget: bytes.len().saturating_mul(4).saturating_add(0x1_0000),
+            budget: bytes.len().saturating_mul(8).saturating_add(0x1_0000),
+            idle_run: None,
+            corrected: None,
         }
     }
 
@@ -199,6 +209,7 @@ impl<'a> Reader<'a> {
             body: Body::Terms,
             limit,
             package: true,
+            retry: false,
             statement: false,
             entered: true,
             scope: Names::ROOT,

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::name::{NamePath, NameRef};
@@ -36,7 +37,7 @@ pub struct Node {
 }
 
 /// Why some bytes could not be read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct AmlFault {
     /// Offset in the table.
     pub offset: usize,

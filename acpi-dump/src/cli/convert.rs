@@ -54,7 +54,8 @@ pub(super) fn run(args: &Convert, out: &mut dyn Write) -> Result<u8, Error> {
             }
         }
         (Form::Binary, path) => {
-            let bytes: Vec<u8> = tables.iter().flat_map(|named| &named.table.bytes).copied().collect();
+            let parts: Vec<&[u8]> = tables.iter().map(|named| named.table.bytes.as_slice()).collect();
+            let bytes = parts.concat();
             match path {
                 Some(path) => write_new(path, &bytes, args.force)?,
                 None => out.write_all(&bytes)?,

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Parser;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Error;
@@ -28,8 +29,8 @@ pub struct Diff {
 }
 
 /// What is printed as JSON.
-#[derive(Debug, Serialize)]
-struct Report {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Report {
     tables: Vec<TableDiff>,
 }
 

@@ -1,10 +1,12 @@
-//! `delid acpi extract`: tables as files, named as acpixtract and `acpidump -b` name them.
+//! `delid acpi extract`: tables as files, named as acpixtract and `acpidump -b` name them, and the data
+//! that the system shows beside them: error record, event log, boot logo.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Error;
@@ -32,7 +34,7 @@ pub struct Extract {
 }
 
 /// A file that was written.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Written {
     table: String,
     file: PathBuf,
@@ -48,8 +50,8 @@ fn is_zero(number: &usize) -> bool {
 }
 
 /// What is printed.
-#[derive(Debug, Serialize)]
-struct Report {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Report {
     files: Vec<Written>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     faults: Vec<DumpFault>,
@@ -71,6 +73,19 @@ pub(super) fn run(args: &Extract, out: &mut dyn Write) -> Result<u8, Error> {
             missing: named.table.missing.iter().map(ExactSizeIterator::len).sum(),
         });
     }
+    for (path, bytes) in &loaded.data {
+        let (table, name) = data_name(path);
+        if args.tables.is_empty() || args.tables.iter().any(|wanted| wanted.eq_ignore_ascii_case(&table)) {
+            let file = args.directory.join(name);
+            write_new(&file, bytes, args.force)?;
+            files.push(Written {
+                table,
+                file,
+                size: bytes.len(),
+                missing: 0,
+            });
+        }
+    }
     let report = Report {
         files,
         faults: loaded.set.faults,
@@ -90,6 +105,17 @@ pub(super) fn run(args: &Extract, out: &mut dyn Write) -> Result<u8, Error> {
     }
     let damaged = !report.faults.is_empty() || report.files.iter().any(|file| file.missing > 0);
     Ok(u8::from(damaged))
+}
+
+/// The table that points to the data at a path, and a name for the file: `BERT`, `bert.data`; the
+/// image of the BGRT is a bitmap.
+fn data_name(path: &str) -> (String, String) {
+    let base = path.rsplit('/').next().unwrap_or_default();
+    if base == "image" {
+        return ("BGRT".to_owned(), "bgrt.bmp".to_owned());
+    }
+    let name = file_name(base);
+    (base.to_owned(), name.replace(".dat", ".data"))
 }
 
 /// The tables that the names ask for, each once, in the order of the set.
@@ -131,22 +157,34 @@ pub(super) fn write_new(path: &Path, bytes: &[u8], force: bool) -> Result<(), Er
         path: path.display().to_string(),
         source,
     };
-    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        fs::create_dir_all(directory).map_err(fault)?;
-    }
     let mut options = OpenOptions::new();
     if force {
         options.create(true).truncate(true);
     } else {
         options.create_new(true);
     }
-    let mut file = options.write(true).open(path).map_err(fault)?;
+    options.write(true);
+    let mut file = match (options.open(path), path.parent()) {
+        (Err(error), Some(directory)) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(directory).map_err(fault)?;
+            options.open(path)
+        }
+        (file, _) => file,
+    }
+    .map_err(fault)?;
     file.write_all(bytes).map_err(fault)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn data_beside_the_tables_does_not_take_the_name_of_a_table() {
+        let names = data_name("/sys/firmware/acpi/tables/data/BERT");
+        assert_eq!(names, ("BERT".into(), "bert.data".into()));
+        assert_eq!(data_name("/sys/firmware/acpi/bgrt/image").1, "bgrt.bmp");
+    }
 
     #[test]
     fn no_signature_leaves_the_directory() {

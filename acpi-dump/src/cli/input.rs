@@ -1,16 +1,22 @@
 //! Where the tables of a command come from: this machine, a capture, or files.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use captures::{DocumentKind, ReadError, Source};
 use clap::Args;
 
 use super::Error;
+use crate::lint::Outside;
 use crate::set::TableSet;
+use crate::text::Parser;
 
 /// Where Linux shows the tables.
 pub(super) const SYSFS: &str = "/sys/firmware/acpi/tables";
+
+/// Where Linux shows the image that the BGRT points to.
+const LOGO: &str = "/sys/firmware/acpi/bgrt/image";
 
 /// Sources, as every command takes them.
 #[derive(Clone, Debug, Default, Args)]
@@ -28,8 +34,10 @@ pub(super) struct Loaded {
     pub set: TableSet,
     /// What is there but could not be read.
     pub unread: Vec<String>,
-    /// Data that tables point to (boot error record, event log), by path.
+    /// Data that tables point to (boot error record, event log, boot logo), by path.
     pub data: Vec<(String, Vec<u8>)>,
+    /// What the sources say beside the tables.
+    pub outside: Outside,
 }
 
 impl Input {
@@ -40,6 +48,7 @@ impl Input {
             set: TableSet::default(),
             unread: Vec::new(),
             data: Vec::new(),
+            outside: Outside::default(),
         };
         let mut denied: usize = 0;
         if paths.is_empty() {
@@ -69,21 +78,30 @@ impl Loaded {
     /// is a capture. What nothing recognises is read as tables because the user says they are.
     fn path(&mut self, path: &Path) -> Result<usize, Error> {
         let label = path.display().to_string();
-        let bytes = if path.is_file() {
-            fs::read(path).map_err(|source| Error::Read {
+        let head = if path.is_file() {
+            let fault = |source| Error::Read {
                 path: label.clone(),
                 source,
-            })?
+            };
+            let mut file = File::open(path).map_err(fault)?;
+            let mut head = vec![0; PIECE];
+            let filled = fill(&mut file, &mut head).map_err(fault)?;
+            head.truncate(filled);
+            if begins_as_text(&head) {
+                self.text(&label, &mut file, head).map_err(fault)?;
+                return Ok(0);
+            }
+            head
         } else {
             Vec::new()
         };
-        if begins_as_text(&bytes) {
-            self.set.add_text(&label, &bytes);
-            return Ok(0);
-        }
         match Source::open(&[path]) {
             Ok(source) => Ok(self.source(&source)),
-            Err(_) if bytes.len() >= 8 && bytes.iter().take(4).all(u8::is_ascii_graphic) => {
+            Err(_) if head.len() >= 8 && head.iter().take(4).all(u8::is_ascii_graphic) => {
+                let bytes = fs::read(path).map_err(|source| Error::Read {
+                    path: label.clone(),
+                    source,
+                })?;
                 self.set.begin_group();
                 self.set.add_binary(&label, &bytes);
                 Ok(0)
@@ -92,9 +110,24 @@ impl Loaded {
         }
     }
 
+    /// acpidump text, read piece by piece.
+    fn text(&mut self, label: &str, file: &mut File, mut piece: Vec<u8>) -> io::Result<()> {
+        let length = file.metadata()?.len();
+        let mut parser = Parser::new(usize::try_from(length).unwrap_or(usize::MAX));
+        let mut filled = piece.len();
+        piece.resize(PIECE, 0);
+        while filled > 0 {
+            parser.feed(piece.get(..filled).unwrap_or_default());
+            filled = fill(file, &mut piece)?;
+        }
+        self.set.add_dump(label, parser.finish());
+        Ok(())
+    }
+
     /// Everything of a capture; the answer is how many tables only root may read.
     fn source(&mut self, source: &Source) -> usize {
         let denied = self.sysfs(source);
+        self.outside = super::outside::outside(source);
         for document in source.documents(DocumentKind::Acpidump) {
             self.set.add_text(&document.origin.to_string(), &document.bytes);
         }
@@ -116,6 +149,9 @@ impl Loaded {
 
     fn sysfs(&mut self, source: &Source) -> usize {
         let mut denied: usize = 0;
+        if let Ok((bytes, _)) = source.read(LOGO) {
+            self.data.push((LOGO.to_owned(), bytes));
+        }
         self.set.begin_group();
         for directory in [SYSFS.to_owned(), format!("{SYSFS}/dynamic"), format!("{SYSFS}/data")] {
             let mut names = source.list(&directory);
@@ -135,6 +171,22 @@ impl Loaded {
             }
         }
         denied
+    }
+}
+
+/// Bytes read at once.
+const PIECE: usize = 128 * 1024;
+
+/// Read until the piece is full or the file ends.
+fn fill(file: &mut File, piece: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    loop {
+        match file.read(piece.get_mut(filled..).unwrap_or_default()) {
+            Ok(0) => return Ok(filled),
+            Ok(more) => filled = filled.saturating_add(more),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 

@@ -4,13 +4,15 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Parser;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Error;
 use super::input::{Input, Loaded};
+use crate::aml::{Op, read_all};
 use crate::finding::Finding;
 use crate::header::Checksum;
-use crate::set::{Broken, DumpFault, Named};
+use crate::set::{Broken, DumpFault, Named, TableSet};
 use crate::table::Table;
 use crate::tables::{dmar::Dmar, ivrs::Ivrs, madt::Madt, mcfg::Mcfg, slit::Slit, srat::Srat};
 use crate::words;
@@ -36,11 +38,11 @@ pub(super) fn run(args: &List, out: &mut dyn Write) -> Result<u8, Error> {
     } else {
         listing.print(out)?;
     }
-    Ok(0)
+    Ok(u8::from(listing.is_damaged()))
 }
 
 /// One table in the list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Row {
     name: String,
     signature: String,
@@ -70,7 +72,7 @@ struct Row {
 }
 
 /// Decoded contents of the tables that describe the machine's shape.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Content {
     Madt(Madt),
@@ -143,9 +145,36 @@ impl Row {
     }
 }
 
+/// What the definition blocks declare, by the name of the table.
+fn code(set: &TableSet) -> Vec<(String, String)> {
+    let blocks: Vec<&Named> = set.definition_blocks().collect();
+    let bytes: Vec<&[u8]> = blocks.iter().map(|named| named.table.bytes.as_slice()).collect();
+    let (trees, _) = read_all(&bytes);
+    let says = trees.iter().map(|tree| {
+        let number = |op: Op| tree.nodes.iter().filter(|node| node.op == op).count();
+        let mut parts = Vec::new();
+        for (op, noun) in [
+            (Op::Device, "device"),
+            (Op::Processor, "processor"),
+            (Op::Method, "method"),
+            (Op::Name, "name"),
+        ] {
+            if number(op) > 0 {
+                parts.push(words::count(number(op), noun));
+            }
+        }
+        if !tree.faults.is_empty() {
+            parts.push(format!("{} in the code", words::count(tree.faults.len(), "fault")));
+        }
+        parts.join(", ")
+    });
+    let names = blocks.iter().map(|named| named.name.clone());
+    names.zip(says).collect()
+}
+
 /// Everything that is printed.
-#[derive(Debug, Serialize)]
-struct Listing {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Listing {
     tables: Vec<Row>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     broken: Vec<Broken>,
@@ -158,7 +187,7 @@ struct Listing {
 }
 
 /// Data beside the tables.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Data {
     path: String,
     size: usize,
@@ -167,8 +196,14 @@ struct Data {
 impl Listing {
     fn of(loaded: Loaded) -> Self {
         let data = loaded.data.into_iter();
+        let mut tables: Vec<Row> = loaded.set.tables.iter().map(Row::of).collect();
+        for (name, says) in code(&loaded.set) {
+            if let Some(row) = tables.iter_mut().find(|row| row.name == name) {
+                row.says = Some(says);
+            }
+        }
         Self {
-            tables: loaded.set.tables.iter().map(Row::of).collect(),
+            tables,
             broken: loaded.set.broken,
             data: data
                 .map(|(path, bytes)| Data {
@@ -179,6 +214,11 @@ impl Listing {
             faults: loaded.set.faults,
             unread: loaded.unread,
         }
+    }
+
+    fn is_damaged(&self) -> bool {
+        let tables = self.tables.iter().any(|row| !row.findings.is_empty());
+        tables || !self.broken.is_empty() || !self.faults.is_empty()
     }
 
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {

@@ -5,13 +5,20 @@
 
 mod convert;
 mod diff;
+mod disasm;
 mod extract;
 pub mod input;
 mod list;
+mod outside;
+mod show;
+mod topology;
+mod tree;
+mod verify;
 
 use std::io::{self, Write};
 
 use clap::{Parser, Subcommand};
+use schemars::JsonSchema;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -19,8 +26,13 @@ use crate::set::DumpFault;
 
 pub use convert::Convert;
 pub use diff::Diff;
+pub use disasm::Disasm;
 pub use extract::Extract;
 pub use list::List;
+pub use show::Show;
+pub use topology::Topology;
+pub use tree::Tree;
+pub use verify::{Explain, Verify};
 
 /// ACPI tables of this machine or of a capture.
 #[derive(Clone, Debug, Parser)]
@@ -35,12 +47,41 @@ pub struct Args {
 pub enum Command {
     /// List the tables: name, maker, size, checksum, what they say
     List(List),
+    /// Say what the tables tell of the machine's shape, on one screen
+    Topology(Topology),
+    /// Show every field of a table
+    Show(Show),
+    /// Show the namespace of DSDT and SSDTs
+    Tree(Tree),
+    /// Check the tables for the mistakes that firmware makes; exit code 1 when there are some
+    Verify(Verify),
+    /// Say what a check means, how it is seen, what to do
+    Explain(Explain),
+    /// Disassemble DSDT and SSDTs to ASL
+    Disasm(Disasm),
     /// Write tables to files, as acpixtract and acpidump -b name them
     Extract(Extract),
     /// Turn acpidump text into binary tables and back, byte for byte
     Convert(Convert),
     /// Compare two machines by table and field; exit code 1 when they differ
     Diff(Diff),
+    /// Print the JSON Schema of what the commands print with --json, by command
+    Schema,
+}
+
+/// What each command prints with `--json`, for the schema.
+#[derive(JsonSchema)]
+#[schemars(rename = "delid acpi")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Outputs {
+    list: list::Listing,
+    topology: topology::Report,
+    tree: tree::Report,
+    verify: verify::Report,
+    show: Vec<show::Report>,
+    disasm: Vec<disasm::Report>,
+    extract: extract::Report,
+    diff: diff::Report,
 }
 
 /// Why a command could not be done.
@@ -80,6 +121,18 @@ pub enum Error {
         /// The tables there are.
         known: String,
     },
+    /// A table that was asked for as code holds none.
+    #[error("{name} holds no AML; delid acpi show {name} decodes it")]
+    NotAml {
+        /// The table.
+        name: String,
+    },
+    /// There is no check of that id.
+    #[error("no check {id:?}; delid acpi explain lists all")]
+    NoCheck {
+        /// What was asked for.
+        id: String,
+    },
     /// A file or directory could not be written.
     #[error("{path}: {source}")]
     WriteFile {
@@ -103,9 +156,16 @@ pub enum Error {
 pub fn run(args: Args, out: &mut dyn Write) -> Result<u8, Error> {
     match args.command {
         Command::List(args) => list::run(&args, out),
+        Command::Topology(args) => topology::run(&args, out),
+        Command::Show(args) => show::run(&args, out),
+        Command::Tree(args) => tree::run(&args, out),
+        Command::Verify(args) => verify::run(&args, out),
+        Command::Explain(args) => verify::explain(&args, out),
+        Command::Disasm(args) => disasm::run(&args, out),
         Command::Extract(args) => extract::run(&args, out),
         Command::Convert(args) => convert::run(&args, out),
         Command::Diff(args) => diff::run(&args, out),
+        Command::Schema => json(out, &crate::json::schema::<Outputs>()).map(|()| 0),
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 /// A table, an entry of one, or a structure inside: rows and what is nested.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Section {
     /// What it is: `Local APIC`, `Memory affinity`.
     pub title: String,
@@ -54,7 +55,7 @@ impl Section {
 }
 
 /// One field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Row {
     /// Offset in the table.
     pub offset: usize,
@@ -148,6 +149,19 @@ impl fmt::Display for Value {
     }
 }
 
+impl JsonSchema for Value {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Value".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": ["integer", "string", "null"],
+            "description": "a number; a zero-padded hexadecimal string, text, a GUID or bytes; null where bytes are missing"
+        })
+    }
+}
+
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -159,7 +173,7 @@ impl Serialize for Value {
 }
 
 /// One bit or group of bits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct BitRow {
     /// Lowest bit, from 0.
     pub first: u8,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bytes::{u8_at, u16_at, u32_at, u64_at};
@@ -13,7 +14,7 @@ use crate::table::Table;
 use crate::tables::entry::{Entry, Layout, entries};
 
 /// A CXL host bridge (CHBS, type 0).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct HostBridge {
     /// Offset of the entry in the table.
     pub offset: usize,
@@ -28,7 +29,7 @@ pub struct HostBridge {
 }
 
 /// A range of host physical addresses that CXL memory may be mapped in (CFMWS, type 1).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Window {
     /// Offset of the entry in the table.
     pub offset: usize,
@@ -53,7 +54,7 @@ pub struct Window {
 }
 
 /// The table.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Cedt {
     /// Host bridges in table order.
     pub bridges: Vec<HostBridge>,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bytes::{u8_at, u16_at, u32_at, u64_at};
@@ -13,7 +14,7 @@ use crate::table::Table;
 use crate::tables::entry::{Entry, Layout, entries};
 
 /// What a scope names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScopeKind {
     /// One PCI function.
@@ -31,7 +32,7 @@ pub enum ScopeKind {
 }
 
 /// One device scope: a start bus and the way down from it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Scope {
     /// Offset in the table.
     pub offset: usize,
@@ -46,7 +47,7 @@ pub struct Scope {
 }
 
 /// One IOMMU (DRHD).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Unit {
     /// Offset in the table.
     pub offset: usize,
@@ -61,7 +62,7 @@ pub struct Unit {
 }
 
 /// Memory that devices may use from before the operating system on (RMRR).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ReservedMemory {
     /// Offset in the table.
     pub offset: usize,
@@ -76,7 +77,7 @@ pub struct ReservedMemory {
 }
 
 /// Domain of an IOMMU (RHSA).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct UnitAffinity {
     /// Registers of the IOMMU.
     pub base: Gpa,
@@ -85,7 +86,7 @@ pub struct UnitAffinity {
 }
 
 /// The table.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Dmar {
     /// Bits of the addresses that DMA can reach.
     pub address_bits: Option<u16>,

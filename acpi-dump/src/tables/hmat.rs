@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bytes::{u8_at, u16_at, u32_at, u64_at};
@@ -13,7 +14,7 @@ use crate::table::Table;
 use crate::tables::entry::{Entry, Layout, entries};
 
 /// A memory domain and the domain of the CPUs or devices next to it (type 0).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Attached {
     /// Offset of the entry in the table.
     pub offset: usize,
@@ -25,7 +26,7 @@ pub struct Attached {
 }
 
 /// What a matrix of type 1 measures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Measure {
     /// Latency of an access, read or write.
@@ -63,7 +64,7 @@ impl Measure {
 }
 
 /// One cell of a matrix: what an initiator sees of a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Cell {
     /// Domain of the CPUs or devices that access.
     pub initiator: ProximityDomain,
@@ -75,7 +76,7 @@ pub struct Cell {
 }
 
 /// A latency or bandwidth matrix (type 1).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Matrix {
     /// Offset of the entry in the table.
     pub offset: usize,
@@ -88,7 +89,7 @@ pub struct Matrix {
 }
 
 /// A cache on the memory's side (type 2).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct MemorySideCache {
     /// Offset of the entry in the table.
     pub offset: usize,
@@ -111,7 +112,7 @@ pub struct MemorySideCache {
 }
 
 /// The table.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Hmat {
     /// Memory domains and their initiators.
     pub attached: Vec<Attached>,

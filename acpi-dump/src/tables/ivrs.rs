@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bytes::{u16_at, u64_at};
@@ -15,7 +16,7 @@ use crate::tables::entry::{Entry, Layout, entries};
 
 /// One hardware definition block (IVHD). A machine lists the same IOMMU in up to three of them,
 /// for software of different age; [`Ivrs::units`] gives each once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Block {
     /// Offset in the table.
     pub offset: usize,
@@ -30,7 +31,7 @@ pub struct Block {
 }
 
 /// A memory definition block (IVMD).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct MemoryBlock {
     /// Offset in the table.
     pub offset: usize,
@@ -41,7 +42,7 @@ pub struct MemoryBlock {
 }
 
 /// The table.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Ivrs {
     /// Hardware definition blocks in table order.
     pub blocks: Vec<Block>,

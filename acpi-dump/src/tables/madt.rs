@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bytes::{u8_at, u32_at, u64_at};
@@ -13,7 +14,7 @@ use crate::table::Table;
 use crate::tables::entry::{Entry, Layout, entries};
 
 /// Which entry lists a CPU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CpuKind {
     /// Processor Local APIC (type 0): 8-bit APIC id.
@@ -27,7 +28,7 @@ pub enum CpuKind {
 }
 
 /// One CPU that the firmware lists.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Cpu {
     /// Offset of the entry in the table.
     pub offset: usize,
@@ -46,7 +47,7 @@ pub struct Cpu {
 }
 
 /// One I/O APIC (type 1).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct IoApic {
     /// Offset of the entry in the table.
     pub offset: usize,
@@ -59,7 +60,7 @@ pub struct IoApic {
 }
 
 /// The table.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Madt {
     /// Local APIC address; an override entry (type 5) replaces the 32-bit one.
     pub local_apic: Option<Gpa>,

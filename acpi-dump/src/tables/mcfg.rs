@@ -1,6 +1,7 @@
 //! Memory mapped configuration space base addresses: where the registers of PCI functions are mapped.
 //! Follows the PCI Firmware specification 3.3, section 4.1.2.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bytes::{u8_at, u16_at, u64_at};
@@ -10,7 +11,7 @@ use crate::ids::{Gpa, Segment};
 use crate::table::Table;
 
 /// One window.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Window {
     /// Offset of the entry in the table.
     pub offset: usize,
@@ -25,7 +26,7 @@ pub struct Window {
 }
 
 /// The table.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Mcfg {
     /// Windows in table order.
     pub windows: Vec<Window>,

@@ -1,6 +1,7 @@
 //! System Locality Information Table: relative distances between proximity domains.
 //! Follows ACPI 6.5, section 5.2.17. 10 is the distance to itself; 255 means unreachable.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bytes::u64_at;
@@ -9,7 +10,7 @@ use crate::header::Signature;
 use crate::table::Table;
 
 /// The distance matrix.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Slit {
     /// Rows in order of the domain they are from; whole rows only.
     pub rows: Vec<Vec<u8>>,

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bytes::{array, u8_at, u16_at, u32_at, u64_at};
@@ -13,7 +14,7 @@ use crate::table::Table;
 use crate::tables::entry::{Entry, Layout, entries};
 
 /// How an entry names its CPU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CpuName {
     /// Local APIC (type 0) or x2APIC (type 2) id.
@@ -23,7 +24,7 @@ pub enum CpuName {
 }
 
 /// A CPU in a domain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CpuAffinity {
     /// Offset of the entry in the table.
     pub offset: usize,
@@ -36,7 +37,7 @@ pub struct CpuAffinity {
 }
 
 /// A memory range in a domain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct MemoryAffinity {
     /// Offset of the entry in the table.
     pub offset: usize,
@@ -55,7 +56,7 @@ pub struct MemoryAffinity {
 }
 
 /// How an entry names a device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeviceName {
     /// By `_HID` and `_UID`.
@@ -72,7 +73,7 @@ pub enum DeviceName {
 }
 
 /// A Generic Initiator (type 5) or Generic Port (type 6) in a domain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DeviceAffinity {
     /// Offset of the entry in the table.
     pub offset: usize,
@@ -87,7 +88,7 @@ pub struct DeviceAffinity {
 }
 
 /// The table.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Srat {
     /// CPUs in table order.
     pub cpus: Vec<CpuAffinity>,

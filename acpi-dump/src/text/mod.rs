@@ -17,6 +17,7 @@ mod write;
 use std::fmt;
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::ids::Gpa;
@@ -56,10 +57,18 @@ impl TextTable {
     pub fn table(&self) -> Result<Table, TableError> {
         Table::with_missing(&self.bytes, self.missing.clone())
     }
+
+    /// As [`Self::table`], without a copy of the bytes.
+    ///
+    /// # Errors
+    /// See [`Table::with_missing`].
+    pub fn into_table(self) -> Result<Table, TableError> {
+        Table::from_parts(self.bytes, self.missing)
+    }
 }
 
 /// What is wrong at a line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum FaultKind {
     /// The line, and `more` lines after it, are neither a table's first line nor a row.
@@ -109,7 +118,7 @@ pub enum FaultKind {
 }
 
 /// A fault with its line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Fault {
     /// Line number, from 1.
     pub line: usize,
@@ -150,22 +159,69 @@ impl fmt::Display for Fault {
 /// Read a dump. Never fails: what is no table is a fault.
 #[must_use]
 pub fn parse(text: &[u8]) -> Dump {
-    let mut reader = Reader {
-        dump: Dump::default(),
-        open: None,
-        fill: text.len(),
-    };
-    let mut start = 0;
-    let ends = memchr::memchr_iter(b'\n', text).chain([text.len()]);
-    for (number, end) in ends.enumerate() {
-        let line = text.get(start..end).unwrap_or_default();
-        reader.line(number.saturating_add(1), line.trim_ascii_end());
-        start = end.saturating_add(1);
-    }
-    reader.close();
-    reader.dump
+    let mut parser = Parser::new(text.len());
+    parser.feed(text);
+    parser.finish()
 }
 
+/// Reads a dump piece by piece, so that a large text need not be in memory as a whole.
+#[derive(Debug)]
+pub struct Parser {
+    reader: Reader,
+    /// Lines read.
+    lines: usize,
+    /// Beginning of a line whose end has not come yet.
+    begun: Vec<u8>,
+}
+
+impl Parser {
+    /// For a text of about `length` bytes: gaps in tables may add no more than that.
+    #[must_use]
+    pub fn new(length: usize) -> Self {
+        Self {
+            reader: Reader {
+                dump: Dump::default(),
+                open: None,
+                fill: length,
+            },
+            lines: 0,
+            begun: Vec::new(),
+        }
+    }
+
+    /// The next bytes of the text.
+    pub fn feed(&mut self, piece: &[u8]) {
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', piece) {
+            let line = piece.get(start..end).unwrap_or_default();
+            start = end.saturating_add(1);
+            if self.begun.is_empty() {
+                self.line(line);
+            } else {
+                let mut whole = std::mem::take(&mut self.begun);
+                whole.extend_from_slice(line);
+                self.line(&whole);
+            }
+        }
+        self.begun.extend_from_slice(piece.get(start..).unwrap_or_default());
+    }
+
+    /// The end of the text.
+    #[must_use]
+    pub fn finish(mut self) -> Dump {
+        let last = std::mem::take(&mut self.begun);
+        self.line(&last);
+        self.reader.close();
+        self.reader.dump
+    }
+
+    fn line(&mut self, line: &[u8]) {
+        self.lines = self.lines.saturating_add(1);
+        self.reader.line(self.lines, line.trim_ascii_end());
+    }
+}
+
+#[derive(Debug)]
 struct Reader {
     dump: Dump,
     open: Option<TextTable>,
@@ -549,6 +605,17 @@ mod tests {
         let dump = parse(format!("TEST @ 0x0\n    0000: {row}\n").as_bytes());
         assert_eq!(dump.faults[0].kind, FaultKind::Wide);
         assert_eq!(dump.tables[0].bytes.len(), 16);
+    }
+
+    #[test]
+    fn pieces_of_any_length_give_what_the_whole_gives() {
+        let text = print("TEST", "0", 8, &sample()).replacen("0010: 54", "0010: G4", 1) + "rest";
+        let whole = parse(text.as_bytes());
+        for length in [1, 2, 7, 77, 1000] {
+            let mut parser = Parser::new(text.len());
+            text.as_bytes().chunks(length).for_each(|piece| parser.feed(piece));
+            assert_eq!(parser.finish(), whole, "{length}");
+        }
     }
 
     #[test]

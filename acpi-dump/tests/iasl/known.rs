@@ -4,6 +4,11 @@
 /// Signature, part of the description of the difference (empty: any), reason.
 pub const KNOWN: &[(&str, &str, &str)] = &[
     (
+        "ASPT",
+        "",
+        "20260408 reads revision 2 as revision 1; fwts reads it as this crate does",
+    ),
+    (
         "APIC",
         "Contents (ours only)",
         "iasl shows nothing of types that it does not know",

@@ -48,9 +48,10 @@ pub(crate) fn read(reader: impl Read) -> Tarball {
         notes: Notes::default(),
         next: Next::default(),
         last: String::new(),
+        inside: None,
     };
-    if let Err(error) = reading.entries() {
-        let why = format!("after {:?}, byte {}: {error}", reading.last, reading.read);
+    if let Err(error) = reading.entries().and_then(|()| reading.behind_end()) {
+        let why = reading.place_of(&error);
         reading.notes.damage(why);
     }
     Tarball {
@@ -76,6 +77,8 @@ struct Reading<R> {
     notes: Notes,
     next: Next,
     last: String,
+    /// Its size, and how much of it is read, while its data are read.
+    inside: Option<(u64, u64)>,
 }
 
 impl<R: Read> Reading<R> {
@@ -115,6 +118,27 @@ impl<R: Read> Reading<R> {
                 return Err(cut(&format!("more than {ENTRY_LIMIT} entries are not read")));
             }
             self.entry(header, &block)?;
+        }
+    }
+
+    /// Reads on to the end of the file: a checksum over all of it is compared there.
+    fn behind_end(&mut self) -> io::Result<()> {
+        let left = TOTAL_LIMIT.saturating_sub(self.read);
+        io::copy(&mut (&mut self.reader).take(left), &mut io::sink())
+            .map(|_| ())
+            .map_err(|error| cut(&format!("behind the last file, where checksums stand: {error}")))
+    }
+
+    /// What an error cost, and where.
+    fn place_of(&self, error: &io::Error) -> String {
+        let read = self.read;
+        match self.inside {
+            Some((size, done)) => format!(
+                "{:?} is cut after {done} of {size} bytes, at byte {read} of the unpacked archive; it and what \
+                 follows is lost: {error}",
+                self.last
+            ),
+            None => format!("after {:?}, byte {read}: {error}", self.last),
         }
     }
 
@@ -214,11 +238,12 @@ impl<R: Read> Reading<R> {
     fn data(&mut self, path: &str, size: u64) -> io::Result<Vec<u8>> {
         let limit = FILE_LIMIT as u64;
         let kept = size.min(limit);
+        self.inside = Some((size, 0));
         let bytes = self.take(kept)?;
         if (bytes.len() as u64) < kept {
-            let message = format!("{path:?} is cut after {} of {size} bytes", bytes.len());
-            return Err(cut(&message));
+            return Err(cut("the archive ends"));
         }
+        self.inside = None;
         if size > limit {
             self.notes
                 .damage(format!("{path:?}: only {kept} of {size} bytes are kept"));
@@ -250,9 +275,13 @@ impl<R: Read> Reading<R> {
 
     fn take(&mut self, size: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(usize::try_from(size.min(1 << 16)).unwrap_or(0));
-        (&mut self.reader).take(size).read_to_end(&mut bytes)?;
-        self.count(bytes.len() as u64)?;
-        Ok(bytes)
+        let result = (&mut self.reader).take(size).read_to_end(&mut bytes);
+        let taken = bytes.len() as u64;
+        if let Some((_, done)) = &mut self.inside {
+            *done = taken;
+        }
+        self.count(taken)?;
+        result.map(|_| bytes)
     }
 
     fn skip(&mut self, size: u64) -> io::Result<()> {
@@ -265,11 +294,12 @@ impl<R: Read> Reading<R> {
         Ok(())
     }
 
-    /// A missing padding at the very end harms nothing: the next header is missed then.
+    /// A padding that is cut or damaged harms nothing: the next header is missed then.
     fn skip_padding(&mut self, size: u64) -> io::Result<()> {
         let padding = size.wrapping_neg() % BLOCK as u64;
-        let skipped = io::copy(&mut (&mut self.reader).take(padding), &mut io::sink())?;
-        self.count(skipped)
+        let mut bytes = Vec::new();
+        let _ = (&mut self.reader).take(padding).read_to_end(&mut bytes);
+        self.count(bytes.len() as u64)
     }
 
     /// Reads a block, or what is left of it.
@@ -280,7 +310,10 @@ impl<R: Read> Reading<R> {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(error) => {
+                    self.count(filled as u64)?;
+                    return Err(error);
+                }
             }
         }
         self.count(filled as u64)?;

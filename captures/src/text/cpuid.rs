@@ -59,6 +59,33 @@ fn is_aida64_row(line: &str) -> bool {
         && registers.split('-').all(|register| is_hex(register, 8..=8))
 }
 
+/// `0x00000001: EAX=0x000a0671, EBX=0x01020800, ECX=0xfffa3203, EDX=0x1f8bfbff`, or such a row of a
+/// subleaf: `  1: EAX=…`.
+pub(crate) fn kcpuid_mark(line: &str) -> Option<Mark> {
+    let (input, registers) = line.trim().split_once(": EAX=0x")?;
+    let input = input.strip_prefix("0x").unwrap_or(input);
+    let mut registers = registers.split(", ");
+    let is_register = |word: &str, name: &str| {
+        is_hex(word, 8..=8) && name.is_empty() || word.strip_prefix(name).is_some_and(|word| is_hex(word, 8..=8))
+    };
+    let all = ["", "EBX=0x", "ECX=0x", "EDX=0x"]
+        .iter()
+        .all(|name| registers.next().is_some_and(|word| is_register(word, name)));
+    (is_hex(input, 1..=8) && all).then_some(Mark::Body(DocumentKind::CpuidKcpuid))
+}
+
+/// `basic_cpuid[1]=000a0671 00020800 fffa3203 1f8bfbff`
+pub(crate) fn libcpuid_mark(line: &str) -> Option<Mark> {
+    let row = line
+        .strip_prefix("basic_cpuid[")
+        .or_else(|| line.strip_prefix("ext_cpuid["))?;
+    let (index, registers) = row.split_once("]=")?;
+    let is_row = index.parse::<u32>().is_ok()
+        && registers.split(' ').count() == 4
+        && registers.split(' ').all(|word| is_hex(word, 8..=8));
+    is_row.then_some(Mark::Body(DocumentKind::CpuidLibcpuid))
+}
+
 /// `5 4 0 3 0 => 1c03c163 2c0003f 7fff 4`: mask, four inputs, four outputs.
 pub(crate) fn hwloc_mark(line: &str) -> Option<Mark> {
     let (inputs, outputs) = line.trim().split_once(" => ")?;
@@ -86,6 +113,20 @@ mod tests {
             hwloc_mark("5 4 0 3 0 => 1c03c163 2c0003f 7fff 4"),
             Some(Mark::Body(DocumentKind::CpuidHwloc))
         );
+    }
+
+    #[test]
+    fn rows_of_kcpuid_and_libcpuid_are_known() {
+        for row in [
+            "0x00000001: EAX=0x000a0671, EBX=0x01020800, ECX=0xfffa3203, EDX=0x1f8bfbff",
+            "  1: EAX=0x04000122, EBX=0x03c0003f, ECX=0x0000003f, EDX=0x00000000",
+        ] {
+            assert_eq!(kcpuid_mark(row), Some(Mark::Body(DocumentKind::CpuidKcpuid)), "{row}");
+        }
+        assert_eq!(kcpuid_mark("0x1: EAX=0x1, EBX=0x2"), None);
+        let row = "basic_cpuid[1]=000a0671 00020800 fffa3203 1f8bfbff";
+        assert_eq!(libcpuid_mark(row), Some(Mark::Body(DocumentKind::CpuidLibcpuid)));
+        assert_eq!(libcpuid_mark("basic_cpuid[x]=000a0671"), None);
     }
 
     #[test]

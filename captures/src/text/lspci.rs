@@ -15,6 +15,15 @@ pub(crate) fn mark(line: &str, next: &str) -> Option<Mark> {
     (described || is_hex_row(next)).then_some(Mark::Body(DocumentKind::Lspci))
 }
 
+/// A record of `-vmm` (`Slot:`) or `-vm` (`Device:`), and the line after it.
+pub(crate) fn record_mark(line: &str, next: &str) -> Option<Mark> {
+    let slot = line
+        .strip_prefix("Slot:\t")
+        .or_else(|| line.strip_prefix("Device:\t"))?;
+    let is_record = is_slot(slot.trim()) && next.starts_with("Class:");
+    is_record.then_some(Mark::Body(DocumentKind::Lspci))
+}
+
 /// `00:1f.2`, `0000:00:1f.2`, `10000:00:1f.2`.
 fn is_slot(slot: &str) -> bool {
     let Some((bus_device, function)) = slot.rsplit_once('.') else {
@@ -52,6 +61,14 @@ mod tests {
         }
         assert_eq!(mark("00:1c.0", "00: 86 80 40 29"), IS_LSPCI);
         assert_eq!(mark("00:1c.0 PCI bridge", "00: 86 80 40 29"), IS_LSPCI);
+    }
+
+    #[test]
+    fn records_of_vmm_and_vm_are_known() {
+        assert_eq!(record_mark("Slot:\t0000:00:1f.2", "Class:\t0601"), IS_LSPCI);
+        assert_eq!(record_mark("Device:\t00:1f.2", "Class:\tISA bridge"), IS_LSPCI);
+        assert_eq!(record_mark("Device:\tSome bridge", "SVendor:\tMaker"), None);
+        assert_eq!(record_mark("Slot:\t1", "Class:\t0601"), None);
     }
 
     #[test]

@@ -7,7 +7,9 @@ pub(crate) mod acpidump;
 pub(crate) mod cpuid;
 pub(crate) mod dmidecode;
 pub(crate) mod linux;
+pub(crate) mod lscpu;
 pub(crate) mod lspci;
+pub(crate) mod udev;
 
 use std::ops::Range;
 
@@ -86,9 +88,16 @@ fn mark(line: &str, next: &str) -> Option<Mark> {
     match line.as_bytes().first()? {
         b'0'..=b'9' | b'a'..=b'f' => lspci::mark(line, next)
             .or_else(|| cpuid::hwloc_mark(line))
+            .or_else(|| cpuid::kcpuid_mark(line))
+            .or_else(|| cpuid::libcpuid_mark(line))
             .or_else(|| linux::mark(line, next)),
-        b'H' | b'#' => dmidecode::mark(line),
-        b'C' | b'-' | b' ' | b'\t' => cpuid::mark(line, next),
+        b'H' | b'#' => dmidecode::mark(line).or_else(|| lscpu::mark(line, next)),
+        b'C' | b'-' => cpuid::mark(line, next).or_else(|| lscpu::mark(line, next)),
+        b' ' | b'\t' | b'"' | b'{' => cpuid::mark(line, next)
+            .or_else(|| cpuid::kcpuid_mark(line))
+            .or_else(|| lscpu::mark(line, next)),
+        b'S' | b'D' => lspci::record_mark(line, next).or_else(|| linux::mark(line, next)),
+        b'P' => udev::mark(line, next).or_else(|| linux::mark(line, next)),
         _ => linux::mark(line, next),
     }
     .or_else(|| acpidump::mark(line, next))

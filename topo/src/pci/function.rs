@@ -6,6 +6,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
+use super::aer::ErrorCounters;
 use crate::json::string_schema;
 
 /// Segment, bus, device and function number: `0000:3b:00.1`.
@@ -245,6 +246,9 @@ pub struct Function {
     /// SR-IOV: number of VFs enabled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vfs_enabled: Option<u16>,
+    /// SR-IOV: First VF Offset and VF Stride, from one routing ID to the next.
+    #[serde(skip)]
+    pub vf_routing: Option<(u16, u16)>,
     /// SR-IOV: the PF of this VF.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub physical_function: Option<Bdf>,
@@ -258,6 +262,9 @@ pub struct Function {
     /// Linux CPUs local to the function, as the kernel's list ("0-7,16-23").
     #[serde(skip_serializing_if = "Option::is_none")]
     pub local_cpus: Option<String>,
+    /// Errors the kernel counted (AER).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub errors: Option<ErrorCounters>,
     /// IOMMU group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iommu_group: Option<u32>,

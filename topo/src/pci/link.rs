@@ -223,6 +223,12 @@ fn fill_extended(function: &mut Function, config: &Config) {
     if let Some(virtual_functions) = config.extended_capability(ecaps::SR_IOV) {
         let count = |name: &str| u16::try_from(virtual_functions.register(name)?.value).ok();
         set(&mut function.vfs_total, count("TotalVFs"));
+        let routing = virtual_functions.register("VFRouting").map(|routing| routing.value);
+        let halves = routing.map(|routing| {
+            let [.., s1, s0, o1, o0] = routing.to_be_bytes();
+            (u16::from_be_bytes([o1, o0]), u16::from_be_bytes([s1, s0]))
+        });
+        set(&mut function.vf_routing, halves);
         let enabled = virtual_functions.register("IOVCtl").map(|control| control.bit(0));
         let enabled = match enabled {
             Some(false) => Some(0),

@@ -3,6 +3,7 @@
 //! Nothing here knows the machine model. Follows PCI Local Bus 3.0, PCI Express Base 6.0
 //! (chapter 7) and, for text, what `lspci` of pciutils 2.2 to 3.14 prints.
 
+pub mod aer;
 pub mod bits;
 pub mod caps;
 pub mod config;

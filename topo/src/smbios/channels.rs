@@ -27,6 +27,11 @@ pub(super) fn channels(cpu: &Processor) -> Option<usize> {
         // Ice Lake-SP, Sapphire Rapids, Emerald Rapids.
         (6, 0x8f) if has(&["w3-24", "w5-24", "w7-24"]) => Some(4),
         (6, 0x6a | 0x8f | 0xcf) => Some(8),
+        // Granite Rapids, Sierra Forest: twelve in the large package, eight in the small one.
+        (6, 0xad | 0xaf) if has(&["Xeon(R) 69"]) => Some(12),
+        (6, 0xad | 0xaf) if has(&["Xeon(R) 67", "Xeon(R) 65"]) => Some(8),
+        // The first Opterons of sockets 940 and F, whatever their number.
+        (0x0f, _) if is_amd(cpu) => Some(2),
         (0x0f | 0x10 | 0x15, _) => opteron(name),
         (0x17 | 0x19 | 0x1a, _) => epyc(name, model),
         _ => None,
@@ -46,6 +51,11 @@ fn signature(cpu: &Processor) -> Option<(u64, u64)> {
     Some((family, field(4, 0xf)? | field(12, 0xf0)?))
 }
 
+fn is_amd(cpu: &Processor) -> bool {
+    let maker = cpu.manufacturer.as_deref().unwrap_or_default();
+    maker.contains("AMD") || maker.contains("Advanced Micro")
+}
+
 /// NetBurst and Core 2 of Intel: the memory controller is in the chipset.
 pub(super) fn on_front_side_bus(cpu: &Processor) -> bool {
     let intel = cpu.manufacturer.as_deref().is_some_and(|maker| maker.contains("Intel"));
@@ -62,13 +72,14 @@ fn opteron(name: &str) -> Option<usize> {
     }
 }
 
-/// EPYC 7000: eight; 8000: six; 9000: twelve.
+/// EPYC 7000: eight; 8000: six; 9000: twelve; 4000: two.
 fn epyc(name: &str, model: u64) -> Option<usize> {
     let number = number_after(name, "EPYC")?;
     match (number.bytes().next()?, model) {
         (b'7', 0x01 | 0x31) => Some(8),
         (b'8', _) => Some(6),
         (b'9', _) => Some(12),
+        (b'4', _) => Some(2),
         _ => None,
     }
 }
@@ -107,6 +118,7 @@ mod tests {
     fn amd_processors_are_told_by_their_number() {
         assert_eq!(of(0x0080_0f12, "AMD EPYC 7351 16-Core Processor"), Some(8));
         assert_eq!(of(0x00a1_0f11, "AMD EPYC 9354 32-Core Processor"), Some(12));
+        assert_eq!(of(0x00a6_0f12, "AMD EPYC 4564P 16-Core Processor"), Some(2));
         assert_eq!(of(0x0080_0f12, "AMD Ryzen 7 1700"), None);
         assert_eq!(of(0x0060_0f20, "AMD Opteron(tm) Processor 6328"), Some(4));
         assert_eq!(of(0x0010_0f80, "Six-Core AMD Opteron(tm) Processor 2435"), Some(2));

@@ -16,6 +16,8 @@ use super::channels::{channels, on_front_side_bus};
 use super::styles::{BANKS, Found, Grouping, LOCATORS, Style};
 use super::{Baseboard, Handle, MemoryModule, Smbios};
 
+mod grouping;
+
 /// Where one module sits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Placement {
@@ -108,8 +110,12 @@ struct Machine<'a> {
     /// Makers and products, in lower case.
     names: String,
     sockets: usize,
-    /// Numbers in the designations of the processors, in their order.
+    /// Designations of the processors, in their order.
+    designations: Vec<&'a str>,
+    /// Numbers in these designations.
     labels: Vec<Option<u32>>,
+    /// Processors whose sockets are said to be empty.
+    empty: Vec<bool>,
     channels: Option<usize>,
     /// Socket of each array, when the arrays divide evenly among the sockets.
     arrays: BTreeMap<Handle, u32>,
@@ -120,7 +126,7 @@ struct Machine<'a> {
 }
 
 impl<'a> Machine<'a> {
-    fn new(smbios: &Smbios, modules: Vec<&'a MemoryModule>) -> Self {
+    fn new(smbios: &'a Smbios, modules: Vec<&'a MemoryModule>) -> Self {
         let system = smbios
             .system
             .iter()
@@ -158,6 +164,16 @@ impl<'a> Machine<'a> {
             on_chipset: smbios.processors.iter().any(on_front_side_bus),
             names,
             sockets,
+            designations: smbios
+                .processors
+                .iter()
+                .map(|cpu| cpu.socket.as_deref().unwrap_or_default().trim())
+                .collect(),
+            empty: smbios
+                .processors
+                .iter()
+                .map(|cpu| cpu.populated == Some(false))
+                .collect(),
             labels: smbios
                 .processors
                 .iter()
@@ -221,6 +237,7 @@ impl<'a> Machine<'a> {
     const fn suits(&self, grouping: Grouping) -> bool {
         match grouping {
             Grouping::NamedOnOne => self.sockets == 1 || self.on_chipset,
+            Grouping::StrideOnOne => self.sockets == 1,
             Grouping::NamedOnProcessor => !self.on_chipset,
             _ => true,
         }
@@ -229,6 +246,9 @@ impl<'a> Machine<'a> {
     /// The places by one reading, when they do not contradict each other.
     fn places(&self, locator: Option<&Reading>, bank: Option<&Reading>) -> Option<Vec<Placement>> {
         if self.sockets == 1 && locator.is_some_and(Reading::names_sockets) {
+            return None;
+        }
+        if locator.is_some_and(|locator| !locator.is_borne_out(bank)) {
             return None;
         }
         let sockets = self.sockets_by(locator, bank);
@@ -277,8 +297,13 @@ impl<'a> Machine<'a> {
         };
         let by_number = |numbers: Option<Vec<u32>>| numbers.and_then(|numbers| self.by_label(&numbers));
         let by_rank = |numbers: Option<Vec<u32>>| numbers.and_then(|numbers| self.by_rank(&numbers));
-        by_number(written(locator, |found| found.socket))
-            .or_else(|| written(locator, |found| found.socket_letter).filter(|letters| self.fits(letters)))
+        locator
+            .and_then(|reading| self.by_path(reading))
+            .or_else(|| by_number(written(locator, |found| found.socket)))
+            .or_else(|| {
+                written(locator, |found| found.socket_letter)
+                    .filter(|letters| self.fits(letters) && !self.feeds_an_empty_socket(letters))
+            })
             .or_else(|| by_number(written(bank, |found| found.socket)))
             .or_else(|| by_rank(written(bank, |found| found.node)))
             .or_else(|| by_rank(written(locator, |found| found.node)))
@@ -290,7 +315,35 @@ impl<'a> Machine<'a> {
                     (arrays, letters) => arrays.or(letters),
                 }
             })
+            .or_else(|| self.by_board(locator?))
             .or_else(|| self.by_running(locator?))
+    }
+
+    /// Names that begin with the designation of the processor.
+    fn by_path(&self, locator: &Reading) -> Option<Vec<u32>> {
+        let index = |found: &Found| {
+            let path = found.path.as_deref()?;
+            let mut same = (0..self.sockets).filter(|at| self.designations.get(*at) == Some(&path));
+            same.next()
+                .filter(|_| same.next().is_none())
+                .and_then(|at| u32::try_from(at).ok())
+        };
+        locator.found.iter().map(index).collect()
+    }
+
+    /// Lettered risers, two to a socket and every socket with its processor.
+    fn by_board(&self, locator: &Reading) -> Option<Vec<u32>> {
+        let boards: Option<Vec<char>> = locator.found.iter().map(|found| found.board).collect();
+        let boards = boards?;
+        let distinct: Vec<char> = boards.iter().copied().collect::<BTreeSet<char>>().into_iter().collect();
+        if Some(distinct.len()) != self.sockets.checked_mul(2) || self.empty.contains(&true) {
+            return None;
+        }
+        let rank = |board: &char| distinct.iter().position(|other| other == board);
+        boards
+            .iter()
+            .map(|board| share(rank(board)?, distinct.len(), self.sockets))
+            .collect()
     }
 
     fn fits(&self, sockets: &[u32]) -> bool {
@@ -380,81 +433,13 @@ impl<'a> Machine<'a> {
         whole.then(|| sockets.collect())?
     }
 
-    /// Channels out of running numbers, socket by socket.
-    fn group(&self, reading: &Reading, places: &mut [Placement]) {
-        let mut by_socket: BTreeMap<u32, Vec<(usize, u32, Option<u32>)>> = BTreeMap::new();
-        for (index, (place, found)) in places.iter().zip(&reading.found).enumerate() {
-            let socket = place.socket.or(self.on_chipset.then_some(0));
-            let (Some(socket), Some(running)) = (socket, found.running) else {
-                return;
-            };
-            by_socket.entry(socket).or_default().push((index, running, found.order));
-        }
-        let mut result = Vec::new();
-        for slots in by_socket.values_mut() {
-            slots.sort_by_key(|(_, running, _)| *running);
-            let numbers: BTreeSet<u32> = slots.iter().map(|(_, running, _)| *running).collect();
-            if numbers.len() != slots.len() || !run(&numbers) {
-                return;
-            }
-            let Some(channel_of) = self.assign(reading.style.grouping, slots) else {
-                return;
-            };
-            for (position, (index, _, _)) in slots.iter().enumerate() {
-                let channel = channel_of.get(position).copied().unwrap_or_default();
-                let mates: Vec<(usize, u32)> = slots
-                    .iter()
-                    .zip(&channel_of)
-                    .filter(|(_, other)| **other == channel)
-                    .map(|((index, running, _), _)| (*index, *running))
-                    .collect();
-                let label = if reading.style.grouping == Grouping::Letters {
-                    channel.saturating_add(1).to_string()
-                } else {
-                    mates
-                        .iter()
-                        .map(|(_, running)| running.to_string())
-                        .collect::<Vec<String>>()
-                        .join("+")
-                };
-                let slot = mates.iter().position(|(mate, _)| mate == index).unwrap_or_default();
-                result.push((*index, label, u32::try_from(slot).unwrap_or_default().saturating_add(1)));
-            }
-        }
-        for (index, label, slot) in result {
-            if let Some(place) = places.get_mut(index) {
-                (place.channel, place.slot) = (Some(label), Some(slot));
-            }
-        }
-    }
-
-    /// The channel index of each of a socket's slots, which come in the order of their numbers.
-    fn assign(&self, grouping: Grouping, slots: &[(usize, u32, Option<u32>)]) -> Option<Vec<usize>> {
-        let count = slots.len();
-        if let Grouping::Map(map) = grouping {
-            return (map.len() == count).then(|| map.to_vec());
-        }
-        let channels = self.channels?;
-        if grouping == Grouping::Stride {
-            return stride(count, channels);
-        }
-        let each = count.checked_div(channels)?;
-        if each == 0 || count.checked_rem(channels)? != 0 {
-            return None;
-        }
-        match grouping {
-            Grouping::Neighbours => (0..count).map(|at| at.checked_div(each)).collect(),
-            Grouping::Letters => {
-                let order = slots
-                    .iter()
-                    .map(|(_, _, order)| usize::try_from((*order)?).ok()?.checked_rem(channels));
-                let found: Option<Vec<usize>> = order.collect();
-                // The slots of a channel must be neighbours as well, or the rule is not the board's.
-                let blocks = |found: &Vec<usize>| found.chunks(each).all(|block| block.windows(2).all(same));
-                found.filter(blocks)
-            }
-            _ => None,
-        }
+    /// Whether a module would sit at a socket that has no processor. A number in the name is believed
+    /// all the same, a letter is not: boards with fewer processors may give its slots to another.
+    fn feeds_an_empty_socket(&self, letters: &[u32]) -> bool {
+        self.modules.iter().zip(letters).any(|(module, letter)| {
+            let empty = usize::try_from(*letter).ok().and_then(|socket| self.empty.get(socket));
+            module.size.is_some_and(|size| size > 0) && empty == Some(&true)
+        })
     }
 
     fn consistent(&self, places: &[Placement]) -> bool {
@@ -497,32 +482,23 @@ struct Reading {
     found: Vec<Found>,
 }
 
-/// Numbers a channel count apart share a channel.
-fn stride(count: usize, channels: usize) -> Option<Vec<usize>> {
-    if (count, channels) == (10, 6) {
-        // PowerEdge R540 manual, table 39: channels 2 and 5 have one slot.
-        return Some(vec![0, 1, 2, 3, 4, 5, 0, 1, 3, 4]);
-    }
-    if (count, channels) == (4, 3) {
-        // PowerEdge T410 technical guide, 7.3: channel 0 takes two modules, channels 1 and 2 one.
-        return Some(vec![0, 1, 2, 0]);
-    }
-    (count.checked_rem(channels)? == 0).then(|| (0..count).map(|at| at.checked_rem(channels)).collect())?
-}
-
 impl Reading {
+    /// Whether the bank locators name the same channels, for rows that need it.
+    fn is_borne_out(&self, bank: Option<&Self>) -> bool {
+        let same = |(near, far): (&Found, &Found)| near.channel.is_some() && near.channel == far.channel;
+        self.style.grouping != Grouping::NamedByBank
+            || bank.is_some_and(|bank| self.found.iter().zip(&bank.found).all(same))
+    }
+
     /// Whether the names tell of more than one socket.
     fn names_sockets(&self) -> bool {
         let sockets = self
             .found
             .iter()
             .filter_map(|found| found.socket.or(found.socket_letter));
-        sockets.collect::<BTreeSet<u32>>().len() > 1
+        let paths = self.found.iter().filter_map(|found| found.path.as_deref());
+        sockets.collect::<BTreeSet<u32>>().len() > 1 || paths.collect::<BTreeSet<&str>>().len() > 1
     }
-}
-
-fn same(pair: &[usize]) -> bool {
-    matches!(pair, [one, other] if one == other)
 }
 
 /// Which of `sockets` equal shares of `count` things the thing at `index` falls into.
@@ -573,177 +549,4 @@ fn starts_with_a(places: &[Placement]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::smbios::{MemoryArray, Processor, System};
-
-    /// A machine of a maker, with processors of one signature and name, and slots of these names.
-    fn machine(maker: &str, cpus: &[&str], id: u64, version: &str, slots: &[(String, Option<&str>)]) -> Smbios {
-        let processor = |name: &&str| Processor {
-            socket: Some((*name).to_owned()),
-            populated: Some(true),
-            manufacturer: Some("Intel".to_owned()),
-            version: Some(version.to_owned()),
-            id: Some(id),
-            ..Processor::default()
-        };
-        let module = |(locator, bank): &(String, Option<&str>)| MemoryModule {
-            array: Some(Handle(0x10)),
-            size: Some(0),
-            locator: Some(locator.clone()),
-            bank_locator: bank.map(str::to_owned),
-            ..MemoryModule::default()
-        };
-        Smbios {
-            system: Some(System {
-                manufacturer: Some(maker.to_owned()),
-                ..System::default()
-            }),
-            processors: cpus.iter().map(processor).collect(),
-            arrays: vec![MemoryArray {
-                handle: Handle(0x10),
-                ..MemoryArray::default()
-            }],
-            modules: slots.iter().map(module).collect(),
-            ..Smbios::default()
-        }
-    }
-
-    fn told(smbios: &Smbios) -> Vec<(Option<u32>, String, Option<u32>)> {
-        let tell = |place: Placement| (place.socket, place.channel.unwrap_or_default(), place.slot);
-        place_all(smbios).into_iter().map(tell).collect()
-    }
-
-    fn plain(names: &[&str]) -> Vec<(String, Option<&'static str>)> {
-        names.iter().map(|name| ((*name).to_owned(), None)).collect()
-    }
-
-    const SKYLAKE: u64 = 0x0005_0654;
-    const SANDY_BRIDGE_EP: u64 = 0x0002_06d7;
-    const CORE_2: u64 = 0x0001_067a;
-
-    #[test]
-    fn socket_channel_and_slot_in_one_name() {
-        let slots = plain(&["P1-DIMMA1", "P1-DIMMA2", "P2-DIMMA1", "P2-DIMMA2"]);
-        let places = told(&machine("Supermicro", &["CPU1", "CPU2"], SKYLAKE, "", &slots));
-        assert_eq!(places[1], (Some(0), "A".to_owned(), Some(2)));
-        assert_eq!(places[2], (Some(1), "A".to_owned(), Some(1)));
-    }
-
-    #[test]
-    fn two_modules_in_one_place_make_the_style_unbelievable() {
-        let slots = plain(&["P1-DIMMA1", "P1-DIMMA1"]);
-        let places = told(&machine("Supermicro", &["CPU1", "CPU2"], SKYLAKE, "", &slots));
-        assert!(places.iter().all(|place| place.1.is_empty()));
-    }
-
-    #[test]
-    fn more_channels_than_the_processor_has_are_not_believed() {
-        let slots = plain(&["DIMM_A1", "DIMM_B1", "DIMM_C1", "DIMM_D1", "DIMM_E1"]);
-        let places = told(&machine("Acme", &["CPU1"], SANDY_BRIDGE_EP, "E5-2670", &slots));
-        assert!(places.iter().all(|place| place.1.is_empty()));
-    }
-
-    #[test]
-    fn letters_that_run_on_over_the_sockets_are_shared_out() {
-        let names: Vec<String> = ('A'..='H').map(|letter| format!("DIMM_{letter}1")).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let places = told(&machine(
-            "Acme",
-            &["CPU1", "CPU2"],
-            SANDY_BRIDGE_EP,
-            "E5-2670",
-            &plain(&names),
-        ));
-        assert_eq!(places[3], (Some(0), "D".to_owned(), Some(1)));
-        assert_eq!(places[4], (Some(1), "E".to_owned(), Some(1)));
-    }
-
-    #[test]
-    fn on_a_poweredge_the_letter_is_the_processor_and_numbers_stride() {
-        let names: Vec<String> = ["A", "B"]
-            .iter()
-            .flat_map(|letter| (1..=12).map(move |number| format!("{letter}{number}")))
-            .collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let places = told(&machine(
-            "Dell Inc.",
-            &["CPU1", "CPU2"],
-            SKYLAKE,
-            "Gold 6138",
-            &plain(&names),
-        ));
-        assert_eq!(places[0], (Some(0), "1+7".to_owned(), Some(1)));
-        assert_eq!(places[6], (Some(0), "1+7".to_owned(), Some(2)));
-        assert_eq!(places[12], (Some(1), "1+7".to_owned(), Some(1)));
-    }
-
-    #[test]
-    fn proliant_letters_give_the_channel_and_not_its_name() {
-        let names = ["1G", "2D", "3A", "4H", "5E", "6B", "7I", "8F", "9C"].map(|name| format!("PROC 1 DIMM {name}"));
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let places = told(&machine("HP", &["Proc 1"], 0x0002_06c2, "X5650", &plain(&names)));
-        assert_eq!(places[0], (Some(0), "1".to_owned(), Some(1)));
-        assert_eq!(places[2], (Some(0), "1".to_owned(), Some(3)));
-        assert_eq!(places[8], (Some(0), "3".to_owned(), Some(3)));
-    }
-
-    #[test]
-    fn proliant_numbers_are_grouped_by_the_channels_of_the_processor() {
-        let names: Vec<String> = (1..=2)
-            .flat_map(|cpu| (1..=12).map(move |number| format!("PROC  {cpu} DIMM {number:>2}")))
-            .collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let smbios = machine("HP", &["Proc 1", "Proc 2"], SANDY_BRIDGE_EP, "E5-2670", &plain(&names));
-        assert_eq!(told(&smbios)[5], (Some(0), "4+5+6".to_owned(), Some(3)));
-        let unknown = machine("HP", &["Proc 1", "Proc 2"], 0, "", &plain(&names));
-        assert!(
-            told(&unknown)
-                .iter()
-                .all(|place| place.0.is_some() && place.1.is_empty())
-        );
-    }
-
-    #[test]
-    fn memory_of_a_chipset_has_a_channel_and_no_socket() {
-        let slots = plain(&["ONBOARD DIMM_A1", "ONBOARD DIMM_B1"]);
-        let smbios = machine("Intel", &["CPU1", "CPU2"], CORE_2, "E5430", &slots);
-        let places = place_all(&smbios);
-        assert!(places[1].on_chipset && places[1].socket.is_none());
-        assert_eq!(places[1].channel.as_deref(), Some("B"));
-    }
-
-    #[test]
-    fn a_bank_locator_tells_what_the_locator_does_not() {
-        let slots = vec![
-            ("DIMM 0".to_owned(), Some("P0 CHANNEL A")),
-            ("DIMM 1".to_owned(), Some("P0 CHANNEL A")),
-            ("DIMM 0".to_owned(), Some("P0 CHANNEL B")),
-        ];
-        let places = told(&machine("Acme", &["CPU 0"], 0, "", &slots));
-        assert_eq!(places[1], (Some(0), "A".to_owned(), Some(1)));
-        assert_eq!(places[2], (Some(0), "B".to_owned(), Some(0)));
-    }
-
-    #[test]
-    fn the_flash_chip_is_no_memory() {
-        let mut smbios = machine("Acme", &["CPU1"], 0, "", &plain(&["DIMM_A1", "SYSTEM ROM"]));
-        smbios.modules[1].kind = Some("Flash".to_owned());
-        let places = place_all(&smbios);
-        assert!(places[0].is_memory && places[0].channel.is_some());
-        assert!(!places[1].is_memory && places[1].channel.is_none());
-    }
-
-    #[test]
-    fn names_of_no_known_style_stay_unknown() {
-        let places = told(&machine(
-            "Acme",
-            &["CPU1", "CPU2"],
-            SKYLAKE,
-            "",
-            &plain(&["left", "right"]),
-        ));
-        assert_eq!(places[0], (None, String::new(), None));
-        assert_eq!(place_all(&Smbios::default()), []);
-    }
-}
+mod tests;

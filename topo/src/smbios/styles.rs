@@ -13,10 +13,15 @@
 //! | `{d}` | number of the slot in its channel, `{Z}` one digit of it |
 //! | `{D}` | letter of the slot in its channel |
 //! | `{L}` | letter of the processor socket |
+//! | `{B}` | letter of a riser that carries several channels of a socket |
+//! | `{P}` | designation of the processor, up to the last `/` |
 //! | `{p}` | letter that gives the order of population |
 //! | `{r}` | running number of the slot on its socket or board |
 //! | `{w}` | a word of letters |
 //! | `{_}` | a number that says nothing of the place |
+//!
+//! A row that no document bears out, only what is known of like boards or how machines are filled,
+//! has "inferred" in its name, which goes with the place wherever that is shown.
 
 /// What one locator text says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,8 +30,12 @@ pub(super) struct Found {
     pub socket: Option<u32>,
     /// Socket letter, A as 0.
     pub socket_letter: Option<u32>,
-    /// Node or controller number as written.
+    /// Node, controller or memory board number as written.
     pub node: Option<u32>,
+    /// Letter of the riser.
+    pub board: Option<char>,
+    /// Designation of the processor.
+    pub path: Option<String>,
     /// Channel as written, letters in capitals.
     pub channel: Option<String>,
     /// Slot in its channel; letters count from 1.
@@ -47,12 +56,18 @@ pub(super) enum Grouping {
     NamedOnOne,
     /// The channel is in the text where the memory belongs to a processor.
     NamedOnProcessor,
+    /// The channel is in the text where the bank locators say the same.
+    NamedByBank,
     /// Neighbouring numbers share a channel: 1 2 3, 4 5 6, …
     Neighbours,
     /// Numbers a channel count apart share a channel: 1 7, 2 8, …
     Stride,
+    /// Numbers a channel count apart share a channel, on a machine of one processor.
+    StrideOnOne,
     /// Letters a channel count apart share a channel: A E I, B F J, …
     Letters,
+    /// Neighbouring numbers whose letters are every second one share a channel: 1A 2C, 3B 4D, …
+    Lockstep,
     /// The channel of every slot of a socket, in the order of the numbers.
     Map(&'static [usize]),
 }
@@ -102,6 +117,11 @@ const fn row(
 const DELL: &[&str] = &["dell"];
 const HP: &[&str] = &["hp", "hewlett"];
 const IBM: &[&str] = &["ibm", "lenovo"];
+/// Makers whose letter is no channel: the processor at the one, the order of population at the other.
+const LETTERED: &[&str] = &["dell", "hp", "hewlett"];
+/// Boards of Supermicro for Opterons of sockets G34 and C32.
+const H8: &[&str] = &["h8dg", "h8qg", "h8sg", "h8dc", "h8sc"];
+const SUN: &[&str] = &["oracle", "sun microsystems"];
 /// Makers whose letter after the number is not the slot of a numbered channel.
 const NOT_NUMBERED: &[&str] = &["hp", "hewlett", "fujitsu", "dell"];
 
@@ -109,10 +129,14 @@ const NOT_NUMBERED: &[&str] = &["hp", "hewlett", "fujitsu", "dell"];
 pub(super) const LOCATORS: &[Style] = &[
     any("P1-DIMMA1", "P{s}~DIMM~{C}{d}"),
     any("CPU1_DIMM_A1", "CPU{s}~DIMM~{C}{d}"),
-    any("CPU1_A1", "CPU{s}~{C}{d}"),
-    any("DIMM_P0_A0", "DIMM~P{s}~{C}{d}"),
+    // The separator tells it from "CPU1A1" of the Tyan S2895, where the number is the channel, and
+    // from "CPU1D1" of the ProLiant DL585, which is no channel letter (labels of edac-utils).
+    any("CPU1_A1", "CPU{s} {C}{d}"),
+    any("CPU0_DIMM0_CHA", "CPU{s}~DIMM{d}~CH{C}"),
+    any("DIMM_P0_A0", "DIMM~P{s}~{C}~{d}"),
     any("P1-ChD-DIMM1", "P{s}~Ch{C}~DIMM{d}"),
     any("ChannelA-DIMM0", "Channel{C}~DIMM{d}"),
+    any("Slot 1 (Channel A / DIMM 1)", "Slot {_} (Channel {C} / DIMM {d})"),
     any("Controller0-ChannelA-DIMM0", "Controller{n}~Channel{C}~DIMM{d}"),
     any("Controller0-ChannelA", "Controller{n}~Channel{C}"),
     any("Controller0-ChannelA (some with DIMM0)", "Controller{n}~Channel{C}*"),
@@ -121,19 +145,51 @@ pub(super) const LOCATORS: &[Style] = &[
     any("NODE 0 CHANNEL 0 DIMM 0", "NODE {n} CHANNEL {c} DIMM {d}*"),
     any("P0_MC0_DIM_CH_A0", "P{s}~MC{n}~DIM~CH~{C}{d}"),
     any("P0_D0_UMC0_CH_A0", "P{s}~D{_}~UMC{_}~CH~{C}{d}"),
-    any("CPU0_C0D0", "CPU{s}~C{c}D{d}"),
+    any("CPU0_C0D0", "CPU{s}~C{c}~D{d}"),
+    any("CPU0_CHA_DIMM0", "CPU{s}~CH{C}~DIMM{d}"),
+    any("CPU0_CH0_DIMM0", "CPU{s}~CH{c}~DIMM{d}"),
+    any("CPU0_CH0_D0", "CPU{s}~CH{c}~D{d}"),
+    any("CPU0_ChannelA_DIMM0", "CPU{s}~Channel~{C}~DIMM~{d}"),
+    any("CPU0_Channel0_DIMM0", "CPU{s}~Channel~{c}~DIMM~{d}"),
+    any("P0_Channel0_DIMM0", "P{s}~Channel~{c}~DIMM~{d}"),
+    any("P0_Node0_Channel0_Dimm0", "P{s}~Node{n}~Channel{c}~Dimm{d}"),
+    any("Channel0_DIMM0", "Channel~{c}~DIMM~{d}"),
     // Socket, channel and slot, one digit each: the bank locators of the same boards
     // (`_Node1_Channel2_Dimm0` beside `DIMM120`) say so.
     any("DIMM000", "DIMM{S}{K}{Z}"),
     any("DIMM000 J1", "DIMM{S}{K}{Z} J{_}"),
-    // Supermicro X8 and H8 boards: the number is the channel, the letter the slot.
-    row("P1-DIMM1A", "P{s}~DIMM{c}{D}", Grouping::Named, &[], NOT_NUMBERED),
-    row("P1-1A", "P{s}~{c}{D}", Grouping::Named, &[], NOT_NUMBERED),
-    row("NODE1-1A", "NODE{s}~{c}{D}", Grouping::Named, &["supermicro"], &[]),
+    any("DIMM000(A)", "DIMM{S}{K}{Z}~(*"),
+    // The number is the channel, the letter the slot: so on H8QG6, H8DGU and H8SGL (labels of
+    // edac-utils and rasdaemon). Boards with the memory on the chipset may have it the other way
+    // round (X5DPE there).
+    row("P1-DIMM1A", "P{s}~DIMM{c}{D}", Grouping::NamedOnProcessor, H8, &[]),
+    row("P1-1A", "P{s}~{c}{D}", Grouping::NamedOnProcessor, H8, &[]),
+    // X8 boards by what they have: numbers 1 to 3 and letters A and B at processors of three channels.
+    row(
+        "P1-DIMM1A (inferred)",
+        "P{s}~DIMM{c}{D}",
+        Grouping::NamedOnProcessor,
+        &[],
+        NOT_NUMBERED,
+    ),
+    row(
+        "P1-1A (inferred)",
+        "P{s}~{c}{D}",
+        Grouping::NamedOnProcessor,
+        &[],
+        NOT_NUMBERED,
+    ),
+    row(
+        "NODE1-1A",
+        "NODE{s}~{c}{D}",
+        Grouping::NamedOnProcessor,
+        &["supermicro"],
+        &[],
+    ),
     row(
         "DIMM1A (Supermicro)",
         "DIMM{c}{D}",
-        Grouping::Named,
+        Grouping::NamedOnProcessor,
         &["supermicro"],
         &[],
     ),
@@ -151,7 +207,31 @@ pub(super) const LOCATORS: &[Style] = &[
     // SL210t Gen8 user guides: with C channels the letters A, A+C, A+2C are channel 1, and so on.
     row("PROC 1 DIMM 1A", "PROC {s} DIMM {r}{p}", Grouping::Letters, HP, &[]),
     // The same tables: the slots of a channel are neighbours.
-    row("PROC 1 DIMM 1", "PROC {s} DIMM {r}", Grouping::Neighbours, HP, &[]),
+    row(
+        "PROC 1 DIMM 1",
+        "PROC {s} DIMM {r}",
+        Grouping::Neighbours,
+        &["g6", "g7", "gen8"],
+        &[],
+    ),
+    // Of later generations no table was at hand. How they are filled speaks for the same order: in
+    // one of 75 sockets of known machines two modules would share a channel while another is empty.
+    row(
+        "PROC 1 DIMM 1 (inferred)",
+        "PROC {s} DIMM {r}",
+        Grouping::Neighbours,
+        HP,
+        &[],
+    ),
+    // DL580 G7 user guide, page 43: cartridges of four channels behind two buffers, filled in pairs
+    // 1A 8A, 3B 6B, 2C 7C, 4D 5D; the first of each channel is an A or a B.
+    row("Board 1, DIMM 1A", "Board~{n}~DIMM~{r}{p}", Grouping::Lockstep, HP, &[]),
+    // DL380 G5 service guide, pages 57 to 59: banks A and C are on one branch of the chipset, B and
+    // D on the other, a bank has one slot on each of the two channels of its branch. DL120 G6 alike.
+    row("DIMM 1A (ProLiant)", "DIMM~{r}{p}", Grouping::Lockstep, HP, &[]),
+    // The name begins with the processor's own ("1/1/0" of enclosure, blade and socket); the letters
+    // are in the arrangement of the boards above.
+    row("1/1/0/01A", "{P}/{r}{p}", Grouping::Lockstep, HP, &[]),
     // System x3550 M2 installation guide, table 10: channel 2 holds connectors 7, 8, 15 and 16.
     row(
         "DIMM01 (x3550 M2)",
@@ -212,6 +292,36 @@ pub(super) const LOCATORS: &[Style] = &[
         &["microserver gen10"],
         &[],
     ),
+    // R910 technical guide, 7.1: eight risers, each with two buffers of two channels of two slots;
+    // A1 and A2, A3 and A4 are filled together as first slots. That A5 to A8 follow in the same
+    // order, and the risers the processors, is how all later boards of the maker count.
+    row(
+        "DIMM A1 (R910, inferred)",
+        "DIMM~{B}{r}",
+        Grouping::Map(&[0, 1, 2, 3, 0, 1, 2, 3]),
+        &["poweredge r910"],
+        &[],
+    ),
+    // Likewise, with one controller of each of four processors.
+    row(
+        "DIMM A1 (R810, inferred)",
+        "DIMM~{L}{r}",
+        Grouping::Map(&[0, 1, 2, 3, 0, 1, 2, 3]),
+        &["poweredge r810"],
+        &[],
+    ),
+    // R220 (labels of rasdaemon: slots 1 and 3, 2 and 4 share a channel).
+    row(
+        "DIMM_1 (PowerEdge, one processor)",
+        "DIMM~{r}",
+        Grouping::StrideOnOne,
+        &["poweredge"],
+        &[],
+    ),
+    // Slots of Opterons are filled in pairs of neighbours, one on each of the two channels: service
+    // manual of the X4600 M2, the bank locators of the Ultra 40 M2.
+    row("CPU0_DIMM0 (Sun)", "CPU{s}~DIMM{r}", Grouping::Stride, SUN, &[]),
+    row("C0_DIMM0 (Sun)", "C{s}~DIMM{r}", Grouping::Stride, SUN, &[]),
     // PowerEdge 1855 manual: banks DIMM1, DIMM2, … on two channels A and B.
     row("DIMM1_A (PowerEdge)", "DIMM{d}~{C}", Grouping::NamedOnOne, DELL, &[]),
     // PowerEdge R900 owner's manual (XK946), page 98, memory population rules: risers A to D, one on each channel of
@@ -223,22 +333,18 @@ pub(super) const LOCATORS: &[Style] = &[
         &["poweredge r900"],
         &[],
     ),
-    // Z6 G4: six slots for the six channels of either processor.
+    // Z8 G4 (a labels request to edac-utils: slot 3 is on the second channel of the first
+    // controller); the Z6 G4 has one slot on each of the six channels.
     row(
-        "CPU0-DIMM1 (Z6 G4)",
+        "CPU0-DIMM1 (Z6 G4, Z8 G4)",
         "CPU{s}~DIMM{r}",
-        Grouping::Stride,
-        &["hp z6 g4"],
+        Grouping::Neighbours,
+        &["hp z6 g4", "hp z8 g4"],
         &[],
     ),
     // Sun Fire X4270 M2 lists its slots channel by channel: D2 D1 D0, D5 D4 D3, D8 D7 D6.
-    row(
-        "D0 (/SYS/MB/P0)",
-        "D{r}",
-        Grouping::Neighbours,
-        &["oracle", "sun microsystems"],
-        &[],
-    ),
+    row("D0 (/SYS/MB/P0)", "D{r}", Grouping::Neighbours, SUN, &[]),
+    row("DIMM A0 (CHANNEL A)", "DIMM~{C}{d}", Grouping::NamedByBank, DELL, &[]),
     // PowerEdge R740xd, T420, R720, DL4000 manuals ("Processor 1, channel 0: A1, A7"): the letter is
     // the processor, the numbers of a channel lie a channel count apart.
     // PowerEdge R540 manual, table 39: channels 2 and 5 of processor 1 have one slot, and
@@ -256,7 +362,20 @@ pub(super) const LOCATORS: &[Style] = &[
     row("A1 (one processor)", "{C}{d}", Grouping::NamedOnOne, DELL, &[]),
     row("DIMM_A1", "DIMM~{C}{d}", Grouping::Named, &[], DELL),
     row("A1", "{C}{d}", Grouping::Named, &[], DELL),
+    // Boards of one slot a channel leave its number out.
+    row("P1-DIMMA", "P{s}~DIMM~{C}", Grouping::Named, &[], LETTERED),
+    row("CPU1_DIMM_A", "CPU{s}~DIMM~{C}", Grouping::Named, &[], LETTERED),
+    row("DIMM_A", "DIMM~{C}", Grouping::Named, &[], LETTERED),
     row("ONBOARD DIMM_A1", "ONBOARD DIMM~{C}{d}", Grouping::Named, &[], &[]),
+    // Firmware counts the slots of a node channel by channel. No document says so; machines with one
+    // module on some channels have them at the first number of a channel.
+    row(
+        "Node0_Dimm0 (inferred)",
+        "Node{n}~Dimm{r}",
+        Grouping::Neighbours,
+        &[],
+        &[],
+    ),
     // Neither channel nor socket, but a slot number to go with a bank locator that has them.
     any("DIMM 0", "DIMM~{d}"),
     any("CPU1_DIMM_1", "CPU{s}~DIMM~{_}"),
@@ -271,6 +390,12 @@ pub(super) const BANKS: &[Style] = &[
     any("_Node0_Channel0_Dimm0", "~Node{n}~Channel{c}~Dimm{d}"),
     any("A1_Node0_Channel0_Dimm0", "A{_}~Node{n}~Channel{c}~Dimm{d}"),
     any("P0_Channel0_Dimm0", "P{s}~Channel{c}~Dimm{d}"),
+    any("CPU0_Channel0_Dimm0", "CPU{s}~Channel~{c}~Dimm~{d}"),
+    any("Channel0_Dimm0", "Channel~{c}~Dimm~{d}"),
+    any("CPU0 CHANNEL A", "CPU{s}~CHANNEL~{C}"),
+    any("CPU0 CHANNEL 0", "CPU{s}~CHANNEL~{c}"),
+    any("P0 CHANNEL 0", "P{s}~CHANNEL~{c}"),
+    any("CHANNEL 0", "CHANNEL~{c}"),
     any("SOCKET 0 CHANNEL 0 DIMM 0", "SOCKET {s} CHANNEL {c} DIMM {d}"),
     any("NODE 0 CHANNEL 0 DIMM 0", "NODE {n} CHANNEL {c} DIMM {d}"),
     any("P0 CHANNEL A", "P{s} CHANNEL {C}"),
@@ -287,7 +412,10 @@ pub(super) const BANKS: &[Style] = &[
 impl Grouping {
     /// Whether the text itself has the channel.
     pub(super) const fn is_named(self) -> bool {
-        matches!(self, Self::Named | Self::NamedOnOne | Self::NamedOnProcessor)
+        matches!(
+            self,
+            Self::Named | Self::NamedOnOne | Self::NamedOnProcessor | Self::NamedByBank
+        )
     }
 }
 
@@ -360,6 +488,16 @@ impl Found {
                 _ => self.order = Some(index),
             }
             return text.get(1..);
+        }
+        if name == "B" {
+            let letter = text.chars().next().filter(char::is_ascii_alphabetic)?;
+            self.board = Some(letter.to_ascii_uppercase());
+            return text.get(1..);
+        }
+        if name == "P" {
+            let (path, _) = text.rsplit_once('/').filter(|(path, _)| !path.is_empty())?;
+            self.path = Some(path.to_owned());
+            return text.get(path.len()..);
         }
         if name == "w" {
             let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();

@@ -2,20 +2,30 @@
 //!
 //! Follows the kernel's `Documentation/ABI/testing/sysfs-devices-system-cpu`. A cache is read from
 //! the first CPU that shares it; the other CPUs of its mask are not asked for the same index again.
+//! The files are many: several threads read them ahead ([`ahead`]), and what they read is then
+//! taken in the order of the CPUs, so that the result is that of one thread.
+
+mod ahead;
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
 
 use super::CpuSet;
 use super::cpu::ROOT;
 use super::reader::Reader;
 use super::topology::{Cache, CacheKind};
+use ahead::Texts;
+pub use ahead::{Ahead, ahead};
 
 /// Highest `indexM` looked for; machines have four or five caches per CPU.
 const MOST_INDEXES: usize = 16;
 
-/// Reads the caches of the online CPUs, sorted by level, kind and CPUs.
-pub fn read(reader: &mut Reader<'_>, online: &CpuSet) -> Vec<Cache> {
+/// Reads the caches of the online CPUs, sorted by level, kind and CPUs; `ahead` is what was read
+/// of them before.
+pub fn read(reader: &mut Reader<'_>, online: &CpuSet, ahead: Ahead) -> Vec<Cache> {
     let mut walk = Walk {
+        ahead,
         covered: Vec::new(),
         met: BTreeSet::new(),
         caches: Vec::new(),
@@ -58,6 +68,7 @@ fn read_sparc(reader: &mut Reader<'_>, cpu: u32) -> Vec<Cache> {
 }
 
 struct Walk {
+    ahead: Ahead,
     /// For each index, CPUs in the mask of an earlier CPU.
     covered: Vec<CpuSet>,
     met: BTreeSet<(u8, CacheKind, CpuSet)>,
@@ -71,31 +82,30 @@ impl Walk {
             if self.covered.get(index).is_some_and(|cpus| cpus.contains(cpu)) {
                 continue;
             }
-            let directory = format!("{ROOT}/cpu{cpu}/cache/index{index}");
-            let there = self.read_one(reader, &directory, index, cpu, online);
+            let texts = self
+                .ahead
+                .take(cpu, index)
+                .unwrap_or_else(|| Texts::read(reader, cpu, index));
+            let there = texts.is_some();
+            if let Some(texts) = texts {
+                self.add(reader, &texts, cpu, index, online);
+            }
             if !there && index >= self.covered.len() {
                 break;
             }
         }
     }
 
-    /// Reads one cache. Returns whether there is one.
-    fn read_one(&mut self, reader: &mut Reader<'_>, directory: &str, index: usize, cpu: u32, online: &CpuSet) -> bool {
-        let Some(kind) = reader.text(&format!("{directory}/type")) else {
-            return false;
+    /// Adds one cache.
+    fn add(&mut self, reader: &mut Reader<'_>, texts: &Texts, cpu: u32, index: usize, online: &CpuSet) {
+        let directory = format!("{ROOT}/cpu{cpu}/cache/index{index}");
+        let level = number(reader, &directory, "level", texts.level.as_deref()).filter(|level| *level > 0);
+        let (Some(kind), Some(level)) = (kind_of(&texts.kind), level) else {
+            let expected = "a level from 1 and a type Data, Instruction or Unified";
+            reader.damaged(&directory, expected, &texts.kind);
+            return;
         };
-        let level = reader
-            .number::<u8>(&format!("{directory}/level"))
-            .filter(|level| *level > 0);
-        let (Some(kind), Some(level)) = (kind_of(&kind), level) else {
-            reader.damaged(
-                directory,
-                "a level from 1 and a type Data, Instruction or Unified",
-                &kind,
-            );
-            return true;
-        };
-        let cpus = shared_cpus(reader, directory, cpu).intersection(online);
+        let cpus = shared_cpus(reader, &directory, texts, cpu).intersection(online);
         while self.covered.len() <= index {
             self.covered.push(CpuSet::new());
         }
@@ -103,26 +113,35 @@ impl Walk {
             covered.union_with(&cpus);
         }
         if self.met.insert((level, kind, cpus.clone())) {
+            let size = texts.size.as_deref();
+            let line = texts.line.as_deref();
+            let ways = texts.ways.as_deref();
             self.caches.push(Cache {
                 level,
                 kind,
-                size: read_size(reader, &format!("{directory}/size")),
-                line: reader
-                    .number(&format!("{directory}/coherency_line_size"))
-                    .filter(|line| *line > 0),
-                ways: reader.number(&format!("{directory}/ways_of_associativity")),
+                size: size.and_then(|text| size_in(reader, format_args!("{directory}/size"), text)),
+                line: number(reader, &directory, "coherency_line_size", line).filter(|line| *line > 0),
+                ways: number(reader, &directory, "ways_of_associativity", ways),
                 cpus,
             });
         }
-        true
     }
 }
 
+/// The number in the text of a file.
+fn number<T: FromStr>(reader: &mut Reader<'_>, directory: &str, name: &str, text: Option<&str>) -> Option<T> {
+    reader.number_in(format_args!("{directory}/{name}"), text?)
+}
+
 /// CPUs that share the cache; the CPU alone when the kernel does not say.
-fn shared_cpus(reader: &mut Reader<'_>, directory: &str, cpu: u32) -> CpuSet {
-    let list = format!("{directory}/shared_cpu_list");
+fn shared_cpus(reader: &mut Reader<'_>, directory: &str, texts: &Texts, cpu: u32) -> CpuSet {
     let map = format!("{directory}/shared_cpu_map");
-    let cpus = reader.cpu_mask(&map).or_else(|| reader.cpu_list(&list));
+    let mask = texts.map.as_deref();
+    let mask = mask.and_then(|text| reader.cpu_mask_in(format_args!("{map}"), text));
+    let cpus = mask.or_else(|| {
+        let list = texts.list.as_deref()?;
+        reader.cpu_list_in(format_args!("{directory}/shared_cpu_list"), list)
+    });
     match cpus {
         Some(cpus) if cpus.contains(cpu) => cpus,
         Some(cpus) => {
@@ -145,9 +164,13 @@ fn kind_of(text: &str) -> Option<CacheKind> {
 /// A size as "32K"; a size of 0 is none.
 fn read_size(reader: &mut Reader<'_>, path: &str) -> Option<u64> {
     let text = reader.text(path)?;
-    let size = parse_size(&text);
+    size_in(reader, format_args!("{path}"), &text)
+}
+
+fn size_in(reader: &mut Reader<'_>, path: fmt::Arguments<'_>, text: &str) -> Option<u64> {
+    let size = parse_size(text);
     if size.is_none() {
-        reader.damaged(path, "a size as 32K", &text);
+        reader.damaged(&path.to_string(), "a size as 32K", text);
     }
     size.filter(|size| *size > 0)
 }

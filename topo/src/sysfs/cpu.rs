@@ -123,7 +123,8 @@ impl Found {
     }
 
     /// As [`Self::visit`], without asking for the number of a CPU that an earlier mask has.
-    /// A number that is none (-1) says that the machine has no such level there.
+    /// A number that is none (-1) says that the machine has no such level there; with dies, that
+    /// it has none anywhere: -1 is what an architecture without dies says of every CPU.
     fn visit_trusting(&mut self, reader: &mut Reader<'_>, cpu: u32, online: &CpuSet) {
         if self.files.is_empty() || self.of.contains_key(&cpu) {
             return;
@@ -131,6 +132,8 @@ impl Found {
         let os_id = self.read_id(reader, cpu);
         if os_id.is_none_or(|id| known(id).is_some()) {
             self.visit(reader, cpu, os_id, online);
+        } else if os_id == Some(-1) && self.id == Some(DIE.id) {
+            self.files.clear();
         }
     }
 
@@ -146,11 +149,21 @@ const fn known(id: i64) -> Option<i64> {
     if id < 0 || id == 65_535 { None } else { Some(id) }
 }
 
-/// Fills CPUs, cores, clusters, dies, packages, books and drawers. Returns the online CPUs.
-pub fn read(reader: &mut Reader<'_>, info: &CpuInfo, topology: &mut CpuTopology) -> CpuSet {
+/// Where the groups of the CPUs are told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Grouped {
+    /// In `/proc/cpuinfo`, which is read.
+    Already,
+    /// In the files of the CPUs.
+    ByFiles,
+}
+
+/// Fills the CPUs, and returns those that are online. Cores and packages are filled too where
+/// `/proc/cpuinfo` is all there is; else [`read_groups`] is to fill what groups the CPUs.
+pub fn read(reader: &mut Reader<'_>, info: &CpuInfo, topology: &mut CpuTopology) -> (CpuSet, Grouped) {
     let numbers = reader.numbered(ROOT, "cpu");
     if numbers.is_empty() {
-        return from_cpuinfo(info, topology);
+        return (from_cpuinfo(info, topology), Grouped::Already);
     }
     let online = online(reader, &numbers);
     topology.cpus = numbers
@@ -164,8 +177,7 @@ pub fn read(reader: &mut Reader<'_>, info: &CpuInfo, topology: &mut CpuTopology)
             ..Cpu::default()
         })
         .collect();
-    read_groups(reader, info, topology, &online);
-    online
+    (online, Grouped::ByFiles)
 }
 
 /// The CPUs of `numbers` that are online.
@@ -194,7 +206,8 @@ fn topology_files(reader: &Reader<'_>, online: &CpuSet) -> Vec<String> {
         .unwrap_or_default()
 }
 
-fn read_groups(reader: &mut Reader<'_>, info: &CpuInfo, topology: &mut CpuTopology, online: &CpuSet) {
+/// Fills cores, clusters, dies, packages, books and drawers from the files of the CPUs.
+pub fn read_groups(reader: &mut Reader<'_>, info: &CpuInfo, topology: &mut CpuTopology, online: &CpuSet) {
     let names = topology_files(reader, online);
     let mut cores = Found::new(&CORE, &names);
     let mut packages = Found::new(&PACKAGE, &names);

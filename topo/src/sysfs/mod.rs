@@ -13,6 +13,8 @@ pub mod dmi;
 pub mod hypervisor;
 pub mod kind;
 pub mod lscpu;
+pub mod lscpu_table;
+pub mod nd;
 pub mod node;
 pub mod os_names;
 pub mod pci;
@@ -37,14 +39,21 @@ pub fn read(source: &Source) -> Decoded<CpuTopology> {
     let mut reader = Reader::new(source);
     let mut topology = CpuTopology::default();
     let info = proc::read(&reader);
-    let online = cpu::read(&mut reader, &info, &mut topology);
+    let (online, grouped) = cpu::read(&mut reader, &info, &mut topology);
     if topology.cpus.is_empty()
         && let Some(told) = from_lscpu(source)
     {
         return Decoded::intact(told);
     }
-    topology.caches = cache::read(&mut reader, &online);
+    // Most files are those of the caches: other threads begin with them.
+    let ahead = cache::ahead(source, &online, || {
+        if grouped == cpu::Grouped::ByFiles {
+            cpu::read_groups(&mut reader, &info, &mut topology, &online);
+        }
+    });
+    topology.caches = cache::read(&mut reader, &online, ahead);
     node::read(&mut reader, &online, &mut topology);
+    topology.persistent = nd::read(&mut reader);
     kind::read(&mut reader, &info, &mut topology);
     mark_allowed(source, &mut topology);
     if !topology.nodes.iter().any(|node| node.memory.is_some()) {
@@ -62,10 +71,35 @@ pub fn read(source: &Source) -> Decoded<CpuTopology> {
     }
 }
 
+/// What the plain text (or its JSON) and a table of `lscpu` tell together.
 fn from_lscpu(source: &Source) -> Option<CpuTopology> {
-    source
-        .documents(DocumentKind::Lscpu)
-        .find_map(|document| lscpu::parse(&String::from_utf8_lossy(&document.bytes)))
+    let text = |document: &captures::Document| String::from_utf8_lossy(&document.bytes).into_owned();
+    let json = || {
+        source
+            .documents(DocumentKind::LscpuJson)
+            .find_map(|it| lscpu_table::text_of_json(&text(it)))
+    };
+    let plain = source.documents(DocumentKind::Lscpu).next().map(text).or_else(json);
+    let told = plain.as_deref().and_then(lscpu::parse);
+    let table = source
+        .documents(DocumentKind::LscpuTable)
+        .find_map(|it| lscpu_table::parse(&text(it)));
+    let Some(mut table) = table else { return told };
+    lscpu_table::fill_sizes(&mut table.caches, plain.as_deref().unwrap_or_default());
+    let told = told.unwrap_or_default();
+    Some(CpuTopology {
+        architecture: told.architecture,
+        model: told.model,
+        vendor: told.vendor,
+        family_model_stepping: told.family_model_stepping,
+        hypervisor: told.hypervisor,
+        nodes: if table.nodes.is_empty() {
+            told.nodes
+        } else {
+            table.nodes
+        },
+        ..table
+    })
 }
 
 fn is_x86(topology: &CpuTopology) -> bool {

@@ -3,6 +3,7 @@
 //! An absent file is normal in `/sys` and is never damage; a file that is there and holds
 //! something else than its documentation says is.
 
+use std::fmt;
 use std::str::FromStr;
 
 use captures::Source;
@@ -57,34 +58,58 @@ impl<'a> Reader<'a> {
 
     /// A decimal number.
     pub fn number<T: FromStr>(&mut self, path: &str) -> Option<T> {
-        let text = self.text(path).filter(|text| !text.is_empty())?;
-        self.parsed(path, "a decimal number", &text, |text| text.parse().ok())
+        let text = self.text(path)?;
+        self.number_in(format_args!("{path}"), &text)
+    }
+
+    /// The decimal number that `text`, the file `path`, holds; none when it is empty.
+    pub fn number_in<T: FromStr>(&mut self, path: fmt::Arguments<'_>, text: &str) -> Option<T> {
+        if text.is_empty() {
+            return None;
+        }
+        self.parsed(path, "a decimal number", text, |text| text.parse().ok())
     }
 
     /// A hexadecimal number with `0x` before it or not.
     pub fn hex(&mut self, path: &str) -> Option<u64> {
         // a capture made without privilege holds the file empty
         let text = self.text(path).filter(|text| !text.is_empty())?;
-        self.parsed(path, "a hexadecimal number", &text, hex)
+        self.parsed(format_args!("{path}"), "a hexadecimal number", &text, hex)
     }
 
     /// A CPU list ("0-7,16").
     pub fn cpu_list(&mut self, path: &str) -> Option<CpuSet> {
         let text = self.text(path)?;
-        self.parsed(path, "a list of CPUs as 0-7,16", &text, CpuSet::parse_list)
+        self.cpu_list_in(format_args!("{path}"), &text)
+    }
+
+    /// The CPU list that `text`, the file `path`, holds.
+    pub fn cpu_list_in(&mut self, path: fmt::Arguments<'_>, text: &str) -> Option<CpuSet> {
+        self.parsed(path, "a list of CPUs as 0-7,16", text, CpuSet::parse_list)
     }
 
     /// A CPU mask ("ffffffff,00000000").
     pub fn cpu_mask(&mut self, path: &str) -> Option<CpuSet> {
         let text = self.text(path)?;
-        self.parsed(path, "a mask of CPUs as 0000,000000ff", &text, CpuSet::parse_mask)
+        self.cpu_mask_in(format_args!("{path}"), &text)
+    }
+
+    /// The CPU mask that `text`, the file `path`, holds.
+    pub fn cpu_mask_in(&mut self, path: fmt::Arguments<'_>, text: &str) -> Option<CpuSet> {
+        self.parsed(path, "a mask of CPUs as 0000,000000ff", text, CpuSet::parse_mask)
     }
 
     /// What `parse` makes of `text`; damage when it makes nothing.
-    fn parsed<T>(&mut self, path: &str, expected: &str, text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+    fn parsed<T>(
+        &mut self,
+        path: fmt::Arguments<'_>,
+        expected: &str,
+        text: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
         let value = parse(text);
         if value.is_none() {
-            self.damaged(path, expected, text);
+            self.damaged(&path.to_string(), expected, text);
         }
         value
     }

@@ -80,6 +80,7 @@ impl<'a> Reader<'a> {
             body: Body::None,
             limit: frame.limit,
             package: false,
+            retry: false,
             statement: false,
             entered: true,
             scope: frame.scope,

@@ -61,6 +61,9 @@ impl<'a> Reader<'a> {
             return self.fault_here(frame, "an opcode");
         };
         if position != Position::Statement && !info.op.is_value() {
+            if self.package_is_full(frame) {
+                return self.end_package(frame);
+            }
             return self.fault_here(frame, "a term with a value");
         }
         if self.stack.len() >= DEPTH {
@@ -98,6 +101,7 @@ impl<'a> Reader<'a> {
             body: info.body,
             limit,
             package: info.body != Body::None,
+            retry: false,
             statement,
             entered: false,
             scope: frame.scope,
@@ -199,7 +203,10 @@ impl<'a> Reader<'a> {
         };
         match known {
             Known::Method(count) => {
-                self.call(frame, name, count, position == Position::Statement);
+                let count = self.corrected_count(name).unwrap_or(count);
+                if self.call(frame, name, count, position == Position::Statement).is_some() {
+                    self.may_retry();
+                }
             }
             Known::Nothing if !matches!(position, Position::Reference { .. }) => {
                 self.unknown(frame, name, position == Position::Statement);
@@ -231,6 +238,7 @@ impl<'a> Reader<'a> {
             statement,
             limit: frame.limit,
             package: false,
+            retry: false,
             entered: true,
             scope: frame.scope,
         });

@@ -13,12 +13,13 @@
 mod read;
 mod words;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use read::decode;
 
 /// One descriptor and its place in the template.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Descriptor {
     /// Offset of its first byte in the template.
     pub offset: usize,
@@ -29,7 +30,7 @@ pub struct Descriptor {
 }
 
 /// Trigger, polarity and sharing of an interrupt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Trigger {
     /// Edge-triggered; else level.
     pub edge: bool,
@@ -42,7 +43,7 @@ pub struct Trigger {
 }
 
 /// What an address range is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Space {
     /// Memory; the byte holds the type-specific flags (writable, caching, range type).
@@ -56,7 +57,7 @@ pub enum Space {
 }
 
 /// An address range in any of the four widths.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Range {
     /// What it is of.
     pub space: Space,
@@ -87,7 +88,7 @@ pub struct Range {
 }
 
 /// GPIO pins as interrupt or as input and output.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Gpio {
     /// As interrupt (`GpioInt`); else as I/O (`GpioIo`).
     pub interrupt: bool,
@@ -110,7 +111,7 @@ pub struct Gpio {
 }
 
 /// A connection to a serial bus.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SerialBus {
     /// Which bus.
     pub bus: Bus,
@@ -129,7 +130,7 @@ pub struct SerialBus {
 }
 
 /// Fields of each bus.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "type")]
 pub enum Bus {
     /// I2C: speed in Hz, address.
@@ -177,7 +178,7 @@ pub enum Bus {
 }
 
 /// What a descriptor says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Resource {
     /// ISA interrupts; `flags` is false for the two-byte form, whose trigger is edge, high, exclusive.

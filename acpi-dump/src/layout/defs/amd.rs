@@ -36,10 +36,10 @@ pub(crate) const TABLES: &[TableLayout] = &[
     TableLayout::new(
         *b"ASPT",
         "AMD Secure Processor Table",
-        "AMD socket SP5/SP6 platform ASPT specification, revision 1",
-        &[dec("Number of structures", 4)],
+        "AMD socket SP5/SP6 platform ASPT specification, revisions 1 and 2",
+        &[],
     )
-    .rest(Rest::Entries(&ASPT)),
+    .rest(Rest::Code(aspt)),
 ];
 
 const CRAT: Entries = Entries {
@@ -250,6 +250,78 @@ fn images(cursor: &mut Cursor<'_>) {
         }
     }
 }
+
+/// Revision 2 has one base address and offsets where revision 1 has addresses.
+fn aspt(cursor: &mut Cursor<'_>) {
+    if cursor.table.revision() == Some(2) {
+        cursor.fields(ASPT_2_FIELDS);
+        cursor.entries(&ASPT_2);
+    } else {
+        cursor.fields(&[dec("Number of structures", 4)]);
+        cursor.entries(&ASPT);
+    }
+}
+
+const ASPT_2_FIELDS: &[Field] = &[
+    hex("ASP register base address", 8),
+    dec("ASP register space pages", 4),
+    dec("Number of structures", 4),
+];
+
+const ASPT_2: Entries = Entries {
+    noun: "ASPT structure",
+    head: &[hex("Type", 2), dec("Length", 2)],
+    kind_at: (0, 2),
+    length: Length::At(2, 2),
+    kinds: &[
+        EntryKind::new(
+            0,
+            "ASP global registers",
+            &[
+                reserved(4),
+                hex("Feature register offset", 4),
+                hex("Interrupt enable register offset", 4),
+                hex("Interrupt status register offset", 4),
+            ],
+        ),
+        EntryKind::new(
+            1,
+            "SEV mailbox registers",
+            &[
+                dec("Mailbox interrupt ID", 1),
+                reserved(3),
+                hex("CmdResp register offset", 4),
+                hex("CmdBufAddr_Lo register offset", 4),
+                hex("CmdBufAddr_Hi register offset", 4),
+            ],
+        ),
+        EntryKind::new(
+            2,
+            "ACPI mailbox registers",
+            &[reserved(4), hex("CmdResp register offset", 4), reserved(8)],
+        ),
+        EntryKind::new(
+            3,
+            "ASP TEE interface registers",
+            &[
+                dec("Revision", 2),
+                reserved(2),
+                hex("CmdResp register offset", 4),
+                hex("CmdBufAddr_Lo register offset", 4),
+                hex("CmdBufAddr_Hi register offset", 4),
+            ],
+        ),
+        EntryKind::new(
+            4,
+            "ASP SFS status registers",
+            &[
+                dec("Revision", 2),
+                reserved(6),
+                hex("SFS status memory buffer address", 8),
+            ],
+        ),
+    ],
+};
 
 const ASPT: Entries = Entries {
     noun: "ASPT structure",

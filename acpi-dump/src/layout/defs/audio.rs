@@ -1,6 +1,6 @@
 //! Audio: NHLT (links of Intel machines that are not HD Audio), SWFT (files for SoundWire).
 
-use super::guids::name_guid;
+use super::meaning::{name_guid, name_number, signed};
 use crate::layout::Cursor;
 use crate::layout::spec::{Field, Names, Rest, TableLayout, bits, bits_of, dec, flags, guid, hex, one_of, raw};
 
@@ -71,14 +71,12 @@ const ENDPOINT: &[Field] = &[
     one_of("Link type", 1, LINKS),
     dec("Instance ID", 1),
     hex("Vendor ID", 2),
-    one_of(
-        "Device ID",
-        2,
-        &[(0xae20, "DMIC"), (0xae30, "Bluetooth"), (0xae34, "I2S")],
-    ),
+    hex("Device ID", 2),
     hex("Revision ID", 2),
     hex("Subsystem ID", 4),
 ];
+
+const DEVICES: Names = &[(0xae20, "DMIC"), (0xae30, "Bluetooth"), (0xae34, "I2S")];
 
 const LINKS: Names = &[
     (0, "HD Audio"),
@@ -95,6 +93,7 @@ const SSP_DEVICES: Names = &[(0, "Bluetooth"), (1, "FM"), (2, "modem"), (4, "cod
 
 fn endpoint(cursor: &mut Cursor<'_>) {
     cursor.fields(ENDPOINT);
+    name_number(cursor, "Device ID", DEVICES);
     let devices = match cursor.value("Link type") {
         Some(2) => PDM_DEVICES,
         Some(3) => SSP_DEVICES,
@@ -139,7 +138,16 @@ fn device_config(cursor: &mut Cursor<'_>) {
         let array = cursor.field(&ARRAY);
         if array.is_some_and(|array| array & 0x0f == VENDOR_ARRAY) {
             let count = cursor.field(&dec("Number of microphones", 1)).unwrap_or(0);
-            super::arrays::items_here(cursor, "Microphone", usize::try_from(count).unwrap_or(0), MICROPHONE);
+            for index in 0..count {
+                if cursor.left() == 0 {
+                    let seen = format!("{index} of them");
+                    return cursor.finding(cursor.at, format!("{count} microphones"), seen);
+                }
+                cursor.nested("Microphone", cursor.at.saturating_add(22), |cursor| {
+                    cursor.fields(MICROPHONE);
+                    signed(cursor, SIGNED);
+                });
+            }
         }
     }
     cursor.raw("Further capabilities", usize::MAX);
@@ -168,12 +176,23 @@ const MICROPHONE: &[Field] = &[
     dec("Vertical offset in mm", 2),
     dec("Frequency low band in units of 5 Hz", 1),
     dec("Frequency high band in units of 500 Hz", 1),
-    hex("Direction angle", 2),
-    hex("Elevation angle", 2),
-    hex("Vertical angle begin", 2),
-    hex("Vertical angle end", 2),
-    hex("Horizontal angle begin", 2),
-    hex("Horizontal angle end", 2),
+    dec("Direction angle in degrees", 2),
+    dec("Elevation angle in degrees", 2),
+    dec("Vertical angle begin in degrees", 2),
+    dec("Vertical angle end in degrees", 2),
+    dec("Horizontal angle begin in degrees", 2),
+    dec("Horizontal angle end in degrees", 2),
+];
+
+const SIGNED: &[&str] = &[
+    "Horizontal offset in mm",
+    "Vertical offset in mm",
+    "Direction angle in degrees",
+    "Elevation angle in degrees",
+    "Vertical angle begin in degrees",
+    "Vertical angle end in degrees",
+    "Horizontal angle begin in degrees",
+    "Horizontal angle end in degrees",
 ];
 
 const MICROPHONES: Names = &[
@@ -197,11 +216,7 @@ const PANELS: Names = &[
 
 /// `WAVEFORMATEXTENSIBLE` of Microsoft.
 const FORMAT: &[Field] = &[
-    one_of(
-        "Format tag",
-        2,
-        &[(1, "PCM"), (3, "IEEE float"), (0xfffe, "extensible")],
-    ),
+    hex("Format tag", 2),
     dec("Channels", 2),
     dec("Samples per second", 4),
     dec("Average bytes per second", 4),
@@ -212,6 +227,8 @@ const FORMAT: &[Field] = &[
     hex("Channel mask", 4),
     guid("Subformat"),
 ];
+
+const TAGS: Names = &[(1, "PCM"), (3, "IEEE float"), (0xfffe, "extensible")];
 
 const SUBFORMATS: &[(&str, &str)] = &[
     ("00000001-0000-0010-8000-00AA00389B71", "PCM"),
@@ -229,6 +246,7 @@ fn formats(cursor: &mut Cursor<'_>) {
         let size = usize::try_from(size).unwrap_or(usize::MAX).saturating_add(44);
         cursor.nested("Format", cursor.at.saturating_add(size), |cursor| {
             cursor.fields(FORMAT);
+            name_number(cursor, "Format tag", TAGS);
             name_guid(cursor, "Subformat", SUBFORMATS);
             config(cursor, "Format configuration", |cursor| {
                 cursor.raw("Capabilities", usize::MAX)

@@ -112,6 +112,17 @@ const PERFORMANCE: Entries = Entries {
             "S3 performance table pointer",
             &[reserved(4), hex("S3PT pointer", 8)],
         ),
+        // ACPI 6.6.
+        EntryKind::new(
+            2,
+            "Microcontroller boot performance table pointer",
+            &[reserved(4), hex("MBPT pointer", 8)],
+        ),
+        EntryKind::new(
+            3,
+            "Timestamp delta",
+            &[reserved(4), dec("Timestamp domain ID", 8), dec("Timestamp delta", 8)],
+        ),
     ],
 };
 

@@ -272,7 +272,8 @@ const IVMD: &[Field] = &[
     dec("Length", 2),
     bdf("Device ID"),
     hex("Auxiliary data: last device ID of a range", 2),
-    reserved(8),
+    hex("PCI segment group", 2),
+    reserved(6),
     hex("Start address", 8),
     hex("Memory block length", 8),
 ];

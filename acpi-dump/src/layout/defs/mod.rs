@@ -2,8 +2,8 @@
 
 mod addresses;
 mod arrays;
-mod guids;
 mod heap;
+mod meaning;
 #[cfg(test)]
 mod shape_tests;
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! Non-volatile DIMMs: NFIT.
 
 use super::arrays::counted;
-use super::guids::name_guid;
+use super::meaning::{name_guid, name_number};
 use crate::layout::Cursor;
 use crate::layout::spec::{
-    BitField, Entries, EntryKind, Field, Length, Names, Rest, TableLayout, bit, bits, dec, flags, guid, hex, one_of,
-    reserved,
+    BitField, Entries, EntryKind, Field, Length, Names, Rest, TableLayout, bit, bits, dec, flags, guid, hex, reserved,
 };
 
 pub(crate) const TABLES: &[TableLayout] = &[TableLayout::new(
@@ -38,7 +37,9 @@ const NFIT: Entries = Entries {
         )
         .rest(Rest::Code(lines)),
         EntryKind::new(3, "SMBIOS management information", &[reserved(4)]).rest(Rest::Bytes("SMBIOS structures")),
-        EntryKind::new(4, "NVDIMM control region", CONTROL_REGION).lengths(&[32]),
+        EntryKind::new(4, "NVDIMM control region", CONTROL_REGION)
+            .lengths(&[32])
+            .rest(Rest::Code(interface)),
         EntryKind::new(
             5,
             "NVDIMM block data window region",
@@ -195,7 +196,7 @@ const CONTROL_REGION: &[Field] = &[
     hex("Manufacturing date", 2),
     reserved(2),
     hex("Serial number", 4),
-    one_of("Region format interface code", 2, INTERFACES),
+    hex("Region format interface code", 2),
     dec("Number of block control windows", 2),
     hex("Size of a block control window", 8),
     hex("Command register offset", 8),
@@ -205,6 +206,10 @@ const CONTROL_REGION: &[Field] = &[
     flags("Control region flags", 2, &[bit(0, "Block data windows are buffered")]),
     reserved(6),
 ];
+
+fn interface(cursor: &mut Cursor<'_>) {
+    name_number(cursor, "Region format interface code", INTERFACES);
+}
 
 /// JEDEC JEP137 annex L function interfaces.
 const INTERFACES: Names = &[

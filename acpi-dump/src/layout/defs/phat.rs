@@ -1,6 +1,6 @@
 //! Health of firmware and devices: PHAT.
 
-use super::guids::name_guid;
+use super::meaning::name_guid;
 use crate::layout::Cursor;
 use crate::layout::spec::{
     BitField, Entries, EntryKind, Field, Length, Names, Rest, TableLayout, bit, dec, flags, guid, hex, one_of,

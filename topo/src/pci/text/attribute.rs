@@ -216,6 +216,9 @@ fn inside_capability(text: &[u8], function: &mut Function) -> Result<(), Unread>
         function.vfs_total = told(b"Total VFs: ");
         // The number stays in its register while the control bit above says off.
         function.vfs_enabled = function.vfs_enabled.or_else(|| told(b"Number of VFs: "));
+    } else if is(b"VF offset:") {
+        let told = |key: &[u8]| number(after(text, key)?).and_then(|count| u16::try_from(count).ok());
+        function.vf_routing = told(b"VF offset: ").zip(told(b"stride: "));
     }
     Ok(())
 }

@@ -72,6 +72,7 @@ fn agreed(mut one: Function, other: &Function) -> Function {
         slot_occupied,
         vfs_total,
         vfs_enabled,
+        vf_routing,
         serial,
     );
     if let (Some(link), Some(other)) = (&mut one.link, other.link) {
@@ -143,7 +144,7 @@ pub(super) fn merge(old: (&mut Function, &mut Facts), new: (Function, Facts), lo
         buses "bus numbers", port_type "port type", max_payload "max payload size",
         max_payload_supported "supported max payload size", max_read_request "max read request size",
         slot_number "slot number", slot_occupied "presence detect state", vfs_total "total VFs",
-        vfs_enabled "number of VFs", serial "device serial number");
+        vfs_enabled "number of VFs", vf_routing "VF offset and stride", serial "device serial number");
     kernel!(physical_slot "physical slot", label "device name", numa_node "NUMA node",
         iommu_group "IOMMU group", driver "kernel driver", parent "bridge above");
     old.class_name = old.class_name.take().or(new.class_name);

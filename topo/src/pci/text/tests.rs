@@ -82,6 +82,7 @@ const VERBOSE: &str = "\
 \tCapabilities: [148 v1] Device Serial Number 0c-42-a1-ff-ff-00-11-22
 \tCapabilities: [160 v1] Single Root I/O Virtualization (SR-IOV)
 \t\tInitial VFs: 64, Total VFs: 64, Number of VFs: 8, Function Dependency Link: 00
+\t\tVF offset: 128, stride: 2, Device ID: 1520
 \t\tRegion 0: Memory at 0000000091000000 (64-bit, prefetchable)
 \tKernel driver in use: pcieport
 \tKernel modules: one, two
@@ -113,6 +114,7 @@ fn check_verbose(function: &Function, facts: &Facts) {
     assert_eq!((function.slot_number, function.slot_occupied), (Some(7), Some(true)));
     assert_eq!(function.serial, Some(0x0c42_a1ff_ff00_1122));
     assert_eq!((function.vfs_total, function.vfs_enabled), (Some(64), Some(8)));
+    assert_eq!(function.vf_routing, Some((128, 2)));
     assert_eq!(function.driver.as_deref(), Some("pcieport"));
     assert_eq!(facts.modules, ["one", "two"]);
     let regions: Vec<_> = facts
