@@ -49,6 +49,33 @@ impl Reader<'_> {
         }
     }
 
+    /// Whether a package has all the elements that it should.
+    pub(super) fn package_is_full(&self, frame: &Frame) -> bool {
+        let mut children = self.tree.children(frame.node);
+        let size = children
+            .next()
+            .and_then(|size| self.tree.node(size))
+            .map(|size| size.value);
+        let elements = u64::try_from(children.count()).ok();
+        frame.op == Op::Package && size.is_some() && elements >= size
+    }
+
+    /// A PkgLength reaches over the terms behind the package, as in tables that firmware shortens
+    /// in memory: the package ends behind its last element.
+    pub(super) fn end_package(&mut self, frame: &Frame) {
+        let more = frame.limit.saturating_sub(self.position);
+        let expected = "the end of a package that has all its elements".to_owned();
+        self.note(
+            self.position,
+            expected,
+            format!("{more} bytes more by its PkgLength"),
+            0,
+        );
+        if let Some(open) = self.stack.last_mut() {
+            open.limit = self.position;
+        }
+    }
+
     /// Before an `Else` is opened.
     pub(super) fn check_else(&mut self, frame: &Frame) {
         let before = frame.last.and_then(|id| self.tree.node(id)).map(|node| node.op);

@@ -61,6 +61,9 @@ impl<'a> Reader<'a> {
             return self.fault_here(frame, "an opcode");
         };
         if position != Position::Statement && !info.op.is_value() {
+            if self.package_is_full(frame) {
+                return self.end_package(frame);
+            }
             return self.fault_here(frame, "a term with a value");
         }
         if self.stack.len() >= DEPTH {
@@ -99,6 +102,7 @@ impl<'a> Reader<'a> {
             limit,
             package: info.body != Body::None,
             retry: false,
+            elder: None,
             statement,
             entered: false,
             scope: frame.scope,
@@ -223,6 +227,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         let start = self.position;
+        let elder = self.stack.last().and_then(|parent| parent.last);
         let node = self.child(Op::Call, start, frame.limit, 0);
         self.stack.push(Frame {
             node,
@@ -236,6 +241,7 @@ impl<'a> Reader<'a> {
             limit: frame.limit,
             package: false,
             retry: false,
+            elder,
             entered: true,
             scope: frame.scope,
         });

@@ -253,6 +253,18 @@ fn size_below_what_a_buffer_or_package_holds_is_a_fault() {
 }
 
 #[test]
+fn package_whose_length_reaches_over_the_next_terms_ends_behind_its_elements() {
+    let body = b"\x08AAAA\x12\x0c\x02\x00\x01\x08BBBB\x01\x08CCCC\x01";
+    let tree = read_alone(&table(b"SSDT", &[body]));
+    let list: Vec<String> = tree.body(Tree::ROOT).map(|id| shown(&tree, id)).collect();
+    assert_eq!(
+        list.join(" "),
+        "Name(AAAA Package(2 Zero One)) Name(BBBB One) Name(CCCC One)"
+    );
+    assert_eq!((tree.faults.len(), tree.faults[0].skipped), (1, 0));
+}
+
+#[test]
 fn length_in_the_header_that_is_not_that_of_the_bytes_is_a_fault() {
     let mut bytes = table(b"SSDT", &[&name(b"AAAA", 0)]);
     bytes.extend([1, 2, 3]);
