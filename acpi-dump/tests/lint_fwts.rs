@@ -69,6 +69,60 @@ const SILENT: &[(&str, &[&str], &str)] = &[(
     "revision 2 of the ASPT has structures of another length; its layout follows revision 1",
 )];
 
+/// Checks that fire less often than fwts reports failures, and why.
+const FEWER: &[(&str, &str, &str)] = &[
+    (
+        "asf-0001 0002.log",
+        "reserved-field",
+        "three reserved bytes are one field",
+    ),
+    (
+        "cedt-0001 0002.log",
+        "reserved-bits",
+        "capabilities of a system description (type 4) have no layout with bits",
+    ),
+    (
+        "dbg2-0001 0002.log",
+        "structure-length",
+        "start and end of an array outside of the table are one hit",
+    ),
+    (
+        "fpdt-0001 0002.log",
+        "reserved-field",
+        "record types 2 and 3 are not defined by ACPI 6.5: entry-type fires",
+    ),
+    (
+        "fpdt-0001 0002.log",
+        "field-value",
+        "record types 2 and 3 are not defined by ACPI 6.5: entry-type fires",
+    ),
+    (
+        "iort-0001 0002.log",
+        "iort-no-mappings",
+        "number and offset of mappings that must not be are one hit",
+    ),
+    (
+        "ivrs-0001 0002.log",
+        "reserved-bits",
+        "all reserved bits of a field are one hit",
+    ),
+    (
+        "lpit-0001 0002.log",
+        "lpit-state",
+        "an id that is out of order is one hit",
+    ),
+    (
+        "msct-0001 0002.log",
+        "msct-domains",
+        "too many structures and the length that they take are one hit",
+    ),
+    (
+        "tcpa-0001 0002.log",
+        "field-value",
+        "the wrong length is a hit of structure-length or table-length",
+    ),
+];
+
 /// Errors where fwts passes, and why.
 const LOUD: &[(&str, &str, &str)] = &[
     (
@@ -83,21 +137,48 @@ const LOUD: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// `slit-0001` is about the SLIT; what fwts says of other tables is another test's report.
+fn subject(case: &str) -> String {
+    case.split('-').next().unwrap().to_uppercase()
+}
+
+fn is_about(hit: &Hit, table: &str) -> bool {
+    let name = hit.table.as_deref().unwrap_or_default();
+    name.starts_with(table) || table == "CHECKSUM"
+}
+
 #[test]
 fn checks_fire_where_fwts_fails() {
     let Some(acpi) = lint_support::corpus("60") else { return };
     let (mut answered, mut uncovered) = (BTreeSet::new(), BTreeSet::new());
     let mut silent = Vec::new();
     for (case, hits, report) in cases(&acpi.join("fwts")) {
-        let fired: BTreeSet<&str> = hits.iter().map(|hit| hit.id).collect();
-        for label in labels(&report).into_keys() {
+        let table = subject(&case);
+        let about = hits.iter().filter(|hit| is_about(hit, &table));
+        let mut fired = BTreeMap::<&str, usize>::new();
+        for hit in about {
+            *fired.entry(hit.id).or_default() += 1 + hit.more;
+        }
+        let failures = labels(&report);
+        for check in catalogue::all() {
+            let of_check = failures
+                .iter()
+                .filter(|(label, _)| check.fwts.contains(&label.as_str()));
+            let theirs: usize = of_check.map(|(_, count)| count).sum();
+            let ours = fired.get(check.id).copied().unwrap_or(0);
+            let known = FEWER.iter().any(|(name, id, _)| *name == case && *id == check.id);
+            if (1..theirs).contains(&ours) && !known {
+                silent.push(format!("{case}: {} {theirs} times, ours {ours} times", check.id));
+            }
+        }
+        for label in failures.into_keys() {
             let mut answers = catalogue::all();
             answers.retain(|check| check.fwts.contains(&label.as_str()));
             if answers.is_empty() {
                 let reason = fwts::reason(&label);
                 assert!(reason.is_some(), "{case}: {label} is neither answered nor listed");
                 uncovered.insert(label);
-            } else if answers.iter().any(|check| fired.contains(check.id)) {
+            } else if answers.iter().any(|check| fired.contains_key(check.id)) {
                 answered.insert(label);
             } else if !SILENT
                 .iter()
@@ -112,14 +193,24 @@ fn checks_fire_where_fwts_fails() {
 }
 
 #[test]
+fn question_for_linux_is_seen_where_fwts_warns() {
+    let Some(acpi) = lint_support::corpus("2") else { return };
+    for (case, hits, report) in cases(&acpi.join("fwts")) {
+        if case.starts_with("osilinux") {
+            let ours = hits.iter().any(|hit| hit.id == "osi-linux");
+            assert_eq!(ours, report.contains("WARNING: Test 1"), "{case}");
+        }
+    }
+}
+
+#[test]
 fn no_check_reports_an_error_where_fwts_passes() {
     let Some(acpi) = lint_support::corpus("60") else { return };
     let mut unexpected = Vec::new();
     for (case, hits, report) in cases(&acpi.join("fwts")) {
         let failed = labels(&report);
-        // `slit-0001` is about the SLIT; what fwts says of other tables is another test's report.
-        let table = case.split('-').next().unwrap().to_uppercase();
-        let about = |hit: &&Hit| hit.table.as_ref().is_some_and(|name| name.starts_with(&table)) || table == "CHECKSUM";
+        let table = subject(&case);
+        let about = |hit: &&Hit| is_about(hit, &table);
         for hit in hits.iter().filter(|hit| hit.severity == Severity::Error).filter(about) {
             let check = catalogue::find(hit.id).unwrap();
             let tested = check.fwts.iter().any(|label| {

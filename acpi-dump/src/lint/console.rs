@@ -41,19 +41,16 @@ fn serial(view: View<'_>, report: &mut Report) {
         let at = place(rows, "PCI device ID");
         report.at(checks::CONSOLE_PCI, view.named, at, "both ids, or 0xffff in both", seen);
     }
-    let interrupts = rows.number("Interrupt type");
-    if interrupts == Some(0) && rows.number("IRQ").is_some_and(|irq| irq != 0) {
+    let dual = rows.number("Interrupt type").is_some_and(|kind| kind & 1 == 1);
+    if let Some(irq) = rows.number("IRQ").filter(|irq| dual && !PC_INTERRUPTS.contains(irq)) {
         let at = place(rows, "IRQ");
-        let seen = rows.number("IRQ").unwrap_or(0).to_string();
-        report.at(
-            checks::CONSOLE_VALUE,
-            view.named,
-            at,
-            "IRQ 0, as no interrupt type is set",
-            seen,
-        );
+        let expected = "IRQ 2 to 7, 9 to 12, 14 or 15 of the dual 8259";
+        report.at(checks::CONSOLE_VALUE, view.named, at, expected, irq.to_string());
     }
 }
+
+/// Interrupts of a PC that a serial port may have.
+const PC_INTERRUPTS: &[u64] = &[2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15];
 
 fn debug(view: View<'_>, report: &mut Report) {
     for device in view.sections("Debug device") {

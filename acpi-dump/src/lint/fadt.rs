@@ -148,18 +148,30 @@ fn lengths(view: View<'_>, report: &mut Report) {
             );
         }
     }
-    for length in ["GPE0 block length", "GPE1 block length"] {
-        // 5.2.9: status and enable registers are of the same length.
-        if let Some(seen) = rows.number(length).filter(|seen| seen % 2 == 1) {
-            let expected = format!("{length} that is a multiple of 2");
-            report.at(
-                checks::FADT_BLOCK_LENGTH,
-                view.named,
-                place(rows, length),
-                expected,
-                seen.to_string(),
-            );
-        }
+    let pairs = [
+        ("PM timer block", "X PM timer block", "PM timer block length"),
+        ("GPE0 block", "X GPE0 block", "GPE0 block length"),
+        ("GPE1 block", "X GPE1 block", "GPE1 block length"),
+    ];
+    for (short, long, length) in pairs {
+        let Some(seen) = rows.number(length) else { continue };
+        let there = |address: Option<u64>| address.is_some_and(|address| address != 0);
+        let used = there(rows.number(short)) || there(gas(rows, long).map(|gas| gas.address));
+        // 5.2.9: status and enable registers are of the same length; the timer has 4 bytes.
+        let expected = match short {
+            "PM timer block" if used && seen > 4 => "4",
+            _ if used && seen == 0 => "a length of the block, as it has an address",
+            _ if seen % 2 == 1 => "a multiple of 2",
+            _ => continue,
+        };
+        let at = place(rows, length);
+        report.at(
+            checks::FADT_BLOCK_LENGTH,
+            view.named,
+            at,
+            format!("{expected} in {length}"),
+            seen.to_string(),
+        );
     }
 }
 

@@ -75,6 +75,12 @@ fn domains(view: View<'_>, report: &mut Report) {
     if !view.is_whole() {
         return;
     }
+    let offset = "Offset to proximity domain information structures";
+    if let Some(seen) = view.section.number(offset).filter(|offset| *offset < 0x38) {
+        let at = place(view.section, offset);
+        let expected = "offset behind the fields, 0x38 or more";
+        report.at(checks::STRUCTURE_LENGTH, view.named, at, expected, format!("{seen:#x}"));
+    }
     let last = "Maximum number of proximity domains, less one";
     let listed = view.sections("Maximum proximity domain information").count();
     let Some(most) = view.section.number(last).map(|last| last.saturating_add(1)) else {

@@ -118,7 +118,7 @@ fn values(view: View<'_>, node: &Section, report: &mut Report) {
     }
     // CPM and DACS without CCA: DEN0049, 3.1.1.3.
     let memory = node.number("Memory access flags").unwrap_or(0);
-    if coherency == Some(0) && memory & 3 == 3 {
+    if coherency.is_some_and(|coherency| coherency != 1) && memory & 3 == 3 {
         let expected = "a coherent device, as its path to memory is coherent and its attributes are cacheable";
         report.at(
             checks::IORT_COHERENCY,

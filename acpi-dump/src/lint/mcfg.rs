@@ -33,7 +33,7 @@ fn size(view: View<'_>, report: &mut Report) {
             "at least one window of 16 bytes",
             format!("table of {length} bytes"),
         );
-    } else if length.saturating_sub(44) % 16 != 0 {
+    } else if !length.saturating_sub(44).is_multiple_of(16) {
         report.at(
             checks::MCFG_SIZE,
             view.named,
@@ -134,8 +134,7 @@ fn against_map(view: View<'_>, window: &Window, map: &[MemoryRange], report: &mu
     }
     let mut ranges: Vec<_> = inside.map(|range| (*range.bytes.start(), *range.bytes.end())).collect();
     ranges.sort_unstable();
-    let covered = ranges.iter().fold(Some(first), |next, (start, end)| {
-        let next = next?;
+    let covered = ranges.iter().try_fold(first, |next, (start, end)| {
         if *start <= next {
             Some(next.max(end.saturating_add(1)))
         } else {

@@ -19,11 +19,24 @@ pub(super) fn run(subject: &Subject<'_>, report: &mut Report) {
 fn ranges(view: View<'_>, report: &mut Report) {
     for range in view.sections("System physical address range") {
         let guid = range.row("Address range type GUID");
-        if let Some(row) = guid.filter(|row| row.words.is_none()) {
-            if let Value::Guid(seen) = &row.value {
-                let expected = "a type of range that the specification defines";
-                report.at(checks::NFIT_GUID, view.named, row.offset, expected, seen.clone());
-            }
+        if let Some(row) = guid.filter(|row| row.words.is_none())
+            && let Value::Guid(seen) = &row.value
+        {
+            let expected = "a type of range that the specification defines";
+            report.at(checks::NFIT_GUID, view.named, row.offset, expected, seen.clone());
+        }
+        let disk = guid
+            .and_then(|row| row.words.as_deref())
+            .is_some_and(|words| words.starts_with("RAM disk"));
+        if range.number("SPA range structure index") == Some(0) && !disk {
+            let at = place(range, "SPA range structure index");
+            report.at(
+                checks::NFIT_INDEX,
+                view.named,
+                at,
+                "an index of this kind of range",
+                "0",
+            );
         }
         if range.number("Address range length") == Some(0) {
             let at = place(range, "Address range length");
@@ -76,11 +89,11 @@ fn references(view: View<'_>, report: &mut Report) {
             }
         }
     }
-    for mapping in view.sections("NVDIMM region mapping") {
+    for section in view.section.all() {
         let name = "Control region index";
-        if mapping.number(name) == Some(0) {
+        if section.number(name) == Some(0) {
             let expected = "index of a control region";
-            report.at(checks::NFIT_INDEX, view.named, place(mapping, name), expected, "0");
+            report.at(checks::NFIT_INDEX, view.named, place(section, name), expected, "0");
         }
     }
 }

@@ -79,7 +79,9 @@ fn embedded_controller(view: View<'_>, report: &mut Report) {
     }
     let Some(row) = view.section.row("EC_ID") else { return };
     let Value::Text(path) = &row.value else { return };
-    if !is_path(path) {
+    let ends = row.offset.saturating_add(row.length).saturating_sub(1);
+    let ended = view.named.table.bytes.get(ends) == Some(&0);
+    if !is_path(path) || !ended {
         report.at(
             checks::ECDT_ID,
             view.named,

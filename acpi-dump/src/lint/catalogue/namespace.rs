@@ -35,7 +35,7 @@ super::checks! {
         "Systems call it with the number of the specification; arguments are missing or dropped.",
         "Names that begin with an underscore and are defined by the specification.",
         "Firmware bug.",
-        "ACPI 6.5, 5.6.8", ["MethodIllegalReserved"];
+        "ACPI 6.5, 5.6.8", [];
     METHOD_RETURN = "method-return", 29, Warning, "a predefined object has a value of the wrong type",
         "The object is passed over.",
         "Named values, and methods that return a constant.",

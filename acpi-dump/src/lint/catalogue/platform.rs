@@ -35,7 +35,7 @@ super::checks! {
         "Its DMA is not mapped as meant.",
         "Device object names, when the namespace is given.",
         "Firmware bug.",
-        "Arm DEN0049 E.f, 3.1.1.2", ["IORTBadNamedComponentDeviceObjectName"];
+        "Arm DEN0049 E.f, 3.1.1.2", [];
     PPTT_REFERENCE = "pptt-reference", 21, Error, "a reference of the PPTT leads to no structure of the right kind",
         "CPU topology and caches are wrong.",
         "Parents, next levels and private resources.",
@@ -130,7 +130,7 @@ super::checks! {
         "The system cannot keep its drivers away from the port.",
         "Namespace strings, when the namespace is given.",
         "Firmware bug.",
-        "Microsoft DBG2 1.6", ["DBG2DeviceNotFound", "DBG2NameSpaceStringNull"];
+        "Microsoft DBG2 1.6", ["DBG2DeviceNotFound"];
     WSMT_NONE = "wsmt-none", 30, Note, "the WSMT claims no mitigation",
         "The firmware does not promise that its SMM code checks pointers that come from the system.",
         "Protection flags are zero.",
@@ -150,7 +150,7 @@ super::checks! {
         "Windows does not run the program.",
         "Content layout and type.",
         "Firmware bug.",
-        "Microsoft WPBT", ["WPBTBadFieldValue"];
+        "Microsoft WPBT", ["WPBTBadFieldValue", "WPBTBadArgumentLength"];
     TPM_START_METHOD = "tpm-start-method", 30, Warning, "the TPM has a start method that is not defined",
         "The TPM cannot be used.",
         "Start method of the TPM2 table.",

@@ -75,7 +75,7 @@ super::checks! {
         "No idle states, no performance states, no hot-plug for it.",
         "Processor ids and integer `_UID`s of ACPI0007 devices, when the namespace is given and has such objects.",
         "Firmware bug.",
-        "ACPI 6.5, 5.2.12.1, 8.4", ["MADTLSAPICUidCompare"];
+        "ACPI 6.5, 5.2.12.1, 8.4", [];
     MADT_OVERRIDE = "madt-override", 12, Warning, "an interrupt override is not of an ISA interrupt, or is there twice",
         "Overrides tell where ISA interrupts 0 to 15 go.",
         "Bus, source and repetition.",
@@ -85,7 +85,7 @@ super::checks! {
         "Value 2 of polarity and of trigger mode is reserved.",
         "Flags of overrides, NMI sources, local NMIs and platform interrupts.",
         "Firmware bug.",
-        "ACPI 6.5, 5.2.12.5", ["MADTIRQSrcFlags", "MADTLAPICNMIFlags", "MADTLAPICX2APICNMIFlags", "MADTNMISrcFlags", "MADTPlatIRQSrcFlags"];
+        "ACPI 6.5, 5.2.12.5", [];
     MADT_LINT = "madt-lint", 12, Warning, "an NMI is connected to an input that no local APIC has",
         "There are LINT0 and LINT1.",
         "LINT number of local APIC and x2APIC NMIs.",
@@ -170,7 +170,7 @@ super::checks! {
         "Latencies and bandwidths belong to no node.",
         "Domains of all structures against those of the SRAT, when there is one; counts of zero.",
         "Firmware bug.",
-        "ACPI 6.5, 5.2.28", ["HMATBadNumProximityDomain"];
+        "ACPI 6.5, 5.2.28", [];
     HMAT_CACHE = "hmat-cache", 17, Warning, "a memory side cache has an impossible level",
         "There are at most three levels, and a cache is one of them.",
         "Cache attributes.",
@@ -180,7 +180,7 @@ super::checks! {
         "The unit cannot be programmed; Linux reports it and disables the IOMMU.",
         "Register base of each DRHD.",
         "Firmware bug.",
-        "Intel VT-d 4.1, 8.3", ["DMARError"];
+        "Intel VT-d 4.1, 8.3", [];
     DMAR_INCLUDE_ALL = "dmar-include-all", 18, Warning, "a remapping unit comes behind the one that takes all devices left over",
         "The unit with INCLUDE_PCI_ALL must be the last of its segment; systems that stop there miss the others.",
         "Order of the DRHDs of each segment.",
@@ -215,7 +215,7 @@ super::checks! {
         "The devices that it stands for are not remapped as meant.",
         "Types of blocks, of device entries and of special devices.",
         "Compare with the newest specification.",
-        "AMD IOMMU 3.08, 5.2.2", ["IVRSBadType"];
+        "AMD IOMMU 3.08, 5.2.2", ["IVRSBadType", "IVRSBadIVHDType"];
     IVRS_PADDING = "ivrs-padding", 19, Note, "padding among the device entries of the IVRS",
         "Type 0 is reserved and used as padding.",
         "Device entries of type 0 and 64.",

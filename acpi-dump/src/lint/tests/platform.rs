@@ -174,7 +174,7 @@ fn dimms() -> Vec<Case> {
             zeros(8)
         )
     };
-    let control = format!("0400 2000 0100 8680 0000 0000 0000 0000 0000 00 00 0000 0000 01000000 0103 0000");
+    let control = "0400 2000 0100 8680 0000 0000 0000 0000 0000 00 00 0000 0000 01000000 0103 0000";
     let whole = "0000004000000000";
     let nfit = |range: &str, mapping: &str| table(b"NFIT", 1, &format!("00000000 {range} {mapping} {control}"));
     let good = nfit(&range("0100", persistent, whole), &mapping("0100", "0100"));
@@ -223,7 +223,7 @@ fn consoles() -> Vec<Case> {
     let dbgp = table(b"DBGP", 1, "00 000000 01 08 00 01 f803000000000000");
     vec![
         case(checks::CONSOLE_VALUE, &[&put(&spcr, 58, "05")], &[&spcr]),
-        case(checks::CONSOLE_VALUE, &[&put(&spcr, 52, "00")], &[&spcr]),
+        case(checks::CONSOLE_VALUE, &[&put(&spcr, 53, "08")], &[&spcr]),
         case(
             checks::CONSOLE_VALUE,
             &[&put(&dbg2, 58, "1700")],
