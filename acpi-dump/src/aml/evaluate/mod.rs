@@ -25,6 +25,7 @@ pub mod device;
 mod eval;
 mod export;
 mod heap;
+mod join;
 mod machine;
 mod names;
 mod refer;
@@ -34,6 +35,7 @@ mod start;
 mod state;
 mod store;
 mod symbol;
+mod uses;
 mod values;
 
 use std::cell::Cell;
@@ -229,6 +231,7 @@ fn outcome(machine: &mut Machine<'_>, mut failures: Vec<String>) -> Outcome {
     let mut reasons = BTreeSet::new();
     let mut cut = false;
     let mut more = false;
+    let mut limited = false;
     for end in &mut ends {
         cut |= end.state.cut;
         for symbol in &end.state.decided {
@@ -248,13 +251,21 @@ fn outcome(machine: &mut Machine<'_>, mut failures: Vec<String>) -> Outcome {
                     more = true;
                 }
             }
-            Err(trouble) => failures.push(words(trouble)),
+            Err(trouble) => {
+                limited |= matches!(trouble, Trouble::Limit(_));
+                failures.push(words(trouble));
+            }
         }
     }
     failures.sort();
     failures.dedup();
     let sure = failures.is_empty() && !cut && !more;
     let answer = match (candidates.pop(), candidates.is_empty()) {
+        // What runs out of steps may still have a value.
+        (None, _) if limited => Answer::Dynamic {
+            candidates,
+            reasons: of_machine(reasons),
+        },
         (None, _) => Answer::Failed(
             failures
                 .first()
@@ -266,7 +277,7 @@ fn outcome(machine: &mut Machine<'_>, mut failures: Vec<String>) -> Outcome {
             candidates.push(value);
             Answer::Dynamic {
                 candidates,
-                reasons: reasons.into_iter().filter(|reason| !reason.is_assumption()).collect(),
+                reasons: of_machine(reasons),
             }
         }
     };
@@ -278,6 +289,11 @@ fn outcome(machine: &mut Machine<'_>, mut failures: Vec<String>) -> Outcome {
         steps: machine.steps,
         paths,
     }
+}
+
+/// Reasons that are no assumptions.
+fn of_machine(reasons: BTreeSet<Dependency>) -> Vec<Dependency> {
+    reasons.into_iter().filter(|reason| !reason.is_assumption()).collect()
 }
 
 /// Each byte as the character of that number.
