@@ -16,10 +16,14 @@ pub struct Signature(pub [u8; 4]);
 impl Signature {
     /// Multiple APIC Description Table (MADT).
     pub const APIC: Self = Self(*b"APIC");
+    /// CXL Early Discovery Table.
+    pub const CEDT: Self = Self(*b"CEDT");
     /// DMA remapping (Intel VT-d).
     pub const DMAR: Self = Self(*b"DMAR");
     /// Firmware ACPI Control Structure.
     pub const FACS: Self = Self(*b"FACS");
+    /// Heterogeneous Memory Attribute Table.
+    pub const HMAT: Self = Self(*b"HMAT");
     /// I/O virtualisation reporting structure (AMD IOMMU).
     pub const IVRS: Self = Self(*b"IVRS");
     /// PCI Express memory mapped configuration space.

@@ -20,11 +20,15 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod aml;
 mod bytes;
 pub mod cli;
+pub mod diff;
 pub mod finding;
 pub mod header;
 pub mod ids;
+pub mod layout;
+pub mod set;
 pub mod table;
 pub mod tables;
 pub mod text;
@@ -33,8 +37,11 @@ pub mod words;
 pub use finding::{Decoded, Finding};
 pub use header::{Checksum, Header, Signature};
 pub use ids::{ApicId, Gpa, Mpidr, PciAddress, ProcessorUid, ProximityDomain, Segment};
+pub use set::TableSet;
 pub use table::{Table, TableError, split};
+pub use tables::cedt::Cedt;
 pub use tables::dmar::Dmar;
+pub use tables::hmat::Hmat;
 pub use tables::ivrs::Ivrs;
 pub use tables::madt::Madt;
 pub use tables::mcfg::Mcfg;

@@ -1,5 +1,5 @@
 //! `delid acpi list`: what it prints and how it ends.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ fn binary_table_is_listed_with_what_it_says() {
     fs::write(&path, mcfg(0)).unwrap();
     let (result, text) = list(&[&path], false);
     assert_eq!(result.unwrap(), 0);
-    let row = "MCFG  MAKER   TESTTBL     1       60  ok       segment 0000 buses 00-3f at 0xe0000000";
+    let row = "MCFG    MAKER   TESTTBL     1       60  ok        segment 0000 buses 00-3f at 0xe0000000";
     assert_eq!(text.lines().nth(1), Some(row));
 }
 
@@ -72,7 +72,7 @@ fn json_has_decoded_windows_with_addresses_as_hexadecimal_text() {
 }
 
 #[test]
-fn captured_root_and_text_dump_are_listed_together_in_sysfs_order() {
+fn table_that_root_and_text_dump_both_give_is_listed_once_with_both_sources() {
     let folder = tempfile::tempdir().unwrap();
     let tables = folder.path().join("root/sys/firmware/acpi/tables");
     fs::create_dir_all(tables.join("dynamic")).unwrap();
@@ -89,13 +89,20 @@ fn captured_root_and_text_dump_are_listed_together_in_sysfs_order() {
         .collect();
     let text = folder.path().join("acpidump.txt");
     fs::write(&text, format!("MCFG @ 0x0000000000000000\n{rows}\n")).unwrap();
-    let (result, printed) = list(&[&folder.path().join("root"), &text], false);
+    let (result, printed) = list(&[&folder.path().join("root"), &text], true);
     assert_eq!(result.unwrap(), 0, "{printed}");
-    assert_eq!(
-        printed.lines().filter(|line| line.starts_with("MCFG")).count(),
-        2,
-        "{printed}"
+    let printed: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    let [row] = printed["tables"].as_array().unwrap().as_slice() else {
+        panic!("{printed}");
+    };
+    assert!(
+        row["origin"]
+            .as_str()
+            .unwrap()
+            .contains("sys/firmware/acpi/tables/MCFG"),
+        "{row}"
     );
+    assert!(row["also"][0].as_str().unwrap().contains("acpidump.txt"), "{row}");
 }
 
 #[test]
@@ -109,4 +116,65 @@ fn capture_without_tables_cannot_be_listed() {
     assert!(matches!(result, Err(Error::NoTable { .. })), "{printed}");
     let (result, _) = list(&[&folder.path().join("no-such-file")], false);
     assert!(matches!(result, Err(Error::Open(_))));
+}
+
+/// Run `delid acpi` with these words.
+fn acpi(words: &[&str]) -> (Result<u8, Error>, String) {
+    let mut out = Vec::new();
+    let result = run(Args::parse_from([&["acpi"], words].concat()), &mut out);
+    (result, String::from_utf8(out).unwrap())
+}
+
+/// An acpidump text of two SSDTs and the MCFG, as the tool prints it.
+fn dump() -> String {
+    let mut text = Vec::new();
+    let mut second = mcfg(0);
+    second.splice(..4, *b"SSDT");
+    for (name, bytes) in [("MCFG", mcfg(0)), ("SSDT", second.clone()), ("SSDT", second)] {
+        acpi_dump::text::write(&mut text, name, 0, &bytes).unwrap();
+    }
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn extracted_files_carry_the_names_that_acpixtract_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    let (text, target) = (folder.path().join("dump.txt"), folder.path().join("out"));
+    fs::write(&text, dump()).unwrap();
+    let (text, directory) = (text.to_str().unwrap(), target.to_str().unwrap());
+    let (result, printed) = acpi(&["extract", "--from", text, "-d", directory]);
+    assert_eq!((result.unwrap(), printed.lines().count()), (0, 3));
+    assert_eq!(fs::read(target.join("mcfg.dat")).unwrap(), mcfg(0));
+    assert!(target.join("ssdt1.dat").exists() && target.join("ssdt2.dat").exists());
+    let (again, _) = acpi(&["extract", "MCFG", "--from", text, "-d", directory]);
+    assert!(
+        matches!(again, Err(Error::WriteFile { .. })),
+        "files are not replaced unasked"
+    );
+    let (unknown, _) = acpi(&["extract", "SSDT3", "--from", text, "-d", directory]);
+    assert!(matches!(unknown, Err(Error::Unknown { .. })));
+}
+
+#[test]
+fn text_to_binary_to_text_is_the_same_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let (text, binary) = (folder.path().join("dump.txt"), folder.path().join("amltables.dat"));
+    fs::write(&text, dump()).unwrap();
+    let (text, binary) = (text.to_str().unwrap(), binary.to_str().unwrap());
+    assert_eq!(acpi(&["convert", text, "--to", "binary", "-o", binary]).0.unwrap(), 0);
+    let (result, printed) = acpi(&["convert", binary, "--to", "text"]);
+    assert_eq!((result.unwrap(), printed), (0, dump()));
+}
+
+#[test]
+fn file_that_nothing_recognises_is_read_as_the_table_it_is_said_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut.bin");
+    fs::write(&path, &mcfg(0)[..50]).unwrap();
+    let (result, printed) = acpi(&["list", path.to_str().unwrap()]);
+    assert_eq!(result.unwrap(), 0);
+    assert!(
+        printed.contains("expected 60 bytes of table, seen 50 bytes"),
+        "{printed}"
+    );
 }

@@ -1,6 +1,6 @@
 //! Walk over the entries that follow a table's fixed part, each with a type and a length.
 
-use crate::bytes::{u8_at, u16_at};
+use crate::bytes::{u8_at, u16_at, u32_at};
 use crate::finding::Finding;
 use crate::table::Table;
 
@@ -11,22 +11,29 @@ pub(crate) enum Layout {
     Bytes,
     /// Type u16, length u16: DMAR.
     Words,
-    /// Type u8, flags u8, length u16: IVRS.
+    /// Type u8, flags u8, length u16: IVRS, CEDT.
     FlaggedWord,
+    /// Type u16, reserved u16, length u32: HMAT.
+    WordLong,
 }
 
 impl Layout {
     fn head(self) -> usize {
-        if self == Self::Bytes { 2 } else { 4 }
+        match self {
+            Self::Bytes => 2,
+            Self::Words | Self::FlaggedWord => 4,
+            Self::WordLong => 8,
+        }
     }
 
-    fn read(self, bytes: &[u8], at: usize) -> Option<(u16, u16)> {
+    fn read(self, bytes: &[u8], at: usize) -> Option<(u16, u32)> {
         let next = at.checked_add(1)?;
         let third = at.checked_add(2)?;
         match self {
             Self::Bytes => Some((u8_at(bytes, at)?.into(), u8_at(bytes, next)?.into())),
-            Self::Words => Some((u16_at(bytes, at)?, u16_at(bytes, third)?)),
-            Self::FlaggedWord => Some((u8_at(bytes, at)?.into(), u16_at(bytes, third)?)),
+            Self::Words => Some((u16_at(bytes, at)?, u16_at(bytes, third)?.into())),
+            Self::FlaggedWord => Some((u8_at(bytes, at)?.into(), u16_at(bytes, third)?.into())),
+            Self::WordLong => Some((u16_at(bytes, at)?, u32_at(bytes, at.checked_add(4)?)?)),
         }
     }
 }
@@ -81,11 +88,9 @@ pub(crate) fn entries<'a>(
             findings.push(Finding::new(at, "type and length of an entry", "bytes missing"));
             break;
         };
-        let end = at.saturating_add(length.into());
-        let bytes = table
-            .bytes
-            .get(at..end)
-            .filter(|_| usize::from(length) >= layout.head());
+        let size = usize::try_from(length).unwrap_or(usize::MAX);
+        let end = at.saturating_add(size);
+        let bytes = table.bytes.get(at..end).filter(|_| size >= layout.head());
         let Some(bytes) = bytes else {
             let left = table.bytes.len().saturating_sub(at);
             let expected = format!("entry length from {} to {left}", layout.head());

@@ -1,7 +1,9 @@
 //! Decoded contents of the tables that describe a machine's shape.
 
+pub mod cedt;
 pub mod dmar;
 pub mod entry;
+pub mod hmat;
 pub mod ivrs;
 pub mod madt;
 pub mod mcfg;

@@ -12,6 +12,8 @@
 //! assert!(dump.faults.is_empty());
 //! ```
 
+mod write;
+
 use std::fmt;
 use std::ops::Range;
 
@@ -19,6 +21,8 @@ use serde::Serialize;
 
 use crate::ids::Gpa;
 use crate::table::{Table, TableError};
+
+pub use write::write;
 
 /// All tables of a dump.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,6 +72,17 @@ pub enum FaultKind {
         /// Offset of the byte in the table.
         offset: usize,
     },
+    /// The row holds more than 16 bytes; those behind the sixteenth are not used.
+    Wide,
+    /// The character beside a byte is not the one that the byte stands for: one of the two was changed.
+    TextDiffers {
+        /// Offset of the byte in the table.
+        offset: usize,
+        /// The byte that the column gives.
+        byte: u8,
+        /// The character beside it.
+        character: char,
+    },
     /// Rows are lost before this one.
     Gap {
         /// Offset expected.
@@ -110,6 +125,15 @@ impl fmt::Display for Fault {
             FaultKind::Unreadable { more: 0 } => f.write_str("not part of a table"),
             FaultKind::Unreadable { more } => write!(f, "this and {more} more lines are not part of a table"),
             FaultKind::BadByte { offset } => write!(f, "byte {offset:#06x}: expected two hexadecimal digits"),
+            FaultKind::Wide => f.write_str("more than 16 bytes in the row: those behind are not used"),
+            FaultKind::TextDiffers {
+                offset,
+                byte,
+                character,
+            } => write!(
+                f,
+                "byte {offset:#06x} is {byte:#04x}, the character beside it is {character:?}"
+            ),
             FaultKind::Gap { expected, seen } => {
                 write!(f, "expected offset {expected:#06x}, seen {seen:#06x}: rows lost")
             }
@@ -131,8 +155,12 @@ pub fn parse(text: &[u8]) -> Dump {
         open: None,
         fill: text.len(),
     };
-    for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
+    let mut start = 0;
+    let ends = memchr::memchr_iter(b'\n', text).chain([text.len()]);
+    for (number, end) in ends.enumerate() {
+        let line = text.get(start..end).unwrap_or_default();
         reader.line(number.saturating_add(1), line.trim_ascii_end());
+        start = end.saturating_add(1);
     }
     reader.close();
     reader.dump
@@ -209,6 +237,38 @@ impl Reader {
     }
 
     fn bytes(&mut self, number: usize, columns: &[u8], table: &mut TextTable) {
+        let start = table.bytes.len();
+        if let Some(row) = whole_row(columns) {
+            table.bytes.extend(row);
+        } else {
+            self.columns(number, columns, table);
+        }
+        let beside = columns.get(COLUMNS..).unwrap_or_default();
+        if let [first, second, b' ' | b'\t', ..] | [first, second] = beside
+            && digit(*first).is_some()
+            && digit(*second).is_some()
+        {
+            return self.fault(number, FaultKind::Wide);
+        }
+        let shown = beside.strip_prefix(b" ").unwrap_or_default();
+        let row = table.bytes.get(start..).unwrap_or_default();
+        if let Some((place, byte, character)) = differs(row, shown) {
+            let offset = start.saturating_add(place);
+            if !table.missing.iter().any(|hole| hole.contains(&offset)) {
+                let character = char::from(character);
+                self.fault(
+                    number,
+                    FaultKind::TextDiffers {
+                        offset,
+                        byte,
+                        character,
+                    },
+                );
+            }
+        }
+    }
+
+    fn columns(&mut self, number: usize, columns: &[u8], table: &mut TextTable) {
         for column in columns.chunks(3).take(16) {
             let offset = table.bytes.len();
             match column {
@@ -269,6 +329,54 @@ impl Reader {
     }
 }
 
+/// A row of sixteen sound columns, which nearly all are: decoded by table.
+fn whole_row(columns: &[u8]) -> Option<[u8; 16]> {
+    let columns = columns.get(..COLUMNS)?;
+    let mut row = [0; 16];
+    let mut faults = 0;
+    for (byte, column) in row.iter_mut().zip(columns.chunks_exact(3)) {
+        let [high, low, space] = column else { return None };
+        let (high, low) = (nibble(*high), nibble(*low));
+        faults |= (high | low) & 0xf0 | (space ^ b' ');
+        *byte = high << 4 | low;
+    }
+    (faults == 0).then_some(row)
+}
+
+/// Value of a digit; above 15 for what is none.
+fn nibble(character: u8) -> u8 {
+    const VALUES: [u8; 256] = {
+        let mut values = [0xf0; 256];
+        let mut digit: u8 = 0;
+        while digit < 16 {
+            let character = if digit < 10 { b'0' + digit } else { b'A' + digit - 10 };
+            #[allow(clippy::indexing_slicing, clippy::as_conversions)] // constant, checked when built
+            {
+                values[character as usize] = digit;
+                values[(character | 0x20) as usize] = digit;
+            }
+            digit += 1;
+        }
+        values
+    };
+    VALUES.get(usize::from(character)).copied().unwrap_or(0xf0)
+}
+
+/// Characters of the byte columns: 16 times two digits and a space.
+const COLUMNS: usize = 48;
+
+/// The first byte of a row that the characters beside it contradict. Characters that are not there
+/// (a row cut, or its spaces taken away) contradict nothing, nor does a text of another length.
+fn differs(row: &[u8], shown: &[u8]) -> Option<(usize, u8, u8)> {
+    if shown.len() > row.len() {
+        return None;
+    }
+    let pairs = row.iter().zip(shown).enumerate();
+    pairs
+        .map(|(place, (byte, character))| (place, *byte, *character))
+        .find(|(_, byte, character)| character != &write::shown(*byte))
+}
+
 /// Add a hole, joined to the one before where they touch.
 fn lose(missing: &mut Vec<Range<usize>>, hole: Range<usize>) {
     match missing.last_mut() {
@@ -323,7 +431,7 @@ mod tests {
         let mut text = format!("{name} @ 0x{address}\n");
         for (row, chunk) in bytes.chunks(16).enumerate() {
             let columns: String = chunk.iter().map(|byte| format!("{byte:02X} ")).collect();
-            let ascii: String = chunk.iter().map(|_| 'A').collect();
+            let ascii: String = chunk.iter().map(|byte| char::from(write::shown(*byte))).collect();
             writeln!(text, "{:>width$}: {columns:<48} {ascii}", format!("{:04X}", row * 16)).unwrap();
         }
         text + "\n"
@@ -337,9 +445,14 @@ mod tests {
     fn both_address_widths_both_indents_lower_case_and_crlf_give_the_same_bytes() {
         let bytes = sample();
         let wide = print("TEST", "00000000BF6DFCC6", 8, &bytes);
-        let old = print("TEST", "bf6dfcc6", 6, &bytes)
-            .to_lowercase()
-            .replacen("test", "TEST", 1);
+        // The hexadecimal part only: the characters beside it stay as they are.
+        let old: String = print("TEST", "bf6dfcc6", 6, &bytes)
+            .lines()
+            .map(|line| match line.split_at_checked(8 + COLUMNS) {
+                Some((columns, beside)) => columns.to_lowercase() + beside + "\n",
+                None => format!("{line}\n"),
+            })
+            .collect();
         for text in [
             wide.clone(),
             old,
@@ -413,6 +526,29 @@ mod tests {
     fn ascii_column_is_never_read_as_bytes() {
         let text = b"TEST @ 0x0\n    0000: 54 45 53 54                                      41 42 43 44\n";
         assert_eq!(parse(text).tables[0].bytes, b"TEST");
+    }
+
+    #[test]
+    fn changed_byte_is_seen_by_the_character_beside_it() {
+        let text = print("TEST", "0", 8, &sample()).replacen("0000: 54 45", "0000: 54 46", 1);
+        let dump = parse(text.as_bytes());
+        let seen = FaultKind::TextDiffers {
+            offset: 1,
+            byte: 0x46,
+            character: 'E',
+        };
+        assert_eq!(dump.faults[0], Fault { line: 2, kind: seen });
+        // The characters' trailing spaces may be lost without harm.
+        let spaces = print("TEST", "0", 8, b"TEST            ").replace("            \n", "\n");
+        assert!(parse(spaces.as_bytes()).faults.is_empty());
+    }
+
+    #[test]
+    fn seventeenth_byte_of_a_row_is_reported_and_not_used() {
+        let row = "00 ".repeat(17);
+        let dump = parse(format!("TEST @ 0x0\n    0000: {row}\n").as_bytes());
+        assert_eq!(dump.faults[0].kind, FaultKind::Wide);
+        assert_eq!(dump.tables[0].bytes.len(), 16);
     }
 
     #[test]

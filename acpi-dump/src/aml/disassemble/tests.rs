@@ -1,0 +1,1 @@
+//! Small tables, written and compared with the text expected.
