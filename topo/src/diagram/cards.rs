@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::{Context, Options};
-use crate::findings::{is_internal_link, link_pair};
+use crate::findings::{is_internal_link, link_pair, rate_words};
 use crate::model::{Machine, PciFunction};
 use crate::pci::function::{LinkState, PortType};
 
@@ -41,11 +41,17 @@ impl LinkView {
     /// "15.8 of 31.5" or "31.5".
     #[must_use]
     pub fn words(self) -> String {
-        if self.now() + 0.05 < self.can() {
-            format!("{:.1} of {:.1}", self.now(), self.can())
+        if self.is_slow() {
+            format!("{} of {}", rate_words(self.now()), rate_words(self.can()))
         } else {
-            format!("{:.1}", self.now())
+            rate_words(self.now())
         }
+    }
+
+    /// Whether less is trained than both ends can do.
+    #[must_use]
+    pub fn is_slow(self) -> bool {
+        self.now() * 1.01 < self.can()
     }
 }
 
@@ -131,6 +137,16 @@ impl Unit<'_> {
         }
     }
 
+    /// GB/s of its link, of all links when it is folded.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        let count = match self {
+            Self::Folded { cards, .. } => cards.len(),
+            _ => 1,
+        };
+        self.link().map_or(0.0, LinkView::now) * u32::try_from(count).map_or(0.0, f64::from)
+    }
+
     /// Link above.
     #[must_use]
     pub const fn link(&self) -> Option<LinkView> {
@@ -169,6 +185,27 @@ fn weight(function: &PciFunction, all: bool) -> Option<u8> {
     }
 }
 
+/// Whether a function has a row of its own in a table of devices: what is drawn, without the
+/// lesser functions of a card (sound and USB of a GPU).
+#[must_use]
+pub fn has_row(machine: &Machine, function: &PciFunction) -> bool {
+    if function.is_bridge() || function.function.physical_function.is_some() {
+        return false;
+    }
+    let Some(own) = weight(function, false) else {
+        return false;
+    };
+    let here = function.bdf();
+    let beside = machine.pci.functions.iter().filter(|other| {
+        let there = other.bdf();
+        (there.domain, there.bus, there.device) == (here.domain, here.bus, here.device)
+    });
+    own <= 4
+        || beside
+            .filter_map(|other| weight(other, false))
+            .all(|other| own <= other)
+}
+
 /// The root buses, by segment and bus.
 #[must_use]
 pub fn roots<'a>(machine: &'a Machine, options: &Options) -> Vec<Root<'a>> {
@@ -189,6 +226,12 @@ pub fn roots<'a>(machine: &'a Machine, options: &Options) -> Vec<Root<'a>> {
             let units = fold(units(machine, options, &indices, None, 0, &mut hidden), options);
             let members = || indices.iter().filter_map(|index| machine.pci.functions.get(*index));
             let mut nodes: Vec<u32> = members().filter_map(|f| f.node).map(|node| node.0).collect();
+            let mut socket = members().find_map(|f| f.socket);
+            if nodes.is_empty() && socket.is_none() {
+                let (told, sockets) = told_below(machine, &indices);
+                nodes = told;
+                socket = sockets;
+            }
             nodes.sort_unstable();
             nodes.dedup();
             let last_bus = members()
@@ -201,13 +244,39 @@ pub fn roots<'a>(machine: &'a Machine, options: &Options) -> Vec<Root<'a>> {
                 domain,
                 bus,
                 last_bus,
-                socket: members().find_map(|f| f.socket),
+                socket,
                 nodes,
                 units,
                 hidden,
             }
         })
         .collect()
+}
+
+/// Nodes and the one socket of what hangs below functions that tell neither themselves; nothing when
+/// one drawn device below does not tell its socket or two tell different ones.
+fn told_below(machine: &Machine, indices: &[usize]) -> (Vec<u32>, Option<usize>) {
+    let mut stack = indices.to_vec();
+    let mut left = machine.pci.functions.len();
+    let (mut nodes, mut sockets) = (Vec::new(), Vec::new());
+    while let Some(at) = stack.pop() {
+        let Some(fewer) = left.checked_sub(1) else { break };
+        left = fewer;
+        let Some(function) = machine.pci.functions.get(at) else {
+            continue;
+        };
+        stack.extend(&function.children);
+        if function.is_bridge() || weight(function, false).is_none() {
+            continue;
+        }
+        nodes.extend(function.node.map(|node| node.0));
+        sockets.push(function.socket);
+    }
+    sockets.dedup();
+    match sockets.as_slice() {
+        [Some(only)] => (nodes, Some(*only)),
+        _ => (Vec::new(), None),
+    }
 }
 
 /// What is drawn for the functions at `indices`, below `port`.
@@ -438,17 +507,6 @@ fn fold<'a>(units: Vec<Unit<'a>>, options: &Options) -> Vec<Unit<'a>> {
 #[must_use]
 pub fn oversubscription(link: Option<LinkView>, units: &[Unit<'_>]) -> Option<f64> {
     let uplink = link?.now();
-    let below: f64 = units
-        .iter()
-        .map(|unit| {
-            let each = unit.link().map_or(0.0, LinkView::now);
-            let count = if let Unit::Folded { cards, .. } = unit {
-                cards.len()
-            } else {
-                1
-            };
-            each * u32::try_from(count).map_or(0.0, f64::from)
-        })
-        .sum();
+    let below: f64 = units.iter().map(Unit::rate).sum();
     (uplink > 0.0 && below > uplink * 1.01).then(|| below / uplink)
 }

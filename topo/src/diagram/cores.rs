@@ -3,7 +3,7 @@
 
 use render::scene::{Ink, Item, Line, Role, Span, Width};
 
-use super::{Context, words};
+use super::{Context, by_node, words};
 use crate::model::Socket;
 use crate::sysfs::CpuSet;
 use crate::sysfs::topology::{Cache, Group, Node};
@@ -103,28 +103,40 @@ fn mode(width: f32, cores: usize, tiles: usize, rows_allowed: f32) -> Mode {
     }
 }
 
+/// Memory modules that stand beside the cores of their node, and whether at the right.
+#[derive(Clone, Copy)]
+pub(super) struct Beside<'a> {
+    /// Slots by node.
+    pub slots: &'a by_node::ByNode,
+    /// The socket is drawn mirrored: memory at the right.
+    pub mirrored: bool,
+}
+
 /// The core area of a socket: one row per NUMA node when there are several.
-pub(super) fn area(context: &Context<'_>, socket: &Socket, width: f32, rows_allowed: f32) -> Option<Item> {
+pub(super) fn area(
+    context: &Context<'_>,
+    socket: &Socket,
+    width: f32,
+    rows_allowed: f32,
+    dimms: Option<Beside<'_>>,
+) -> Option<Item> {
     let cpu = &context.machine.cpu;
     if socket.cpus.is_empty() {
         return None;
     }
-    let nodes: Vec<&Node> = cpu
-        .nodes
-        .iter()
-        .filter(|node| socket.nodes.contains(&node.number))
-        .collect();
+    let nodes: Vec<&Node> = words::own_nodes(context.machine, socket).collect();
     let with_cpus = nodes.iter().filter(|node| node.cpus.intersects(&socket.cpus)).count();
     let cores = words::cores_in(cpu, &socket.cpus).count().max(1);
     let all = tiles(cpu, &socket.cpus);
-    let mode = mode(width - 16.0, cores, all.len(), rows_allowed);
+    let free = dimms.map_or(width, |_| width - by_node::BESIDE - 8.0);
+    let mode = mode(free - 16.0, cores, all.len(), rows_allowed);
     let mut column = vec![];
     if with_cpus > 1 || nodes.len() > 1 {
         let mut left = socket.cpus.clone();
         for node in &nodes {
             let cpus = node.cpus.intersection(&left);
             left = left.difference(&cpus);
-            column.push(node_row(context, node, &cpus, mode, width).id(node_id(context, node, socket)));
+            column.push(node_row(context, node, &cpus, mode, width, dimms).id(format!("node-{}", node.number.0)));
         }
         if !left.is_empty() {
             column.extend(tile_rows(context, &tiles(cpu, &left), mode, width));
@@ -132,6 +144,8 @@ pub(super) fn area(context: &Context<'_>, socket: &Socket, width: f32, rows_allo
     } else {
         column.extend(tile_rows(context, &all, mode, width - 16.0));
     }
+    // a taller memory column beside it does not stretch the tiles
+    column.push(Item::space().grow());
     let mut item = Item::column(column).role(Role::Area).gap(6.0).title(format!(
         "cores of {}\n{}",
         socket.label,
@@ -143,24 +157,14 @@ pub(super) fn area(context: &Context<'_>, socket: &Socket, width: f32, rows_allo
     Some(item)
 }
 
-/// A node of one socket has its number as id; one that several sockets show has theirs too.
-fn node_id(context: &Context<'_>, node: &Node, socket: &Socket) -> String {
-    let sockets = &context.machine.sockets;
-    let at = sockets
-        .iter()
-        .position(|other| other.label == socket.label)
-        .unwrap_or(0);
-    match sockets
-        .iter()
-        .filter(|other| other.nodes.contains(&node.number))
-        .count()
-    {
-        0 | 1 => format!("node-{}", node.number.0),
-        _ => format!("node-{}-socket-{at}", node.number.0),
-    }
-}
-
-fn node_row(context: &Context<'_>, node: &Node, cpus: &CpuSet, mode: Mode, width: f32) -> Item {
+fn node_row(
+    context: &Context<'_>,
+    node: &Node,
+    cpus: &CpuSet,
+    mode: Mode,
+    width: f32,
+    dimms: Option<Beside<'_>>,
+) -> Item {
     let memory = node.memory.map_or_else(
         || "memory not told".to_owned(),
         |bytes| match bytes {
@@ -171,23 +175,56 @@ fn node_row(context: &Context<'_>, node: &Node, cpus: &CpuSet, mode: Mode, width
     let kind = node_kind(node);
     let head = Line::bold(11.0, format!("NUMA {}: {memory}{kind}", node.number.0));
     let head = match (cpus.is_empty(), node.cpus.is_empty()) {
-        (true, true) => head.right(Span::muted(9.5, "no CPU")),
-        (true, false) => head.right(Span::muted(
-            9.5,
-            format!("CPU {} (elsewhere)", words::ranges(&node.cpus)),
-        )),
+        (true, true) => head.right(Span::muted(9.5, no_cpu(context, node))),
+        (true, false) => head.right(Span::muted(9.5, elsewhere(context, node))),
         _ => head.right(Span::muted(9.5, format!("CPU {}", words::ranges(cpus)))),
     };
-    let rows = tile_rows(context, &tiles(&context.machine.cpu, cpus), mode, width - 32.0);
-    Item::column(rows)
-        .role(Role::Area)
-        .gap(6.0)
+    let slots = dimms.and_then(|dimms| Some((dimms.slots.get(&node.number)?, dimms.mirrored)));
+    let free = slots.map_or(width, |_| width - by_node::BESIDE - 8.0);
+    let rows = tile_rows(context, &tiles(&context.machine.cpu, cpus), mode, free - 32.0);
+    let body = match slots {
+        Some((slots, mirrored)) => {
+            let modules = by_node::beside(context, slots);
+            let rows = rows.into_iter().chain([Item::space().grow()]).collect();
+            let mut pair = vec![modules, Item::column(rows).gap(6.0)];
+            if mirrored {
+                pair.reverse();
+            }
+            vec![Item::row(pair).gap(8.0)]
+        }
+        None => rows,
+    };
+    let row = if body.is_empty() {
+        Item::leaf(Role::Area)
+    } else {
+        Item::column(body).role(Role::Area)
+    };
+    row.gap(6.0)
         .line(head)
         .title(node_title(node))
         .badges(context.badges(&[crate::findings::Place::Node(node.number)]))
 }
 
-fn node_kind(node: &Node) -> &'static str {
+/// A node without CPUs, and the node whose CPUs are nearest.
+fn no_cpu(context: &Context<'_>, node: &Node) -> String {
+    let mut nodes = context.machine.cpu.nodes.iter();
+    let near = nodes.find(|other| !other.cpus.is_empty() && other.cpus == node.local_cpus);
+    near.map_or_else(
+        || "no CPU".to_owned(),
+        |near| format!("no CPU, nearest to NUMA {}", near.number.0),
+    )
+}
+
+/// Why a node has no CPUs here though it claims some.
+fn elsewhere(context: &Context<'_>, node: &Node) -> String {
+    let twin = context.machine.cpu.nodes.iter().find(|other| other.cpus == node.cpus);
+    match twin.filter(|twin| twin.number != node.number) {
+        Some(twin) => format!("the same CPUs as NUMA {}", twin.number.0),
+        None => format!("CPU {} (elsewhere)", words::ranges(&node.cpus)),
+    }
+}
+
+pub(super) fn node_kind(node: &Node) -> &'static str {
     use crate::sysfs::topology::MemoryKind;
     match node.kind {
         MemoryKind::Dram => "",
@@ -198,7 +235,7 @@ fn node_kind(node: &Node) -> &'static str {
     }
 }
 
-fn node_title(node: &Node) -> String {
+pub(super) fn node_title(node: &Node) -> String {
     let mut lines = vec![format!("NUMA node {}{}", node.number.0, node_kind(node))];
     lines.extend(
         node.memory
@@ -302,7 +339,6 @@ fn draw(context: &Context<'_>, tile: &Tile<'_>, mode: Mode, columns: usize) -> I
     let cpu = &context.machine.cpu;
     let cores: Vec<&Group> = words::cores_in(cpu, &tile.cpus).collect();
     let first = tile.cpus.first().unwrap_or(0);
-    let firsts: CpuSet = cores.iter().filter_map(|core| core.cpus.first()).collect();
     let mut children = Vec::new();
     match mode {
         Mode::Large(_) | Mode::Small(_) => {
@@ -338,7 +374,7 @@ fn draw(context: &Context<'_>, tile: &Tile<'_>, mode: Mode, columns: usize) -> I
         .id(format!("tile-{first}"));
     if matches!(mode, Mode::Strip | Mode::Count) {
         let exceptions = exceptions(context, &tile.cpus);
-        let text = format!("{}{exceptions}", words::ranges(&firsts));
+        let text = format!("{}{exceptions}", words::tile_numbers(cpu, &tile.cpus));
         let ink = if exceptions.is_empty() { Ink::Muted } else { Ink::Warn };
         item = item.line(Line::of(Span::new(9.5, text).ink(ink)));
     }
@@ -397,7 +433,9 @@ fn role(context: &Context<'_>, cpus: &CpuSet) -> Role {
         Role::CellOff
     } else if here().next().is_some() && here().all(|cpu| !cpu.allowed) {
         Role::CellBarred
-    } else if context.machine.cpu.kinds.len() > 1 && here().any(|cpu| cpu.kind == Some(0)) {
+    } else if words::kinds(&context.machine.cpu).len() > 1
+        && here().any(|cpu| words::is_weakest(&context.machine.cpu, cpu.kind))
+    {
         Role::CellAlt
     } else {
         Role::Cell
@@ -495,11 +533,12 @@ fn core_title(context: &Context<'_>, core: &Group) -> String {
 /// What all cores of the socket have, said once: private caches, SMT.
 pub(super) fn caption(context: &Context<'_>, socket: &Socket) -> Vec<String> {
     let cpu = &context.machine.cpu;
-    let kinds: Vec<(Option<&str>, CpuSet)> = if cpu.kinds.len() > 1 {
-        cpu.kinds
-            .iter()
+    let kinds: Vec<(Option<&str>, CpuSet)> = words::kinds(cpu);
+    let kinds = if kinds.len() > 1 {
+        kinds
+            .into_iter()
             .rev()
-            .map(|kind| (kind.name.as_deref(), kind.cpus.intersection(&socket.cpus)))
+            .map(|(name, cpus)| (name, cpus.intersection(&socket.cpus)))
             .filter(|(_, set)| !set.is_empty())
             .collect()
     } else {

@@ -60,7 +60,7 @@ pub(super) fn findings(context: &Context<'_>) -> Option<Item> {
     if more > 0 {
         bad.push(Item::leaf(Role::Plain).line(Line::muted(
             11.5,
-            format!("+ {more} more findings: delid topo --only findings, or --json"),
+            format!("+ {more} more findings: delid topo findings, or --json"),
         )));
     }
     if bad.is_empty() {
@@ -82,7 +82,11 @@ pub(super) fn findings(context: &Context<'_>) -> Option<Item> {
     Some(
         Item::row(row)
             .gap(24.0)
-            .role(Role::Alert)
+            .role(if report.findings.is_empty() {
+                Role::Panel
+            } else {
+                Role::Alert
+            })
             .padding(10.0)
             .id("findings")
             .title("Findings, worst first; the numbers stand again at the places"),

@@ -1,10 +1,11 @@
 //! What joins the sockets: the kind of link (assumed from the processor), SLIT distances as
 //! matrix, as chips and as a ring of direct links.
 
-use render::scene::{Ink, Item, Line, Role, Span};
+use render::scene::{Ink, Item, Line, Pipe, Role, Span};
 
 use super::{Context, words};
 use crate::model::Machine;
+use crate::sysfs::CpuSet;
 use crate::sysfs::topology::NodeId;
 
 /// Kind of socket link by processor. Nothing in sysfs, ACPI or SMBIOS tells it: an assumption.
@@ -77,6 +78,15 @@ pub(crate) fn levels(machine: &Machine) -> Option<Vec<(&'static str, Vec<u32>)>>
             }
         }
     }
+    if !words::spanning_nodes(machine).is_empty() {
+        // nodes of several sockets: "same socket" says nothing
+        let [own, mut near, far] = found;
+        near.extend(far);
+        near.sort_unstable();
+        near.dedup();
+        let levels = [("own", own), ("other node", near)];
+        return Some(levels.into_iter().filter(|(_, values)| !values.is_empty()).collect());
+    }
     let [own, same, other] = found.map(|mut values| {
         values.sort_unstable();
         values
@@ -112,7 +122,7 @@ pub(super) fn gap(context: &Context<'_>) -> Item {
     match kind {
         Some(kind) => {
             lines.push(Line::of(Span::bold(10.0, kind).ink(Ink::Interconnect)).center());
-            lines.push(small("assumed".to_owned()));
+            lines.push(small("(assumed)".to_owned()));
         }
         None => lines.push(small("link".to_owned())),
     }
@@ -122,8 +132,16 @@ pub(super) fn gap(context: &Context<'_>) -> Item {
             below = below.line(small("SLIT".to_owned()));
             for (name, values) in levels {
                 let values: Vec<String> = values.iter().map(u32::to_string).collect();
-                for text in [values.join("/"), name.trim_end_matches(" socket").to_owned()] {
-                    below = below.line(small(text));
+                let values = match values.as_slice() {
+                    [first, _, _, .., last] => vec![format!("{first}–{last}")],
+                    _ => values,
+                };
+                let (values, name) = (values.join("/"), name.split(' ').next().unwrap_or_default());
+                let together = format!("{values} {name}");
+                if together.len() <= 8 {
+                    below = below.line(small(together));
+                } else {
+                    below = below.line(small(values)).line(small(name.to_owned()));
                 }
             }
         }
@@ -192,6 +210,11 @@ pub(super) fn band(context: &Context<'_>) -> Option<Item> {
         return Some(super::note(format!("{} · {}", kind_words(machine), sentence(machine))));
     }
     let classes = classes(machine);
+    let drawn = matrix(machine);
+    if classes.len() < 2 && drawn.is_none() {
+        // nothing to compare: one sentence
+        return Some(super::note(format!("{} · {}", kind_words(machine), sentence(machine))));
+    }
     let mut row = Vec::new();
     let n = machine.sockets.len();
     if n <= 16
@@ -213,8 +236,9 @@ pub(super) fn band(context: &Context<'_>) -> Option<Item> {
                 .title(title),
         );
     }
-    row.extend(matrix(machine).map(|item| item.share(1.4)));
+    row.extend(drawn.map(|item| item.share(1.4)));
     row.push(reading(machine, &classes));
+    row.extend(rates(context));
     Some(
         Item::row(row)
             .gap(20.0)
@@ -234,7 +258,9 @@ fn kind_words(machine: &Machine) -> String {
 fn reading(machine: &Machine, classes: &[u32]) -> Item {
     let mut lines = vec![Line::bold(10.5, "How to read it")];
     lines.push(Line::text(10.0, kind_words(machine)));
-    for (at, value) in classes.iter().enumerate().take(5) {
+    let own = machine.cpu.distances.first().and_then(|row| row.first()).copied();
+    let own = own.unwrap_or(10);
+    for (at, value) in classes.iter().enumerate().take(4) {
         let n = machine.sockets.len();
         let pairs = (0..n)
             .flat_map(|a| (a.saturating_add(1)..n).map(move |b| (a, b)))
@@ -242,17 +268,101 @@ fn reading(machine: &Machine, classes: &[u32]) -> Item {
             .count();
         lines.push(Line::text(
             10.0,
-            format!("SLIT class {}: {value}, {pairs} pairs of sockets", at.saturating_add(1)),
+            format!(
+                "SLIT class {}: {value}, {pairs} pairs of sockets{}",
+                at.saturating_add(1),
+                if *value == own { " in one node" } else { "" }
+            ),
         ));
     }
-    lines.push(
-        Line::of(Span::muted(
-            9.5,
-            "solid chip = nearest class, dashed = further; SLIT is what the firmware claims",
-        ))
-        .wrapped(),
-    );
+    lines.extend(cut_words(machine, classes).map(|text| Line::of(Span::new(10.0, text)).wrapped()));
+    let how = if classes.is_empty() || machine.sockets.len() > 8 {
+        "SLIT is what the firmware claims"
+    } else {
+        "solid chip = nearest class, dashed = further; SLIT is what the firmware claims"
+    };
+    lines.push(Line::of(Span::muted(9.5, how)).wrapped());
     Item::leaf(Role::Plain).lines(lines)
+}
+
+/// The halves of the sockets with the fewest direct links between them: a transfer from one half to
+/// the other has to pass these. Links are the pairs of the nearest SLIT class; how fast one is,
+/// nobody tells.
+fn narrowest_cut(n: u32, direct: &dyn Fn(u32, u32) -> bool) -> Option<(u32, Vec<u32>)> {
+    if !(4..=16).contains(&n) || !n.is_multiple_of(2) {
+        return None;
+    }
+    let members = |mask: u32| (0..n).filter(move |at| mask & (1 << at) != 0);
+    let peers: Vec<u32> = (0..n)
+        .map(|a| {
+            (0..n)
+                .filter(|b| *b != a && direct(a, *b))
+                .fold(0, |mask, b| mask | 1 << b)
+        })
+        .collect();
+    // socket 0 is always in the first half: each cut is looked at once
+    let halves = (1..1_u32 << n).step_by(2).filter(|mask| mask.count_ones() == n / 2);
+    let crossing = |mask: u32| {
+        let rows = peers.iter().zip(0..n).filter(|(_, at)| mask & (1 << at) != 0);
+        rows.map(|(peers, _)| (peers & !mask).count_ones()).sum::<u32>()
+    };
+    let (links, mask) = halves.map(|mask| (crossing(mask), mask)).min()?;
+    Some((links, members(mask).collect()))
+}
+
+fn cut_words(machine: &Machine, classes: &[u32]) -> Option<String> {
+    let nearest = *classes.first().filter(|_| classes.len() > 1)?;
+    let n = u32::try_from(machine.sockets.len()).ok()?;
+    let direct = |a: u32, b: u32| {
+        let at = |number: u32| usize::try_from(number).ok();
+        at(a)
+            .zip(at(b))
+            .is_some_and(|(a, b)| socket_distance(machine, a, b) == Some(nearest))
+    };
+    let (crossing, half) = narrowest_cut(n, &direct)?;
+    let set = |inside: bool| -> CpuSet { (0..n).filter(|at| half.contains(at) == inside).collect() };
+    let of = (0..n)
+        .flat_map(|a| (a.saturating_add(1)..n).map(move |b| (a, b)))
+        .filter(|(a, b)| direct(*a, *b))
+        .count();
+    Some(format!(
+        "narrowest cut into halves: {crossing} of the {of} nearest pairs, between {} and {}; GB/s per link not known",
+        words::ranges(&set(true)),
+        words::ranges(&set(false))
+    ))
+}
+
+/// GB/s of the trained links below each socket, as bars of the page's scale.
+fn rates(context: &Context<'_>) -> Option<Item> {
+    let roots = super::cards::roots(context.machine, context.options);
+    let sum = |socket: usize| -> f64 {
+        let own = roots.iter().filter(|root| root.socket == Some(socket));
+        own.flat_map(|root| &root.units).map(super::cards::Unit::rate).sum()
+    };
+    let sums: Vec<f64> = (0..context.machine.sockets.len()).map(sum).collect();
+    if sums.len() > 8 || sums.iter().all(|rate| *rate == 0.0) {
+        return None;
+    }
+    let most = sums.iter().copied().fold(1.0, f64::max);
+    let scale = f64::min(1.2, 150.0 / most);
+    let rows = sums.iter().zip(&context.machine.sockets).map(|(rate, socket)| {
+        let label = Item::leaf(Role::Plain)
+            .padding(1.0)
+            .line(Line::text(9.5, socket.label.clone()));
+        let number = Item::leaf(Role::Plain)
+            .padding(1.0)
+            .line(Line::muted(9.5, crate::findings::rate_words(*rate)));
+        #[expect(clippy::cast_possible_truncation, reason = "px of a page")]
+        let px = (*rate * scale) as f32;
+        let bar = Item::bar(Pipe::new(px, px, 8.0)).title(format!("{}: {rate:.1} GB/s", socket.label));
+        Item::row(vec![label.fixed(70.0), bar.fixed(154.0), number.fixed(50.0)]).gap(4.0)
+    });
+    Some(
+        Item::column(rows.collect())
+            .gap(2.0)
+            .line(Line::bold(10.5, "PCI, GB/s trained"))
+            .fixed(290.0),
+    )
 }
 
 /// The SLIT matrix, when it is small enough to be read and says more than its levels.
@@ -305,4 +415,23 @@ pub(crate) fn row_words(machine: &Machine, own: usize) -> Option<String> {
         .map(|(value, sockets)| format!("{value} to {}", words::ranges(&sockets.into_iter().collect())))
         .collect();
     (!words.is_empty()).then(|| words.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_narrowest_cut_of_two_full_meshes_is_between_them() {
+        // 0-3 and 4-7 fully linked, one link from n to n + 4
+        let direct = |a: u32, b: u32| (a < 4) == (b < 4) || a.abs_diff(b) == 4;
+        assert_eq!(narrowest_cut(8, &direct), Some((4, vec![0, 1, 2, 3])));
+    }
+
+    #[test]
+    fn a_ring_of_four_is_cut_in_two_places() {
+        let direct = |a: u32, b: u32| a.abs_diff(b) == 1 || a.abs_diff(b) == 3;
+        assert_eq!(narrowest_cut(4, &direct).map(|(links, _)| links), Some(2));
+        assert_eq!(narrowest_cut(3, &direct), None);
+    }
 }

@@ -64,13 +64,18 @@ pub(super) fn legend(context: &Context<'_>) -> Item {
                 Item::pipe(Pipe::new(px, px, 16.0)).fixed(26.0).title(state.to_string()),
                 Item::leaf(Role::Plain).padding(2.0).line(Line::muted(
                     9.5,
-                    format!("{} {:.1}", state.generation_words(), state.gigabytes_per_second()),
+                    format!(
+                        "{} {}",
+                        state.generation_words(),
+                        crate::findings::rate_words(state.gigabytes_per_second())
+                    ),
                 )),
             ])
             .gap(4.0),
         );
     }
-    if !items.is_empty() {
+    let slow = |index| super::cards::link_above(machine, index).is_some_and(super::cards::LinkView::is_slow);
+    if !items.is_empty() && (0..machine.pci.functions.len()).any(slow) {
         items.push(
             Item::row(vec![
                 Item::pipe(Pipe::new(5.0, 12.0, 16.0).bad(true))
@@ -86,7 +91,7 @@ pub(super) fn legend(context: &Context<'_>) -> Item {
     if !machine.cpu.cores.is_empty() {
         items.push(swatch(Role::Cell, "0", "core"));
     }
-    if machine.cpu.kinds.len() > 1 {
+    if super::words::kinds(&machine.cpu).len() > 1 {
         let name = machine
             .cpu
             .kinds
@@ -103,7 +108,25 @@ pub(super) fn legend(context: &Context<'_>) -> Item {
     }
     if !machine.memory.slots.is_empty() {
         items.push(swatch(Role::Memory, "32 GiB", "memory module"));
-        items.push(swatch(Role::Empty, "", "empty"));
+        if machine.memory.slots.iter().any(|slot| !slot.populated()) {
+            items.push(swatch(Role::Empty, "", "empty"));
+        }
+    }
+    if !machine.cpu.persistent.is_empty() {
+        items.push(swatch(Role::MemoryAlt, "", "persistent memory"));
+    }
+    if (0..machine.sockets.len()).any(|socket| super::memory::bandwidth(context, socket).is_some()) {
+        items.push(
+            Item::row(vec![
+                Item::bar(Pipe::new(28.0, 40.0, 6.0))
+                    .fixed(46.0)
+                    .title("memory bandwidth"),
+                Item::leaf(Role::Plain)
+                    .padding(2.0)
+                    .line(Line::muted(9.5, "memory GB/s, pale = all channels")),
+            ])
+            .gap(4.0),
+        );
     }
     let mut layers: Vec<(&str, usize)> = Vec::new();
     for origin in &machine.origins {
@@ -132,7 +155,7 @@ pub(super) fn legend(context: &Context<'_>) -> Item {
     let mut panel = Item::column(if items.is_empty() {
         Vec::new()
     } else {
-        vec![Item::grid(6, items).gap(8.0)]
+        vec![Item::grid(if items.len() > 6 { 8 } else { 6 }, items).gap(8.0)]
     })
     .role(Role::Panel)
     .gap(4.0)

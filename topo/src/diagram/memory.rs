@@ -24,9 +24,14 @@ fn heading(context: &Context<'_>, socket: &Socket, index: usize) -> Vec<Line> {
         .filter_map(|slot| slot.module.size)
         .fold(0, u64::saturating_add);
     let used = slots.iter().filter(|slot| slot.populated()).count();
+    let own: Vec<_> = words::own_nodes(context.machine, socket).collect();
+    let node = match own.as_slice() {
+        [only] => format!("NUMA {}: ", only.number.0),
+        _ => String::new(),
+    };
     let mut lines = vec![Line::bold(
         11.0,
-        format!("{} in {used} of {} slots", memory_size_words(bytes), slots.len()),
+        format!("{node}{} in {used} of {} slots", memory_size_words(bytes), slots.len()),
     )];
     if let Some((now, can)) = bandwidth(context, index) {
         let text = if now < can {
@@ -62,20 +67,29 @@ pub(crate) fn bandwidth(context: &Context<'_>, socket: usize) -> Option<(f64, f6
     ))
 }
 
-/// The memory column of a socket.
-pub(super) fn column(context: &Context<'_>, index: usize, mirrored: bool, narrow: bool) -> Item {
+/// The memory column of a socket, `width` px wide.
+pub(super) fn column(context: &Context<'_>, index: usize, mirrored: bool, narrow: bool, width: f32) -> Item {
     let Some(socket) = context.machine.sockets.get(index) else {
         return Item::space();
     };
     if socket.slots.is_empty() {
-        return without_modules(context, socket);
+        return without_modules(context, index, socket);
     }
     let mut body = Vec::new();
+    body.extend(bandwidth_bar(context, index, width - 8.0));
+    if words::own_nodes(context.machine, socket)
+        .filter(|node| !node.cpus.is_empty())
+        .count()
+        > 1
+    {
+        body.push(super::note("the node of each module is not known"));
+    }
     if socket.slots.len() <= MOST_BOXES && !narrow {
         body.extend(boxes(context, socket, index, mirrored));
     } else {
         body.extend(grid(context, socket, index));
     }
+    body.extend(super::persistent::boxes(context, Some(index)));
     Item::column(body)
         .gap(4.0)
         .lines(heading(context, socket, index))
@@ -205,7 +219,7 @@ pub(crate) fn slot_words(slot: &DimmSlot) -> String {
     parts.join(" · ")
 }
 
-fn slot_box(context: &Context<'_>, index: usize, slot: &DimmSlot, wide: bool, missing: bool) -> Item {
+pub(super) fn slot_box(context: &Context<'_>, index: usize, slot: &DimmSlot, wide: bool, missing: bool) -> Item {
     let technology = slot.module.technology.as_deref().unwrap_or("DRAM");
     let role = match (slot.populated(), missing) {
         (false, true) => Role::Missing,
@@ -317,14 +331,8 @@ pub(crate) fn kinds(context: &Context<'_>, socket: &Socket) -> Vec<String> {
 }
 
 /// Memory where no SMBIOS tells of modules: what Linux sees of the socket's nodes.
-fn without_modules(context: &Context<'_>, socket: &Socket) -> Item {
-    let nodes: Vec<_> = context
-        .machine
-        .cpu
-        .nodes
-        .iter()
-        .filter(|node| socket.nodes.contains(&node.number))
-        .collect();
+fn without_modules(context: &Context<'_>, index: usize, socket: &Socket) -> Item {
+    let nodes: Vec<_> = words::own_nodes(context.machine, socket).collect();
     let mut items = Vec::new();
     for node in &nodes {
         let Some(bytes) = node.memory else { continue };
@@ -336,11 +344,14 @@ fn without_modules(context: &Context<'_>, socket: &Socket) -> Item {
         items.push(
             Item::leaf(role)
                 .padding(5.0)
-                .line(Line::bold(10.5, format!("NUMA {}", node.number.0)).span(Span::new(10.5, text)))
+                .line(
+                    Line::bold(10.5, format!("NUMA {}", node.number.0))
+                        .span(Span::new(10.5, format!("{text}{}", super::cores::node_kind(node)))),
+                )
                 .title(format!("NUMA node {}: {bytes} bytes usable by Linux", node.number.0)),
         );
     }
-    if nodes.is_empty()
+    if socket.nodes.is_empty()
         && let Some(bytes) = context
             .machine
             .cpu
@@ -357,21 +368,51 @@ fn without_modules(context: &Context<'_>, socket: &Socket) -> Item {
                 .title(format!("{bytes} bytes, from /proc/meminfo")),
         );
     }
+    items.extend(super::persistent::boxes(context, Some(index)));
+    let (text, title) = if context.machine.memory.slots.is_empty() {
+        (
+            "modules, channels, speed: not known",
+            "No SMBIOS: see \"Not shown, and how to get it\"",
+        )
+    } else {
+        (
+            "which modules are here is not known",
+            "The locators of the modules do not tell the socket",
+        )
+    };
     items.push(
         Item::leaf(Role::Empty)
             .padding(5.0)
-            .line(Line::of(Span::muted(10.0, "modules, channels, speed: not known")).wrapped())
-            .title("No SMBIOS: see \"Not shown, and how to get it\""),
+            .line(Line::of(Span::muted(10.0, text)).wrapped())
+            .title(title),
     );
     Item::column(items).gap(6.0).padding(4.0)
 }
 
-/// A bar of theoretical bandwidth: pale for all channels, solid for the populated ones.
-pub(super) fn bandwidth_bar(context: &Context<'_>, socket: usize) -> Option<Item> {
+/// A bar of theoretical bandwidth: pale for all channels, solid for the populated ones. 1.2 px per
+/// GB/s as links have it, less where the fastest socket would not fit in `room` px.
+#[expect(clippy::cast_possible_truncation, reason = "px of a page")]
+pub(super) fn bandwidth_bar(context: &Context<'_>, socket: usize, room: f32) -> Option<Item> {
     let (now, can) = bandwidth(context, socket)?;
-    let px = |rate: f64| super::pci::length(rate);
+    let most = (0..context.machine.sockets.len())
+        .filter_map(|other| bandwidth(context, other))
+        .map(|(_, can)| can)
+        .fold(can, f64::max);
+    let scale = f64::min(1.2, f64::from(room.max(1.0)) / most.max(1.0));
+    let px = |rate: f64| (rate * scale) as f32;
     Some(
-        Item::bar(Pipe::new(px(now), px(can), 6.0).bad(now < can))
-            .title(format!("theoretical memory bandwidth {now:.1} of {can:.1} GB/s")),
+        Item::bar(Pipe::new(px(now), px(can), 6.0).bad(now < can)).title(format!(
+            "theoretical memory bandwidth {now:.1} of {can:.1} GB/s\n1 px = {:.2} GB/s",
+            1.0 / scale
+        )),
     )
+}
+
+/// Heading and bar of a socket whose modules stand beside their nodes.
+pub(super) fn summary(context: &Context<'_>, index: usize, socket: &Socket, width: f32) -> Item {
+    Item::column(bandwidth_bar(context, index, width).into_iter().collect())
+        .gap(4.0)
+        .lines(heading(context, socket, index))
+        .id(format!("memory-{index}"))
+        .title(title(context, socket))
 }

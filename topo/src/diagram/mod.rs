@@ -9,6 +9,7 @@ use render::scene::{Badge, Item, Line, Role, Scene, Severity as Colour, Span};
 use crate::findings::{Place, Report, Severity};
 use crate::model::Machine;
 
+mod by_node;
 pub mod cards;
 pub mod cores;
 mod header;
@@ -16,6 +17,7 @@ mod interconnect;
 mod legend;
 mod memory;
 mod pci;
+mod persistent;
 mod socket;
 pub mod terminal;
 pub mod views;
@@ -63,6 +65,7 @@ pub struct Options {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scale {
     fastest: f64,
+    links: bool,
 }
 
 impl Scale {
@@ -79,7 +82,14 @@ impl Scale {
             .fold(0.0, f64::max);
         Self {
             fastest: if fastest > 0.0 { fastest } else { 31.5 },
+            links: fastest > 0.0,
         }
+    }
+
+    /// Height of the line above a card without a link: as high as a link with its label, where there
+    /// are links, so that all cards begin at one line.
+    pub(crate) const fn drop(self) -> f32 {
+        if self.links { 64.0 } else { 22.0 }
     }
 
     /// Thickness of a vertical bar.

@@ -46,7 +46,13 @@ pub(super) fn sections(context: &Context<'_>, width: f32) -> Vec<(String, Item)>
                     .sockets
                     .get(socket)
                     .map_or("this socket", |socket| socket.label.as_str());
-                rows.push(super::note(format!("PCI on {name}: nothing plugged in")));
+                let loose = drawn.iter().any(|root| root.socket.is_none() && !root.units.is_empty());
+                let what = if loose {
+                    "none known to be here"
+                } else {
+                    "nothing plugged in"
+                };
+                rows.push(super::note(format!("PCI on {name}: {what}")));
             }
             rows.push(Item::space().grow());
             Item::column(rows).gap(8.0)
@@ -156,9 +162,14 @@ fn unit_rows(context: &Context<'_>, units: &[Unit<'_>], width: f32, depth: usize
         }
         used = used.saturating_add(leaves);
         let wide = leaves as f32 * CARD;
-        let item = draw(context, unit, width.min(wide + 8.0 * leaves as f32), depth)
-            .share(leaves as f32)
-            .min_width(wide.min(width));
+        let item = draw(context, unit, width.min(wide + 8.0 * leaves as f32), depth);
+        let item = match unit {
+            Unit::Switch { .. } => item,
+            _ if units.iter().any(|unit| matches!(unit, Unit::Switch { .. })) => lengthened(item),
+            _ => item,
+        }
+        .share(leaves as f32)
+        .min_width(wide.min(width));
         if let Some(row) = rows.last_mut() {
             row.push(item);
         }
@@ -182,8 +193,9 @@ fn draw(context: &Context<'_>, unit: &Unit<'_>, width: f32, depth: usize) -> Ite
             Item::column(column).gap(0.0)
         }
         Unit::Empty { port, name } => Item::column(vec![
-            Item::pipe(Pipe::new(1.0, 1.0, 40.0)),
+            Item::pipe(Pipe::new(1.0, 1.0, context.scale.drop())),
             Item::leaf(Role::Empty)
+                .min_height(64.0)
                 .line(Line::of(Span::new(10.5, (*name).to_owned()).ink(Ink::Faint)).center())
                 .line(Line::of(Span::new(9.5, "empty").ink(Ink::Faint)).center())
                 .id(format!("pci-{}-empty", dashed(port)))
@@ -203,11 +215,23 @@ fn draw(context: &Context<'_>, unit: &Unit<'_>, width: f32, depth: usize) -> Ite
             let mut column = line_above(context, *port, *link, 1, bridge);
             column.push(switch_box(context, bridge, *link, units));
             if depth < 6 {
-                column.push(unit_rows(context, units, width, depth.saturating_add(1)));
+                column.push(unit_rows(context, units, width, depth.saturating_add(1)).grow());
             }
             Item::column(column).gap(0.0)
         }
     }
+}
+
+/// Beside a switch the link takes the spare height, not the card: the cards stand in one line with
+/// those below the switch.
+fn lengthened(mut item: Item) -> Item {
+    if let Body::Column(parts) = &mut item.body {
+        let last = parts.iter_mut().rev().find(|part| matches!(part.body, Body::Pipe(_)));
+        if let Some(pipe) = last {
+            pipe.grow = true;
+        }
+    }
+    item
 }
 
 fn dashed(function: &PciFunction) -> String {
@@ -223,9 +247,11 @@ fn line_above(
     below: &PciFunction,
 ) -> Vec<Item> {
     let Some(link) = link else {
-        return vec![Item::pipe(Pipe::new(1.5, 1.5, 22.0)).title(format!("{}: no PCIe link", below.bdf()))];
+        return vec![
+            Item::pipe(Pipe::new(1.5, 1.5, context.scale.drop())).title(format!("{}: no PCIe link", below.bdf())),
+        ];
     };
-    let slow = link.now() + 0.05 < link.can();
+    let slow = link.is_slow();
     let bars = count.clamp(1, 16);
     let (solid, pale) = (context.scale.px(link.now()), context.scale.px(link.can()));
     let pipe = || {
@@ -343,7 +369,7 @@ fn os_names(functions: &[&PciFunction]) -> Option<String> {
 
 fn link_words(link: Option<LinkView>) -> Option<(String, bool)> {
     let link = link?;
-    let slow = link.now() + 0.05 < link.can();
+    let slow = link.is_slow();
     Some(if slow {
         (
             format!(
@@ -531,13 +557,11 @@ fn folded_line(context: &Context<'_>, roots: &[Root<'_>]) -> Option<Item> {
         .map(|(class, count)| format!("{count} × {class}"))
         .collect();
     if !words.is_empty() || bridges > 0 {
-        let all = if words.is_empty() {
-            String::new()
-        } else {
-            format!(" · {}", words.join(" · "))
-        };
+        let ports = (bridges > 0).then(|| format!("{bridges} bridges and ports"));
+        let parts: Vec<String> = ports.into_iter().chain(words).collect();
         lines.push(format!(
-            "Below the drawing threshold: {bridges} bridges and ports{all}; delid topo --all draws them"
+            "Below the drawing threshold: {}; delid topo --all draws them",
+            parts.join(" · ")
         ));
     }
     let item = Item::leaf(Role::Panel)
@@ -573,7 +597,12 @@ pub(super) fn lines(context: &Context<'_>, socket: usize, most: usize) -> Vec<It
         rows.push(super::note(format!("+ {more} more: --socket {socket}")));
     }
     if rows.is_empty() && !context.machine.pci.functions.is_empty() {
-        rows.push(super::note("nothing plugged in"));
+        let loose = all.iter().any(|root| root.socket.is_none() && !root.units.is_empty());
+        rows.push(super::note(if loose {
+            "none known to be here"
+        } else {
+            "nothing plugged in"
+        }));
     }
     if !free.is_empty() {
         rows.push(super::note(format!("free: {}", free.join(", "))));
@@ -609,7 +638,7 @@ fn device_line(context: &Context<'_>, unit: &Unit<'_>) -> Item {
         Unit::Empty { .. } => return Item::space(),
     };
     let link = unit.link();
-    let slow = link.is_some_and(|link| link.now() + 0.05 < link.can());
+    let slow = link.is_some_and(|link| link.is_slow());
     let bar = match link {
         Some(link) => Item::bar(
             Pipe {

@@ -3,10 +3,11 @@
 
 use render::scene::{Item, Line, Role, Span};
 
-use super::{Context, cores, interconnect, memory, pci, words};
+use super::{Context, by_node, cores, interconnect, memory, pci, persistent, words};
 use crate::findings::Place;
 use crate::model::Socket;
 use crate::sysfs::CpuSet;
+use crate::sysfs::topology::Node;
 
 /// From this number of sockets on a card is only a title and a few words.
 const MOST_CARDS: usize = 8;
@@ -14,6 +15,7 @@ const MOST_CARDS: usize = 8;
 /// The sections of the sockets.
 pub(super) fn sections(context: &Context<'_>, width: f32) -> Vec<(String, Item)> {
     let shown = context.sockets();
+    let parts = context.options.parts;
     let inner = width - 48.0;
     let mut sections = Vec::new();
     match shown.as_slice() {
@@ -38,11 +40,15 @@ pub(super) fn sections(context: &Context<'_>, width: f32) -> Vec<(String, Item)>
             let rows: Vec<&[usize]> = many.chunks(per_row).collect();
             let half = rows.len().div_ceil(2);
             let grid = |part: &[&[usize]]| {
-                let items = part
+                let mut items: Vec<Item> = part
                     .iter()
                     .flat_map(|row| row.iter())
                     .map(|index| compact(context, *index, inner, per_row))
                     .collect();
+                // a short row keeps the width of the others
+                while items.len() < per_row {
+                    items.push(Item::space());
+                }
                 Item::grid(per_row, items).gap(16.0)
             };
             sections.push(("Sockets".to_owned(), grid(rows.get(..half).unwrap_or(&[]))));
@@ -52,7 +58,11 @@ pub(super) fn sections(context: &Context<'_>, width: f32) -> Vec<(String, Item)>
             }
         }
     }
-    sections.extend(nodes_elsewhere(context).map(|item| ("NUMA nodes of no socket".to_owned(), item)));
+    sections.extend(nodes_elsewhere(context));
+    if parts.memory && context.options.socket.is_none() {
+        let loose = persistent::boxes(context, None);
+        sections.extend(loose.map(|item| ("Persistent memory".to_owned(), item)));
+    }
     sections.extend(offline(context).map(|item| ("Offline CPUs".to_owned(), item)));
     sections.extend(memory_elsewhere(context).map(|item| ("Memory, socket not known".to_owned(), item)));
     sections
@@ -66,8 +76,11 @@ fn frame(context: &Context<'_>, index: usize, socket: &Socket, body: Vec<Item>) 
         summary.retain(|part| !shared.contains(part));
     }
     let mut head = Line::bold(15.0, socket.label.clone());
-    for part in &summary {
-        head = head.span(Span::muted(11.0, format!("· {part}")));
+    let small = context.sockets().len() > MOST_CARDS;
+    let said = summary.iter().filter(|part| !(small && part.starts_with("NUMA")));
+    for (at, part) in said.enumerate() {
+        let dot = if at == 0 { "" } else { "· " };
+        head = head.span(Span::muted(11.0, format!("{dot}{part}")));
     }
     let mut title = vec![socket.label.clone()];
     title.extend(summary);
@@ -110,25 +123,36 @@ fn wide(context: &Context<'_>, index: usize, width: f32, mirrored: bool) -> Item
     };
     let rows = if width > 900.0 { 9.0 } else { 10.0 };
     let mut row = Vec::new();
-    let said = says_memory(socket) && parts.cpu;
+    let by_node = by_node::by_node(context.machine, socket).filter(|_| parts.cpu && parts.memory);
+    let said = (says_memory(context, socket) && parts.cpu) || by_node.is_some();
     let core_width = if said { width - 24.0 } else { core_width };
     if parts.memory && !said && (context.machine.memory_bytes().is_some() || !socket.slots.is_empty()) {
-        row.push(memory::column(context, index, mirrored, false).fixed(memory_width));
+        row.push(memory::column(context, index, mirrored, false, memory_width).fixed(memory_width));
     }
     if parts.cpu {
-        let area = cores::area(context, socket, core_width, rows).unwrap_or_else(|| unknown_cores(socket));
+        let dimms = by_node.as_ref().map(|slots| cores::Beside { slots, mirrored });
+        let area = cores::area(context, socket, core_width, rows, dimms).unwrap_or_else(|| unknown_cores(socket));
         if mirrored { row.insert(0, area) } else { row.push(area) }
     }
     if row.len() == 2 && context.sockets().len() == 1 {
         // one socket: memory stands at the right
         row.swap(0, 1);
     }
-    frame(context, index, socket, vec![Item::row(row).gap(8.0)])
+    let mut body = vec![Item::row(row).gap(8.0)];
+    if by_node.is_some() {
+        body.insert(0, memory::summary(context, index, socket, width - 24.0));
+    }
+    if said && parts.memory {
+        body.extend(persistent::boxes(context, Some(index)));
+    }
+    frame(context, index, socket, body)
 }
 
 /// Whether the rows of the NUMA nodes say all that is known of the socket's memory.
-fn says_memory(socket: &Socket) -> bool {
-    socket.slots.is_empty() && socket.nodes.len() > 1 && !socket.cpus.is_empty()
+fn says_memory(context: &Context<'_>, socket: &Socket) -> bool {
+    let own = words::own_nodes(context.machine, socket).count();
+    let elsewhere = own == 0 && !socket.nodes.is_empty();
+    socket.slots.is_empty() && (own > 1 || elsewhere) && !socket.cpus.is_empty()
 }
 
 /// Cores that only SMBIOS counts.
@@ -164,13 +188,14 @@ fn compact(context: &Context<'_>, index: usize, inner: f32, per_row: usize) -> I
     body.extend(interconnect::chips(context, index));
     if parts.cpu {
         body.push(
-            cores::area(context, socket, width, if per_row == 2 { 6.0 } else { 4.0 })
+            cores::area(context, socket, width, if per_row == 2 { 6.0 } else { 4.0 }, None)
                 .unwrap_or_else(|| unknown_cores(socket)),
         );
     }
-    if parts.memory && !(says_memory(socket) && parts.cpu) {
-        body.push(memory::column(context, index, false, per_row > 2));
-        body.extend(memory::bandwidth_bar(context, index));
+    if parts.memory && !(says_memory(context, socket) && parts.cpu) {
+        body.push(memory::column(context, index, false, per_row > 2, width));
+    } else if parts.memory {
+        body.extend(persistent::boxes(context, Some(index)));
     }
     if parts.pci {
         let strip = Item::leaf(Role::Bus)
@@ -199,7 +224,13 @@ fn small(context: &Context<'_>, index: usize) -> Item {
     let mut item = frame(context, index, socket, Vec::new());
     item.padding = 8.0;
     if !socket.cpus.is_empty() {
-        item = item.footer_line(Line::text(9.5, format!("CPU {}", words::ranges(&socket.cpus))));
+        let nodes: CpuSet = socket.nodes.iter().map(|node| node.0).collect();
+        let line = Line::text(9.5, format!("CPU {}", words::ranges(&socket.cpus)));
+        item = item.footer_line(if nodes.is_empty() {
+            line
+        } else {
+            line.right(Span::muted(9.5, format!("NUMA {}", words::ranges(&nodes))))
+        });
     }
     let slots: Vec<_> = socket
         .slots
@@ -239,37 +270,70 @@ fn common(context: &Context<'_>) -> Option<Item> {
     (!shared.is_empty()).then(|| Item::leaf(Role::Plain).line(line))
 }
 
-/// Nodes that belong to no socket: without CPUs and without initiators.
-fn nodes_elsewhere(context: &Context<'_>) -> Option<Item> {
+/// Nodes that stand in no socket's box: those of several sockets, and those of none.
+fn nodes_elsewhere(context: &Context<'_>) -> Vec<(String, Item)> {
     let machine = context.machine;
     if context.options.socket.is_some() {
-        return None;
+        return Vec::new();
     }
-    let items: Vec<Item> = machine
+    let mut sections = Vec::new();
+    let spanning = words::spanning_nodes(machine);
+    if !spanning.is_empty() && (spanning.len() > 1 || context.options.parts.memory) {
+        let heading = words::spanning_words(&spanning);
+        sections.push(("NUMA nodes that span sockets".to_owned(), node_grid(heading, &spanning)));
+    }
+    let loose: Vec<&Node> = machine
         .cpu
         .nodes
         .iter()
         .filter(|node| !machine.sockets.iter().any(|socket| socket.nodes.contains(&node.number)))
+        .collect();
+    if loose.is_empty() {
+        return sections;
+    }
+    let silent = loose.iter().all(|node| node.cpus.is_empty() && node.memory.is_none());
+    let item = if silent {
+        super::note(format!(
+            "{} NUMA nodes of no socket; which CPUs and how much memory they have is not known",
+            loose.len()
+        ))
+    } else if machine.cpu.cpus.is_empty() {
+        node_grid("NUMA nodes; which CPUs they have is not known".to_owned(), &loose)
+    } else {
+        node_grid("NUMA nodes of no socket".to_owned(), &loose)
+    };
+    sections.push(("NUMA nodes of no socket".to_owned(), item));
+    sections
+}
+
+/// One box per node, below a heading.
+fn node_grid(heading: String, nodes: &[&Node]) -> Item {
+    let mut items: Vec<Item> = nodes
+        .iter()
         .map(|node| {
             let memory = node
                 .memory
                 .map_or_else(|| "memory not told".to_owned(), crate::findings::memory_size_words);
-            let kind = format!("{:?}", node.kind).to_lowercase();
+            let cpus = if node.cpus.is_empty() {
+                "no CPU".to_owned()
+            } else {
+                format!("CPU {}", words::ranges(&node.cpus))
+            };
             Item::leaf(Role::MemoryAlt)
                 .line(
                     Line::bold(10.5, format!("NUMA {}", node.number.0))
-                        .span(Span::new(10.5, memory))
-                        .span(Span::muted(9.5, kind)),
+                        .span(Span::new(10.5, format!("{memory}{}", cores::node_kind(node))))
+                        .span(Span::muted(9.5, cpus)),
                 )
-                .title(format!("NUMA node {}: no CPU of its own", node.number.0))
+                .title(cores::node_title(node))
                 .id(format!("node-{}", node.number.0))
         })
         .collect();
-    (!items.is_empty()).then(|| {
-        Item::grid(6, items)
-            .gap(8.0)
-            .line(Line::bold(11.0, "NUMA nodes without CPU, of no socket"))
-    })
+    while items.len() < 4 {
+        items.push(Item::space());
+    }
+    let columns = if items.len() > 6 { 8 } else { 4 };
+    Item::grid(columns, items).gap(8.0).line(Line::bold(11.0, heading))
 }
 
 /// Offline CPUs whose socket is not known: the kernel tells nothing of them.

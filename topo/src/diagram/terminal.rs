@@ -5,10 +5,11 @@
 
 use render::scene::Severity as Colour;
 
-use super::{Context, Options, Scale, cores, interconnect, memory, words};
+use super::{Context, Options, Scale, cores, interconnect, memory, persistent as pmem, words};
 use crate::findings::{Finding, Place, Report, Severity};
 use crate::model::{Machine, Socket};
 use crate::sysfs::CpuSet;
+use crate::sysfs::topology::Node;
 use render::text::{self as sheet, Paint, Style};
 
 mod pci;
@@ -142,11 +143,13 @@ fn sockets(context: &Context<'_>, style: Style) -> Vec<String> {
     if shown.len() > 1 {
         let kind = interconnect::link_kind(context.machine)
             .map_or_else(|| "socket link kind not known".to_owned(), |k| format!("{k} (assumed)"));
-        lines.extend(sheet::flow(
-            &[format!("  {kind}"), interconnect::sentence(context.machine)],
-            style.width,
-        ));
+        let between = sheet::flow(
+            &[kind, interconnect::sentence(context.machine)],
+            style.width.saturating_sub(2),
+        );
+        lines.extend(between.into_iter().map(|line| format!("  {line}")));
     }
+    lines.extend(nodes_elsewhere(context, style.width));
     let off: CpuSet = context
         .machine
         .cpu
@@ -180,6 +183,67 @@ fn sockets(context: &Context<'_>, style: Style) -> Vec<String> {
         lines.push(String::new());
     }
     lines
+}
+
+/// Nodes that stand in no socket's box, and persistent memory near none.
+fn nodes_elsewhere(context: &Context<'_>, width: usize) -> Vec<String> {
+    let machine = context.machine;
+    if context.options.socket.is_some() {
+        return Vec::new();
+    }
+    let line = |node: &Node| {
+        let memory = node
+            .memory
+            .map_or_else(|| "memory not told".to_owned(), crate::findings::memory_size_words);
+        let kind = cores::node_kind(node);
+        match node.cpus.is_empty() {
+            true => format!("NUMA {} {memory}{kind}, no CPU known", node.number.0),
+            false => format!(
+                "NUMA {} {memory}{kind}, CPU {}",
+                node.number.0,
+                words::ranges(&node.cpus)
+            ),
+        }
+    };
+    let spanning = words::spanning_nodes(machine);
+    let none = |node: &&Node| !machine.sockets.iter().any(|socket| socket.nodes.contains(&node.number));
+    let loose: Vec<&Node> = machine.cpu.nodes.iter().filter(none).collect();
+    let mut lines = Vec::new();
+    let mut part = |heading: String, nodes: &[&Node]| {
+        if nodes.is_empty() {
+            return;
+        }
+        lines.extend(sheet::wrap(&heading, width));
+        let texts: Vec<String> = nodes.iter().map(|node| line(node)).collect();
+        let rows = sheet::columns(&texts, width.saturating_sub(2));
+        lines.extend(rows.into_iter().map(|line| format!("  {line}")));
+    };
+    part(words::spanning_words(&spanning), &spanning);
+    part("NUMA nodes of no socket".to_owned(), &loose);
+    if context.options.parts.memory {
+        lines.extend(persistent(context, None, width));
+    }
+    lines
+}
+
+/// "persistent  pmem0 100 GiB fsdax", in columns.
+fn persistent(context: &Context<'_>, socket: Option<usize>, width: usize) -> Vec<String> {
+    let texts: Vec<String> = pmem::pieces(context.machine, socket)
+        .into_iter()
+        .map(|piece| {
+            let size = piece
+                .size
+                .map_or_else(|| "size not told".to_owned(), crate::findings::memory_size_words);
+            format!("{} {size} {}", piece.name, pmem::mode_words(piece))
+        })
+        .collect();
+    if texts.is_empty() {
+        return Vec::new();
+    }
+    let rows = sheet::columns(&texts, width.saturating_sub(2));
+    std::iter::once("persistent memory".to_owned())
+        .chain(rows.into_iter().map(|line| format!("  {line}")))
+        .collect()
 }
 
 /// One line per socket, for machines with more than eight.
@@ -269,17 +333,13 @@ fn socket(context: &Context<'_>, index: usize, width: usize) -> Vec<String> {
     }
     if context.options.parts.memory {
         lines.extend(memory_lines(context, index, socket, inner));
+        lines.extend(persistent(context, Some(index), inner));
     }
     lines
 }
 
 fn core_lines(context: &Context<'_>, socket: &Socket, width: usize) -> Vec<String> {
-    let cpu = &context.machine.cpu;
-    let nodes: Vec<_> = cpu
-        .nodes
-        .iter()
-        .filter(|node| socket.nodes.contains(&node.number))
-        .collect();
+    let nodes: Vec<_> = words::own_nodes(context.machine, socket).collect();
     let mut lines = Vec::new();
     if nodes.len() > 1 {
         let mut left = socket.cpus.clone();
@@ -289,6 +349,7 @@ fn core_lines(context: &Context<'_>, socket: &Socket, width: usize) -> Vec<Strin
             let memory = node
                 .memory
                 .map_or_else(|| "memory not told".to_owned(), crate::findings::memory_size_words);
+            let memory = format!("{memory}{}", cores::node_kind(node));
             let none = if node.cpus.is_empty() {
                 vec!["no CPU".to_owned()]
             } else {
@@ -327,14 +388,7 @@ fn tile_lines(context: &Context<'_>, cpus: &CpuSet, width: usize) -> Vec<String>
     let texts: Vec<String> = cores::tiles(cpu, cpus)
         .iter()
         .map(|tile| {
-            let firsts: CpuSet = words::cores_in(cpu, &tile.cpus)
-                .filter_map(|core| core.cpus.first())
-                .collect();
-            let range = if firsts.is_empty() {
-                tile.cpus.to_string()
-            } else {
-                firsts.to_string()
-            };
+            let range = words::tile_numbers(cpu, &tile.cpus);
             let outer = tile.shared.iter().max_by_key(|cache| cache.level);
             let cache = outer.and_then(|cache| {
                 Some(format!(
@@ -357,13 +411,9 @@ fn memory_lines(context: &Context<'_>, index: usize, socket: &Socket, width: usi
         .filter_map(|at| machine.memory.slots.get(*at))
         .collect();
     if slots.is_empty() {
-        let bytes: u64 = machine
-            .cpu
-            .nodes
-            .iter()
-            .filter(|n| socket.nodes.contains(&n.number))
+        let bytes: u64 = words::own_nodes(machine, socket)
             .filter_map(|n| n.memory)
-            .sum();
+            .fold(0, u64::saturating_add);
         let bytes = if bytes == 0 && machine.sockets.len() == 1 {
             machine.cpu.memory.unwrap_or(0)
         } else {
@@ -374,7 +424,11 @@ fn memory_lines(context: &Context<'_>, index: usize, socket: &Socket, width: usi
         }
         let parts = [
             format!("{} usable by Linux", crate::findings::memory_size_words(bytes)),
-            "modules, channels: not known".to_owned(),
+            if machine.memory.slots.is_empty() {
+                "modules, channels: not known".to_owned()
+            } else {
+                "which modules: not known".to_owned()
+            },
         ];
         return sheet::flow(&parts, width);
     }

@@ -2,7 +2,7 @@
 
 use crate::findings::memory_size_words as size_words;
 use crate::model::{Machine, Socket, is_told};
-use crate::sysfs::topology::{Cache, CacheKind, Group};
+use crate::sysfs::topology::{Cache, CacheKind, Group, Node};
 use crate::sysfs::{CpuSet, CpuTopology};
 
 /// "Supermicro AS -4124GS-TNR", "KVM guest", "machine".
@@ -82,7 +82,7 @@ pub(crate) fn totals(machine: &Machine) -> String {
         .as_deref()
         .or_else(|| machine.sockets.iter().find_map(|s| s.model.as_deref()))
     {
-        let model = cpu_model(model);
+        let model = model_name(&machine.cpu, model);
         parts.push(if sockets > 1 {
             format!("{sockets} × {model}")
         } else {
@@ -147,7 +147,7 @@ pub fn socket_summary(machine: &Machine, socket: &Socket) -> Vec<String> {
         return parts;
     }
     if let Some(model) = socket.model.as_deref().or(machine.cpu.model.as_deref()) {
-        parts.push(cpu_model(model));
+        parts.push(model_name(&machine.cpu, model));
     }
     let cores = cores_in(&machine.cpu, &socket.cpus).count();
     let processor = socket.processor.as_ref();
@@ -189,6 +189,38 @@ fn clock_words(machine: &Machine, socket: &Socket) -> Option<String> {
     }
 }
 
+/// Kinds of core, weakest first; those of one name are one kind here, whatever else tells them apart
+/// (their clock).
+pub(crate) fn kinds(cpu: &CpuTopology) -> Vec<(Option<&str>, CpuSet)> {
+    let mut kinds: Vec<(Option<&str>, CpuSet)> = Vec::new();
+    for kind in &cpu.kinds {
+        let name = kind.name.as_deref();
+        match kinds.iter_mut().find(|(known, _)| name.is_some() && *known == name) {
+            Some((_, cpus)) => cpus.union_with(&kind.cpus),
+            None => kinds.push((name, kind.cpus.clone())),
+        }
+    }
+    kinds
+}
+
+/// Whether a kind of core is the weakest of the machine, by name where it has one.
+pub(crate) fn is_weakest(cpu: &CpuTopology, kind: Option<usize>) -> bool {
+    let name = |at: usize| cpu.kinds.get(at).and_then(|kind| kind.name.as_deref());
+    kind.is_some_and(|at| at == 0 || (name(at).is_some() && name(at) == name(0)))
+}
+
+/// Model of the processors; several kinds of core that are named as models are all said:
+/// "Cortex-X925 + Cortex-A725".
+fn model_name(cpu: &CpuTopology, model: &str) -> String {
+    let mut names: Vec<&str> = kinds(cpu).into_iter().filter_map(|(name, _)| name).collect();
+    if names.len() > 1 && names.contains(&model) {
+        names.reverse();
+        names.join(" + ")
+    } else {
+        cpu_model(model)
+    }
+}
+
 /// Cores with at least one CPU in `cpus`.
 pub(crate) fn cores_in<'a>(cpu: &'a CpuTopology, cpus: &'a CpuSet) -> impl Iterator<Item = &'a Group> {
     cpu.cores.iter().filter(move |core| core.cpus.intersects(cpus))
@@ -210,9 +242,77 @@ pub(crate) fn model_words(name: &str, most: usize) -> String {
     text
 }
 
-/// A set with en dashes: "0–7,16".
+/// A set with en dashes: "0–7,16"; a long one with an even step in words: "0, 4 … 76 (every 4th)".
 pub(crate) fn ranges(set: &CpuSet) -> String {
-    set.to_string().replace('-', "–")
+    stepped(set).unwrap_or_else(|| set.to_string().replace('-', "–"))
+}
+
+/// More than four numbers, all equally far from each other and not neighbours.
+fn stepped(set: &CpuSet) -> Option<String> {
+    let mut numbers = set.iter();
+    let (first, second) = (numbers.next()?, numbers.next()?);
+    let step = second.checked_sub(first).filter(|step| *step > 1)?;
+    let mut last = second;
+    for number in numbers {
+        if number.checked_sub(last)? != step {
+            return None;
+        }
+        last = number;
+    }
+    let ending = match (step % 10, step % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    (set.len() > 4).then(|| format!("{first}, {second} … {last} (every {step}{ending})"))
+}
+
+/// The numbers by which a tile is known: the first thread of each core, unless all threads are
+/// shorter to say.
+pub(crate) fn tile_numbers(cpu: &CpuTopology, cpus: &CpuSet) -> String {
+    let firsts: CpuSet = cores_in(cpu, cpus).filter_map(|core| core.cpus.first()).collect();
+    let (short, whole) = (ranges(&firsts), ranges(cpus));
+    if firsts.is_empty() || whole.chars().count() < short.chars().count() {
+        whole
+    } else {
+        short
+    }
+}
+
+/// Nodes of a socket that no other socket has too.
+pub(crate) fn own_nodes<'a>(machine: &'a Machine, socket: &'a Socket) -> impl Iterator<Item = &'a Node> {
+    let nodes = machine.cpu.nodes.iter();
+    nodes.filter(|node| socket.nodes.contains(&node.number) && holders(machine, node) == 1)
+}
+
+/// Nodes of several sockets: they are drawn once, outside of all of them.
+pub(crate) fn spanning_nodes(machine: &Machine) -> Vec<&Node> {
+    let nodes = machine.cpu.nodes.iter();
+    nodes.filter(|node| holders(machine, node) > 1).collect()
+}
+
+fn holders(machine: &Machine, node: &Node) -> usize {
+    let sockets = machine.sockets.iter();
+    sockets.filter(|socket| socket.nodes.contains(&node.number)).count()
+}
+
+/// What is to be said of nodes that span sockets.
+pub(crate) fn spanning_words(nodes: &[&Node]) -> String {
+    let same = |node: &&&Node| nodes.iter().filter(|other| other.cpus == node.cpus).count() > 1;
+    let twins: Vec<&&Node> = nodes.iter().filter(same).filter(|node| !node.cpus.is_empty()).collect();
+    match twins.first() {
+        Some(first) => {
+            let numbers: CpuSet = twins.iter().map(|node| node.number.0).collect();
+            format!(
+                "NUMA nodes {} have the same CPUs {} (as with numa=fake); each is drawn once",
+                ranges(&numbers),
+                ranges(&first.cpus)
+            )
+        }
+        None => "NUMA nodes that span sockets, each drawn once".to_owned(),
+    }
 }
 
 /// "16 MiB", "480 MiB", "32K" in short form.
@@ -236,4 +336,50 @@ pub(crate) fn cache_name(cache: &Cache) -> String {
         CacheKind::Unified => "",
     };
     format!("L{}{suffix}", cache.level)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(text: &str) -> CpuSet {
+        CpuSet::parse_list(text).unwrap()
+    }
+
+    #[test]
+    fn numbers_with_an_even_step_are_said_by_their_step() {
+        assert_eq!(ranges(&set("0,4,8,12,16")), "0, 4 … 16 (every 4th)");
+        assert_eq!(ranges(&set("1,3,5,7,9")), "1, 3 … 9 (every 2nd)");
+        assert_eq!(ranges(&set("0,2,4,6")), "0,2,4,6");
+        assert_eq!(ranges(&set("0,2,4,6,9")), "0,2,4,6,9");
+        assert_eq!(ranges(&set("0-31,64-95")), "0–31,64–95");
+        assert_eq!(ranges(&CpuSet::new()), "");
+    }
+
+    #[test]
+    fn a_node_of_two_sockets_belongs_to_neither() {
+        let node = |number: u32, cpus: &str| Node {
+            number: crate::sysfs::topology::NodeId(number),
+            cpus: set(cpus),
+            ..Node::default()
+        };
+        let socket = |nodes: &[u32]| Socket {
+            nodes: nodes.iter().map(|n| crate::sysfs::topology::NodeId(*n)).collect(),
+            ..Socket::default()
+        };
+        let mut machine = Machine::default();
+        machine.cpu.nodes = vec![node(0, "0-7"), node(1, "0-7"), node(2, "4-7")];
+        machine.sockets = vec![socket(&[0, 1]), socket(&[0, 1, 2])];
+        let own = |at: usize| {
+            own_nodes(&machine, &machine.sockets[at])
+                .map(|n| n.number.0)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!((own(0), own(1)), (vec![], vec![2]));
+        let spanning = spanning_nodes(&machine);
+        assert_eq!(
+            spanning_words(&spanning),
+            "NUMA nodes 0–1 have the same CPUs 0–7 (as with numa=fake); each is drawn once"
+        );
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Evidence, Finding, Place, Report, Severity};
+use super::{Evidence, Finding, Place, Report, Severity, rate_words};
 use crate::model::{Machine, PciFunction};
 use crate::pci::function::{LinkState, PortType};
 use crate::pci::link::speed_of_code;
@@ -151,7 +151,7 @@ fn below(machine: &Machine, pairs: &[Pair<'_>]) -> Option<Finding> {
         },
         severity: if idle { Severity::Warn } else { Severity::Bad },
         text: format!(
-            "{}{}{ports}: {times}{} trained {}, both ends can {} → {now:.1} of {can:.1} GB/s{tail}",
+            "{}{}{ports}: {times}{} trained {}, both ends can {} → {} of {} GB/s{tail}",
             shorten(&names),
             if pairs.len() == 1 {
                 String::new()
@@ -161,6 +161,8 @@ fn below(machine: &Machine, pairs: &[Pair<'_>]) -> Option<Finding> {
             first.device.short_name,
             first.trained,
             first.possible,
+            rate_words(now),
+            rate_words(can),
         ),
         gigabytes_per_second: Some((now, can)),
         places: pairs.iter().map(|pair| Place::Function(pair.device.bdf())).collect(),

@@ -211,7 +211,8 @@ fn sockets(machine: &Machine, report: &mut Report) {
         .iter()
         .map(|(index, n, sum)| {
             let label = machine.sockets.get(*index).map_or("?", |socket| socket.label.as_str());
-            format!("{label} {n} modules {}", size_words(*sum))
+            let plural = if *n == 1 { "" } else { "s" };
+            format!("{label} {n} module{plural} {}", size_words(*sum))
         })
         .collect();
     if let Some(label) = contradicted(machine, &totals) {

@@ -125,3 +125,13 @@ fn loss(finding: &Finding) -> f64 {
         .gigabytes_per_second
         .map_or(0.0, |(now, possible)| possible - now)
 }
+
+/// GB/s in words: "31.5"; below 1 with two digits, so that 0.25 is not read as 0.2.
+#[must_use]
+pub fn rate_words(gigabytes_per_second: f64) -> String {
+    if gigabytes_per_second < 0.995 {
+        format!("{gigabytes_per_second:.2}")
+    } else {
+        format!("{gigabytes_per_second:.1}")
+    }
+}

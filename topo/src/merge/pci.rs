@@ -223,16 +223,28 @@ fn name(function: &mut PciFunction, names: &Names) {
         .or_else(|| f.name.clone())
         .or(numbers)
         .unwrap_or_else(|| "unnamed device".to_owned());
-    // a device the list does not have: its class and numbers say more than the bare number
-    let named = |name: &String| !(name.len() <= 4 && name.chars().all(|c| c.is_ascii_hexdigit()));
+    // a device the list does not have: its class and numbers say more than vendor and number
+    let number = device.map(|device| format!("{device:04x}"));
+    let named = |name: &String| {
+        let last = name.rsplit(' ').next();
+        number.as_deref() != last
+    };
     let unlisted = vendor
         .zip(device)
-        .map(|(vendor, device)| format!("{} {vendor:04x}:{device:04x}", function.class_text));
+        .map(|(vendor, device)| format!("{} [{vendor:04x}:{device:04x}]", class_words(function)));
     function.short_name = names
         .short(f)
         .filter(named)
         .or(unlisted)
         .unwrap_or_else(|| function.full_name.clone());
+}
+
+/// Class of a device without a name of its own; the list's word for CXL devices is only "CXL".
+fn class_words(function: &PciFunction) -> &str {
+    match function.kind() {
+        0x0502 => "CXL memory device",
+        _ => &function.class_text,
+    }
 }
 
 /// Node and socket of every function: its own node, else that of the nearest bridge that knows,

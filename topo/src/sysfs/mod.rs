@@ -14,6 +14,7 @@ pub mod hypervisor;
 pub mod kind;
 pub mod lscpu;
 pub mod lscpu_table;
+pub mod nd;
 pub mod node;
 pub mod os_names;
 pub mod pci;
@@ -46,6 +47,7 @@ pub fn read(source: &Source) -> Decoded<CpuTopology> {
     }
     topology.caches = cache::read(&mut reader, &online);
     node::read(&mut reader, &online, &mut topology);
+    topology.persistent = nd::read(&mut reader);
     kind::read(&mut reader, &info, &mut topology);
     mark_allowed(source, &mut topology);
     if !topology.nodes.iter().any(|node| node.memory.is_some()) {

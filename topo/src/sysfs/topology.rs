@@ -168,6 +168,48 @@ pub struct Node {
     pub access: Option<MemoryAccess>,
 }
 
+/// How a piece of persistent memory is used, in the words of `ndctl`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PersistentMode {
+    /// Block device with DAX (`pfn`).
+    Fsdax,
+    /// Block device with atomic sectors (`btt`).
+    Sector,
+    /// Block device without either.
+    Raw,
+    /// Character device for DAX.
+    Devdax,
+    /// Given to the kernel as memory (`kmem`).
+    SystemRam {
+        /// The node it became.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        node: Option<NodeId>,
+    },
+    /// A namespace that is not enabled.
+    Disabled,
+    /// Part of a region in no namespace.
+    Unallocated,
+}
+
+/// A piece of persistent memory (NVDIMM) with a name of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Persistent {
+    /// Name in Linux ("pmem0", "dax0.0", "namespace1.0", "region0").
+    pub name: String,
+    /// How it is used.
+    pub mode: PersistentMode,
+    /// Bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// NUMA node the region is nearest to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeId>,
+    /// Region it is part of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+}
+
 /// One kind of core (P-core, E-core, LITTLE, …), weakest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct CpuKind {
@@ -228,6 +270,9 @@ pub struct CpuTopology {
     /// NUMA nodes by ascending number.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<Node>,
+    /// Persistent memory, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub persistent: Vec<Persistent>,
     /// SLIT distances: row i is from `nodes[i]`, column j to `nodes[j]`; empty when not told.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub distances: Vec<Vec<u32>>,

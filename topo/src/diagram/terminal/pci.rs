@@ -328,7 +328,7 @@ fn address(function: &PciFunction) -> String {
 fn bar(context: &Context<'_>, link: LinkView) -> String {
     let cells = |rate: f64| ((f64::from(context.scale.px(rate)) / 20.0 * 8.0).round() as usize).clamp(1, 8);
     let (solid, pale) = (cells(link.now()), cells(link.can()));
-    let pale = if link.now() + 0.05 < link.can() {
+    let pale = if link.is_slow() {
         pale.max(solid.saturating_add(1)).min(8)
     } else {
         solid

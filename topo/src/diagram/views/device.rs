@@ -30,8 +30,12 @@ pub fn device(machine: &Machine, report: &Report, function: &PciFunction, style:
     );
     fact(
         "subsystem",
-        ids(f.subsystem_vendor, f.subsystem_device)
-            .map(|ids| format!("{ids} {}", f.subsystem_name.as_deref().unwrap_or(""))),
+        ids(f.subsystem_vendor, f.subsystem_device).map(|ids| {
+            // "Red Hat, Inc. Device": a vendor's name, and no name for the device
+            let name = f.subsystem_name.as_deref().unwrap_or_default();
+            let name = name.strip_suffix(" Device").unwrap_or(name);
+            format!("{ids} {name}").trim_end().to_owned()
+        }),
     );
     fact(
         "place",
@@ -47,17 +51,7 @@ pub fn device(machine: &Machine, report: &Report, function: &PciFunction, style:
             .and_then(|at| machine.sockets.get(at))
             .map(|socket| socket.label.clone()),
     );
-    let node = |told: i32| match function.node {
-        Some(node) if i64::from(node.0) == i64::from(told) => format!("{told}"),
-        Some(node) => format!("{} (from the bridge above; the function itself says {told})", node.0),
-        None => format!("{told}"),
-    };
-    fact(
-        "NUMA node",
-        f.numa_node
-            .map(node)
-            .or_else(|| function.node.map(|node| node.0.to_string())),
-    );
+    fact("NUMA node", node_words(machine, function));
     fact("local CPUs", f.local_cpus.clone());
     fact("IOMMU group", f.iommu_group.map(|group| group.to_string()));
     fact("driver", f.driver.clone());
@@ -109,19 +103,32 @@ pub fn device(machine: &Machine, report: &Report, function: &PciFunction, style:
             .map(|(name, _)| *name)
             .collect();
         let origin = machine.origins.get(at).map(ToString::to_string).unwrap_or_default();
-        lines.extend(indented(
-            &format!("from {origin}: {}", fields.join(" ")),
-            2,
-            style.width,
-        ));
+        // a path stays whole: it is there to be copied
+        lines.push(format!("  from {origin}"));
+        lines.extend(indented(&fields.join(" "), 6, style.width));
     }
     lines.push(String::new());
-    lines.extend(registers(function));
+    lines.extend(registers(function, style.width));
     sheet::finish(&lines, style)
 }
 
+/// The node and who says so; the kernel's -1 in words.
+fn node_words(machine: &Machine, function: &PciFunction) -> Option<String> {
+    let only = machine.cpu.nodes.len() == 1;
+    Some(match (function.node, function.function.numa_node) {
+        (Some(node), Some(told)) if i64::from(node.0) == i64::from(told) => told.to_string(),
+        (Some(node), Some(_)) if only => format!("{} (the only one; firmware gave none)", node.0),
+        (Some(node), Some(told)) if told < 0 => format!("{} (of the bridge above; firmware gave none)", node.0),
+        (Some(node), Some(told)) => format!("{} (of the bridge above; the function itself says {told})", node.0),
+        (Some(node), None) => node.0.to_string(),
+        (None, Some(told)) if told >= 0 => format!("{told} (the sources have no such node)"),
+        (None, Some(_)) => "not known (firmware gave none)".to_owned(),
+        (None, None) => return None,
+    })
+}
+
 /// Configuration space in the vocabulary of `lspci -vvv`.
-fn registers(function: &PciFunction) -> Vec<String> {
+fn registers(function: &PciFunction, width: usize) -> Vec<String> {
     let Some(bytes) = &function.function.config else {
         return vec!["  no configuration space in the sources".to_owned()];
     };
@@ -133,7 +140,71 @@ fn registers(function: &PciFunction) -> Vec<String> {
     if bytes.len() <= 64 {
         text.push_str("capabilities: not readable, only 64 bytes of configuration space (root only)\n");
     }
-    text.lines()
-        .map(|line| format!("  {}", line.replace('\t', "    ")))
+    let mut registers: Vec<Vec<String>> = Vec::new();
+    for line in text.lines() {
+        let line = format!("  {}", line.replace('\t', "    "));
+        match registers.last_mut() {
+            Some(above) if goes_on(above, &line) => above.push(line),
+            _ => registers.push(vec![line]),
+        }
+    }
+    registers
+        .into_iter()
+        .flat_map(|lines| {
+            if lines.iter().all(|line| sheet::width(line) <= width) {
+                return lines;
+            }
+            let rest: Vec<&str> = lines.iter().skip(1).map(|line| line.trim()).collect();
+            let first = lines.first().map(String::as_str).unwrap_or_default();
+            hanging(format!("{first} {}", rest.join(" ")).trim_end(), width)
+        })
         .collect()
+}
+
+/// Whether a line is the rest of the register above it: one step further in than the line that names
+/// the register, without a name of its own.
+fn goes_on(above: &[String], line: &str) -> bool {
+    let indent = |line: &str| line.len().saturating_sub(line.trim_start().len());
+    let Some(first) = above.first() else { return false };
+    let named = line.split_whitespace().take(2).any(|word| word.ends_with(':'));
+    let heading = first.trim_start().starts_with("Capabilities");
+    !named && !heading && indent(line) == indent(first).saturating_add(4)
+}
+
+/// A line that is too long goes on four columns further in.
+fn hanging(line: &str, width: usize) -> Vec<String> {
+    let text = line.trim_start_matches(' ');
+    let by = line.len().saturating_sub(text.len());
+    let mut parts = sheet::wrap(text, width.saturating_sub(by)).into_iter();
+    let Some(first) = parts.next() else {
+        return vec![line.to_owned()];
+    };
+    let rest: Vec<String> = parts.collect();
+    let mut lines = vec![format!("{}{first}", " ".repeat(by))];
+    lines.extend(indented(&rest.join(" "), by.saturating_add(4), width));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rest_of_a_register_goes_on_below_it_and_a_named_one_does_not() {
+        let above = ["  DevCap2: Timeout- LTR-".to_owned()];
+        assert!(goes_on(&above, "      OBFF Not Supported"));
+        assert!(!goes_on(&above, "      Address: 00"));
+        assert!(!goes_on(&above, "  DevCtl2: LTR-"));
+        assert!(!goes_on(
+            &["  Capabilities: [160 v1] SR-IOV".to_owned()],
+            "      Initial VFs 8"
+        ));
+        assert!(!goes_on(&[], "      x"));
+    }
+
+    #[test]
+    fn a_register_too_long_for_the_width_hangs_four_columns_in() {
+        assert_eq!(hanging("    DevCap: a+ b+ c+", 16), ["    DevCap: a+", "        b+ c+"]);
+        assert_eq!(hanging("    DevCap: a+", 80), ["    DevCap: a+"]);
+    }
 }

@@ -4,10 +4,11 @@
 use render::text as sheet;
 
 use super::Style;
-use crate::diagram::interconnect;
+use crate::diagram::{cards, interconnect, words};
 use crate::model::{Machine, PciFunction};
 use crate::pci::function::{Bdf, Function};
 use crate::pci::tree::{self, Locality, Tree};
+use crate::sysfs::CpuSet;
 
 fn tree_of(machine: &Machine) -> Tree {
     let functions: Vec<Function> = machine
@@ -49,22 +50,32 @@ const MEANING: &[(&str, &str)] = &[
     ("PHB", "the host bridge of one root complex"),
     ("NODE", "several host bridges of one NUMA node"),
     ("SYS", "the interconnect between NUMA nodes"),
-    ("?", "not known: the NUMA node of one of them is not told"),
 ];
 
 /// One pair with the words and the SLIT distance of their nodes.
 #[must_use]
 pub fn distance(machine: &Machine, a: Bdf, b: Bdf) -> String {
     let word = word(tree_of(machine).locality(a, b, nodes(machine)));
-    let meaning = if word == "X" {
-        "the same function"
-    } else {
-        MEANING
+    let node = |bdf| machine.function(bdf).and_then(|f| f.node);
+    let meaning = match word.as_str() {
+        "X" => "the same function".to_owned(),
+        "?" => {
+            let silent: Vec<String> = [a, b]
+                .into_iter()
+                .filter(|bdf| node(*bdf).is_none())
+                .map(|bdf| bdf.to_string())
+                .collect();
+            format!(
+                "not known: other host bridges, and firmware gave no NUMA node for {}, \
+                 so NODE and SYS cannot be told apart",
+                silent.join(" and ")
+            )
+        }
+        word => MEANING
             .iter()
             .find(|(name, _)| *name == word)
-            .map_or("", |(_, text)| *text)
+            .map_or_else(String::new, |(_, text)| (*text).to_owned()),
     };
-    let node = |bdf| machine.function(bdf).and_then(|f| f.node);
     let slit = node(a).zip(node(b)).and_then(|(a, b)| {
         Some(format!(
             "NUMA {} to {}: SLIT {}",
@@ -77,14 +88,37 @@ pub fn distance(machine: &Machine, a: Bdf, b: Bdf) -> String {
     format!("{word}  {meaning}{slit}\n")
 }
 
-/// Functions worth a row: what moves data, no bridges, no VFs.
+/// Functions worth a row: what the picture draws, no bridges, no VFs.
 fn rows(machine: &Machine) -> Vec<&PciFunction> {
     machine
         .pci
         .functions
         .iter()
-        .filter(|f| matches!(f.kind() >> 8, 0x01 | 0x02 | 0x03 | 0x0b | 0x12) && f.function.physical_function.is_none())
+        .filter(|f| cards::has_row(machine, f))
         .collect()
+}
+
+/// Why the table has a "?": whose node is not told, and what that leaves open. `nvidia-smi` answers
+/// SYS there; that would claim a distance nobody told.
+fn footnote(machine: &Machine, rows: &[&PciFunction]) -> String {
+    let silent: CpuSet = (0_u32..)
+        .zip(rows)
+        .filter(|(_, f)| f.node.is_none())
+        .map(|(at, _)| at)
+        .collect();
+    let whose = match silent.len() {
+        0 => "one of the two".to_owned(),
+        n if n == rows.len() => "these devices".to_owned(),
+        _ => words::ranges(&silent),
+    };
+    let counted = match machine.cpu.nodes.len() {
+        0 => " and the sources do not tell how many nodes there are",
+        _ => "",
+    };
+    format!(
+        "not known: other host bridges, and firmware gave no NUMA node for {whose}{counted}, \
+         so NODE and SYS cannot be told apart"
+    )
 }
 
 /// All pairs.
@@ -92,7 +126,7 @@ fn rows(machine: &Machine) -> Vec<&PciFunction> {
 pub fn distance_matrix(machine: &Machine, style: Style) -> String {
     let rows = rows(machine);
     if rows.is_empty() {
-        return "no storage, network, display or accelerator functions in the sources\n".to_owned();
+        return "no devices that move data in the sources\n".to_owned();
     }
     let tree = tree_of(machine);
     let known = nodes(machine);
@@ -127,5 +161,10 @@ pub fn distance_matrix(machine: &Machine, style: Style) -> String {
     let mut lines = sheet::table(&head, &cells, &importance, width);
     lines.push(String::new());
     lines.extend(MEANING.iter().map(|(name, text)| format!("{name:4}  {text}")));
+    if cells.iter().any(|row| row.iter().skip(4).any(|cell| cell == "?")) {
+        let mut parts = sheet::wrap(&footnote(machine, &rows), style.width.saturating_sub(6)).into_iter();
+        lines.extend(parts.next().map(|first| format!("?     {first}")));
+        lines.extend(parts.map(|rest| format!("      {rest}")));
+    }
     sheet::finish(&lines, style)
 }

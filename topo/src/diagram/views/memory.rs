@@ -3,6 +3,7 @@
 use render::text as sheet;
 
 use super::Style;
+use crate::diagram::persistent::mode_words;
 use crate::findings::{channel_gigabytes_per_second, memory_size_words};
 use crate::model::{DimmSlot, Machine, is_told};
 
@@ -10,6 +11,7 @@ use crate::model::{DimmSlot, Machine, is_told};
 #[must_use]
 pub fn memory(machine: &Machine, style: Style) -> String {
     let mut lines = nodes(machine, style);
+    lines.extend(persistent(machine, style));
     if machine.memory.slots.is_empty() {
         lines.push("memory modules: not known, no SMBIOS in the sources".to_owned());
         return sheet::finish(&lines, style);
@@ -50,6 +52,31 @@ pub fn memory(machine: &Machine, style: Style) -> String {
         ));
     }
     sheet::finish(&lines, style)
+}
+
+/// Persistent memory, a line per piece.
+fn persistent(machine: &Machine, style: Style) -> Vec<String> {
+    if machine.cpu.persistent.is_empty() {
+        return Vec::new();
+    }
+    let rows: Vec<Vec<String>> = machine
+        .cpu
+        .persistent
+        .iter()
+        .map(|piece| {
+            vec![
+                piece.name.clone(),
+                piece.size.map_or_else(|| "not told".to_owned(), memory_size_words),
+                mode_words(piece),
+                piece.node.map_or_else(|| "?".to_owned(), |node| node.0.to_string()),
+                piece.region.clone().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    let head = ["PERSISTENT", "SIZE", "MODE", "NODE", "REGION"];
+    let mut lines = sheet::table(&head, &rows, &[0, 1, 2, 3, 4], style.width);
+    lines.push(String::new());
+    lines
 }
 
 fn row(machine: &Machine, slot: &DimmSlot) -> Vec<String> {

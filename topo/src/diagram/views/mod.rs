@@ -1,6 +1,6 @@
 //! The other views of `delid topo`: tables and trees in text.
 
-use crate::findings::{Report, Severity};
+use crate::findings::{Finding, Report, Severity};
 use render::text::{self as sheet, Paint};
 
 mod cpu;
@@ -44,14 +44,7 @@ pub fn findings(report: &Report, style: Style) -> String {
         );
         lines.push(head);
         lines.extend(indented(&finding.text, 5, style.width));
-        for evidence in &finding.evidence {
-            let origin = evidence
-                .origin
-                .as_ref()
-                .map(|origin| format!(" [{origin}]"))
-                .unwrap_or_default();
-            lines.extend(indented(&format!("- {}{origin}", evidence.fact), 7, style.width));
-        }
+        lines.extend(evidence(finding, style));
         lines.push(String::new());
     }
     if report.findings.is_empty() {
@@ -64,6 +57,33 @@ pub fn findings(report: &Report, style: Style) -> String {
             .flat_map(|text| indented(&format!("✓ {text}"), 3, style.width)),
     );
     sheet::finish(&lines, style)
+}
+
+/// What a finding rests on, below the origin it was read from. The origin stays on one line, however
+/// long: it is there to be copied.
+fn evidence(finding: &Finding, style: Style) -> Vec<String> {
+    let mut groups: Vec<(Option<String>, Vec<&str>)> = Vec::new();
+    for evidence in &finding.evidence {
+        let origin = evidence.origin.as_ref().map(ToString::to_string);
+        match groups.iter_mut().find(|(known, _)| *known == origin) {
+            Some((_, facts)) => facts.push(&evidence.fact),
+            None => groups.push((origin, vec![&evidence.fact])),
+        }
+    }
+    let mut lines = Vec::new();
+    for (origin, facts) in groups {
+        lines.extend(origin.map(|origin| format!("     in {origin}")));
+        for fact in facts {
+            // said already: the finding is this one fact
+            if finding.text.ends_with(fact) {
+                continue;
+            }
+            let mut parts = indented(fact, 9, style.width).into_iter();
+            lines.extend(parts.next().map(|first| format!("       - {}", first.trim_start())));
+            lines.extend(parts);
+        }
+    }
+    lines
 }
 
 /// Wrapped and moved to the right.

@@ -85,7 +85,10 @@ fn line(machine: &Machine, report: &Report, index: usize, function: &PciFunction
     facts.extend(
         f.buses
             .filter(|buses| buses.secondary > 0)
-            .map(|buses| format!("→ bus {:02x}–{:02x}", buses.secondary, buses.subordinate)),
+            .map(|buses| match buses.secondary >= buses.subordinate {
+                true => format!("→ bus {:02x}", buses.secondary),
+                false => format!("→ bus {:02x}–{:02x}", buses.secondary, buses.subordinate),
+            }),
     );
     if !f.os_names.is_empty() {
         facts.push(f.os_names.join(" "));
@@ -107,7 +110,8 @@ fn line(machine: &Machine, report: &Report, index: usize, function: &PciFunction
         function.bdf().device,
         function.bdf().function
     );
-    let name = if matches!(function.kind() >> 8, 0x06) {
+    let said = function.short_name.starts_with(&function.class_text);
+    let name = if matches!(function.kind() >> 8, 0x06) && !said {
         format!("{}: {}", function.class_text, function.short_name)
     } else {
         function.short_name.clone()
