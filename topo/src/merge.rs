@@ -10,6 +10,8 @@ use crate::model::{Conflict, Identity, Machine, Memory, OriginIndex, Socket, Sou
 use crate::smbios::Smbios;
 use crate::sysfs::{CpuSet, CpuTopology};
 
+mod bridges;
+mod firmware;
 mod memory;
 mod pci;
 mod processors;
@@ -62,7 +64,9 @@ pub fn merge(evidence: Evidence) -> Machine {
         origins.index(&origin);
         machine.cpu = topology;
     }
-    let told = processors::fill(&mut machine.cpu, &evidence.cpuid, &evidence.acpi);
+    let mut told = processors::fill(&mut machine.cpu, &evidence.cpuid, &evidence.acpi);
+    machine.acpi = firmware::join(&mut machine.cpu, &evidence.acpi, &mut told, &mut origins);
+    bridges::join(&mut machine.acpi, &evidence.acpi);
     for origin in &told.origins {
         origins.index(origin);
     }
@@ -100,10 +104,12 @@ pub fn merge(evidence: Evidence) -> Machine {
     );
     machine.pci.slots = smbios.slots;
     machine.pci.onboard = smbios.onboard;
+    bridges::place(&mut machine);
     pci::locate(&mut machine);
     slots::label(&mut machine.pci);
+    bridges::label(&mut machine);
     machine.origins = origins.all;
-    machine.sources = sources(&machine, told.note, !evidence.acpi.is_empty());
+    machine.sources = sources(&machine, told.note, evidence.acpi.any);
     machine
 }
 

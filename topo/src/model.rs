@@ -8,6 +8,7 @@ use captures::{Gap, Origin};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::acpi::Acpi;
 use crate::evidence::Damage;
 use crate::pci::function::{Bdf, Function};
 use crate::smbios::{Baseboard, Bios, Chassis, MemoryArray, MemoryModule, OnboardDevice, Processor, Slot, System};
@@ -48,6 +49,9 @@ pub struct Machine {
     pub memory: Memory,
     /// PCI functions and their tree.
     pub pci: Pci,
+    /// What the firmware's ACPI tables say, in the firmware's numbers.
+    #[serde(skip_serializing_if = "Acpi::is_empty")]
+    pub acpi: Acpi,
 }
 
 /// One kind of source and whether it was there.

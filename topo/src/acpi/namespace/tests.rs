@@ -1,0 +1,1 @@
+//! Tests: host bridges and slots from small definition blocks made here.

@@ -1,0 +1,1 @@
+//! Tests: slots of the namespace onto functions.
