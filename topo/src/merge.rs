@@ -8,6 +8,7 @@ use captures::{Gap, Origin, Source};
 use crate::gather::{Evidence, gather};
 use crate::model::{Conflict, Identity, Machine, Memory, OriginIndex, Socket, SourceDamage, SourceState};
 use crate::smbios::Smbios;
+use crate::sysfs::topology::Node;
 use crate::sysfs::{CpuSet, CpuTopology};
 
 mod bridges;
@@ -204,7 +205,9 @@ fn sockets(cpu: &CpuTopology, smbios: &Smbios) -> Vec<Socket> {
         .map(|node| &node.cpus);
     let by_node = packages.is_empty() && nodes.clone().count() == populated;
     let mut sockets = Vec::new();
-    if processors.is_empty() || !(paired || packages.is_empty()) {
+    if whole && processors.is_empty() && cpu.nodes_by_firmware && nodes.clone().count() > 1 {
+        sockets.extend(cpu.nodes.iter().filter(|node| !node.cpus.is_empty()).map(from_node));
+    } else if processors.is_empty() || !(paired || packages.is_empty()) {
         sockets.extend(
             packages
                 .iter()
@@ -279,6 +282,17 @@ fn from_package(cpu: &CpuTopology, at: usize, index: usize) -> Socket {
     }
 }
 
+/// A node in place of a socket: the firmware's tables name nodes, but not the packages they are in.
+fn from_node(node: &Node) -> Socket {
+    Socket {
+        label: format!("NUMA {}", node.number.0),
+        by_node: true,
+        populated: true,
+        cpus: node.cpus.clone(),
+        ..Socket::default()
+    }
+}
+
 /// A machine whose kernel tells of no package: all its CPUs are drawn as one.
 fn whole_machine(cpu: &CpuTopology) -> Socket {
     Socket {
@@ -340,7 +354,9 @@ fn sources(machine: &Machine, cpu_note: Option<String>, acpi: bool) -> Vec<Sourc
         None => Some("no config bytes".to_owned()),
     };
     list.push(state("PCI".to_owned(), !machine.pci.functions.is_empty(), note));
-    list.push(state("ACPI tables".to_owned(), acpi, None));
+    let names: Vec<&str> = machine.acpi.tables.iter().map(|(name, _)| *name).collect();
+    let note = (!names.is_empty()).then(|| names.join(" "));
+    list.push(state("ACPI tables".to_owned(), acpi, note));
     list
 }
 
@@ -352,6 +368,12 @@ fn gaps(source: &Source, machine: &Machine) -> Vec<Gap> {
         why: why.to_owned(),
         how: None,
     };
+    if machine.sockets.iter().any(|socket| socket.by_node) {
+        gaps.push(missing(
+            "packages (sockets)",
+            "the ACPI tables name NUMA nodes, not packages: each node is drawn by itself",
+        ));
+    }
     if machine.cpu.nodes.len() > 1 && machine.cpu.distances.is_empty() {
         gaps.push(missing("NUMA distances", "no SLIT in the sources"));
     }

@@ -54,9 +54,8 @@ pub(super) fn cpus(cpu: &mut CpuTopology, tables: &Tables, told: &mut Told) {
         note.push_str(", packages and cores by PPTT");
     } else {
         told.gaps.push(Gap {
-            what: "packages, cores, threads and caches".to_owned(),
-            why: "the MADT lists logical CPUs only, and APIC ids alone do not tell which share a core or a package"
-                .to_owned(),
+            what: "cores, threads and caches".to_owned(),
+            why: "the MADT lists logical CPUs only, and APIC ids alone do not tell which share a core".to_owned(),
             how: Some("add a CPUID dump or /sys of the machine".to_owned()),
         });
     }
