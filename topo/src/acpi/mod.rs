@@ -128,7 +128,7 @@ pub struct Acpi {
 /// CPUs by the state the MADT gives them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CpuCount {
-    /// Usable.
+    /// Usable; one that is listed twice counts once.
     pub enabled: usize,
     /// May be enabled at run time.
     pub online_capable: usize,

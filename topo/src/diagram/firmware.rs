@@ -135,7 +135,10 @@ fn bridge_words(bridge: &HostBridge) -> Vec<String> {
     let mut facts = vec![kind_words(bridge).to_owned()];
     facts.extend(bridge.uid.as_ref().map(|uid| format!("_UID {uid}")));
     if bridge.named_functions > 0 {
-        facts.push(format!("{} devices named below", bridge.named_functions));
+        facts.push(match bridge.named_functions {
+            1 => "1 device named below".to_owned(),
+            count => format!("{count} devices named below"),
+        });
     }
     facts.extend(doubts(bridge));
     facts
@@ -341,16 +344,8 @@ const MEASURES: [Measure; 4] = [
         |row| row.write_latency.map(|ps| ps.div_ceil(1000)),
         true,
     ),
-    (
-        "read bandwidth, GB/s",
-        |row| row.read_bandwidth.map(|mb| mb / 1000),
-        false,
-    ),
-    (
-        "write bandwidth, GB/s",
-        |row| row.write_bandwidth.map(|mb| mb / 1000),
-        false,
-    ),
+    ("read bandwidth, MB/s", |row| row.read_bandwidth, false),
+    ("write bandwidth, MB/s", |row| row.write_bandwidth, false),
 ];
 
 /// Domain in words: its node's number, else its own.
@@ -361,11 +356,22 @@ fn domain_words(machine: &Machine, domain: u32) -> String {
     }
 }
 
+/// Domains in the order of their nodes.
+fn by_node(machine: &Machine, domains: impl Iterator<Item = u32>) -> Vec<u32> {
+    let mut list: Vec<u32> = domains.collect();
+    list.sort_by_key(|domain| {
+        let node = machine.acpi.node_of(*domain);
+        (node.is_none(), node, *domain)
+    });
+    list.dedup();
+    list
+}
+
 /// Initiators down, targets across; a write matrix only where it differs from the read one.
-fn matrix(machine: &Machine, (name, value, _): &Measure) -> Option<Item> {
+fn matrix(machine: &Machine, (name, value, less_is_better): &Measure) -> Option<Item> {
     let rows = &machine.acpi.performance;
-    let initiators: CpuSet = rows.iter().map(|row| row.initiator).collect();
-    let targets: CpuSet = rows.iter().map(|row| row.target).collect();
+    let initiators = by_node(machine, rows.iter().map(|row| row.initiator));
+    let targets = by_node(machine, rows.iter().map(|row| row.target));
     let same = rows
         .iter()
         .all(|row| row.read_latency == row.write_latency && row.read_bandwidth == row.write_bandwidth);
@@ -381,17 +387,23 @@ fn matrix(machine: &Machine, (name, value, _): &Measure) -> Option<Item> {
             .line(Line::bold(9.0, text).center())
     };
     let mut cells = vec![Item::leaf(Role::Plain)];
-    cells.extend(targets.iter().map(|target| head(domain_words(machine, target))));
-    for initiator in initiators.iter().take(MOST_DOMAINS) {
+    cells.extend(targets.iter().map(|target| head(domain_words(machine, *target))));
+    for initiator in initiators.into_iter().take(MOST_DOMAINS) {
         cells.push(head(domain_words(machine, initiator)));
-        for target in targets.iter() {
+        for target in targets.iter().copied() {
             let row = rows
                 .iter()
                 .find(|row| row.initiator == initiator && row.target == target);
             let told = row.and_then(value);
             let shade = told.map_or(0, |told| {
+                // dark is far, be it by latency or by bandwidth
+                let worse = if *less_is_better {
+                    told.saturating_sub(least)
+                } else {
+                    most.saturating_sub(told)
+                };
                 let span = most.saturating_sub(least).max(1);
-                u8::try_from(told.saturating_sub(least).saturating_mul(4) / span).unwrap_or(4)
+                u8::try_from(worse.saturating_mul(4) / span).unwrap_or(4)
             });
             cells.push(
                 Item::leaf(Role::Heat(shade))

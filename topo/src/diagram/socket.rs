@@ -294,6 +294,11 @@ fn nodes_elsewhere(context: &Context<'_>) -> Vec<(String, Item)> {
     if loose.is_empty() {
         return sections;
     }
+    let heading = if machine.sockets.iter().any(|socket| socket.by_node) {
+        "NUMA nodes without CPUs"
+    } else {
+        "NUMA nodes of no socket"
+    };
     let silent = loose.iter().all(|node| node.cpus.is_empty() && node.memory.is_none());
     let item = if silent {
         super::note(format!(
@@ -303,9 +308,9 @@ fn nodes_elsewhere(context: &Context<'_>) -> Vec<(String, Item)> {
     } else if machine.cpu.cpus.is_empty() {
         node_grid("NUMA nodes; which CPUs they have is not known".to_owned(), &loose)
     } else {
-        node_grid("NUMA nodes of no socket".to_owned(), &loose)
+        node_grid(heading.to_owned(), &loose)
     };
-    sections.push(("NUMA nodes of no socket".to_owned(), item));
+    sections.push((heading.to_owned(), item));
     sections
 }
 

@@ -76,7 +76,11 @@ fn number_groups(cpu: &mut CpuTopology, hierarchy: &pptt::Hierarchy) {
 pub(super) fn join(cpu: &mut CpuTopology, tables: &Tables, told: &mut Told, origins: &mut Origins) -> Acpi {
     let mut acpi = Acpi::default();
     acpi.cpus = tables.madt.as_ref().map(|(_, madt)| CpuCount {
-        enabled: madt.enabled().count(),
+        enabled: madt
+            .enabled()
+            .map(|cpu| cpu.apic_id.map_or(u64::from(cpu.uid.0) << 32, |id| id.0.into()))
+            .collect::<BTreeSet<u64>>()
+            .len(),
         online_capable: madt.online_capable().count(),
         unusable: madt
             .cpus
@@ -408,6 +412,7 @@ pub(super) fn best_access(acpi: &Acpi, hmat: &Hmat, domain: u32) -> Option<Memor
 /// HMAT performance and memory-side caches of nodes that have none yet; whether there were any.
 fn attributes(cpu: &mut CpuTopology, acpi: &Acpi, hmat: &Hmat) -> bool {
     let mut any = false;
+    let cpus_of: BTreeMap<NodeId, CpuSet> = cpu.nodes.iter().map(|node| (node.number, node.cpus.clone())).collect();
     for node in &mut cpu.nodes {
         let Some(domain) = acpi.domain_of(node.number) else {
             continue;
@@ -415,6 +420,11 @@ fn attributes(cpu: &mut CpuTopology, acpi: &Acpi, hmat: &Hmat) -> bool {
         if node.access.is_none() {
             node.access = best_access(acpi, hmat, domain.number);
             any |= node.access.is_some();
+        }
+        let initiators = node.access.iter().flat_map(|access| &access.initiators);
+        if node.cpus.is_empty() && node.local_cpus.is_empty() {
+            let near = initiators.filter_map(|number| cpus_of.get(number));
+            node.local_cpus = near.flat_map(CpuSet::iter).collect();
         }
         if node.side_caches.is_empty() {
             let caches = hmat

@@ -1,0 +1,1 @@
+//! Tests: each finding fires once, and does not where the facts agree.
