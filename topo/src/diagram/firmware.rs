@@ -24,7 +24,14 @@ pub(super) fn memory(context: &Context<'_>) -> Vec<(String, Item)> {
     if !matrices.is_empty() {
         sections.push((
             "Memory performance by HMAT".to_owned(),
-            Item::row(matrices).gap(24.0).role(Role::Panel).id("hmat"),
+            Item::row(matrices)
+                .gap(24.0)
+                .role(Role::Panel)
+                .id("hmat")
+                .line(Line::bold(
+                    10.5,
+                    "HMAT: from the NUMA node of the row to the memory of that of the column",
+                )),
         ));
     }
     let rows: Vec<Item> = window_rows(machine)

@@ -78,8 +78,9 @@ pub(crate) fn levels(machine: &Machine) -> Option<Vec<(&'static str, Vec<u32>)>>
             }
         }
     }
-    if !words::spanning_nodes(machine).is_empty() {
-        // nodes of several sockets: "same socket" says nothing
+    let by_node = machine.sockets.iter().any(|socket| socket.by_node);
+    if by_node || !words::spanning_nodes(machine).is_empty() {
+        // nodes of several sockets, or no socket known: "same socket" says nothing
         let [own, mut near, far] = found;
         near.extend(far);
         near.sort_unstable();
@@ -87,20 +88,15 @@ pub(crate) fn levels(machine: &Machine) -> Option<Vec<(&'static str, Vec<u32>)>>
         let levels = [("own", own), ("other node", near)];
         return Some(levels.into_iter().filter(|(_, values)| !values.is_empty()).collect());
     }
-    let by_node = machine.sockets.iter().any(|socket| socket.by_node);
     let [own, same, other] = found.map(|mut values| {
         values.sort_unstable();
         values
     });
     Some(
-        [
-            ("own", own),
-            ("same socket", same),
-            (if by_node { "other node" } else { "other socket" }, other),
-        ]
-        .into_iter()
-        .filter(|(_, values)| !values.is_empty())
-        .collect(),
+        [("own", own), ("same socket", same), ("other socket", other)]
+            .into_iter()
+            .filter(|(_, values)| !values.is_empty())
+            .collect(),
     )
 }
 
