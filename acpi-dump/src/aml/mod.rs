@@ -7,14 +7,18 @@
 pub mod disassemble;
 pub mod name;
 pub mod names;
+pub mod namespace;
 pub mod opcode;
 mod pkglength;
 pub mod read;
 pub mod resource;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod tree;
 
 pub use name::{NamePath, NameRef, NameSeg};
 pub use names::{Known, NameId, Names};
+pub use namespace::{Declaration, NameFault, Namespace, Object, ObjectId, ObjectKind, Place, UnitAccess};
 pub use opcode::{Body, Op, OpInfo, Operand};
 pub use read::{read, read_all, read_alone};
 pub use tree::{AmlFault, Node, NodeId, Tree};

@@ -1,8 +1,10 @@
 //! Names of the namespace: segments of four characters and paths. ACPI 6.5, sections 5.3 and 20.2.2.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
+use thiserror::Error;
 
 /// One name of four characters, `_` at the end where the source was shorter.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +56,48 @@ impl NamePath {
     #[must_use]
     pub fn searches_upwards(&self) -> bool {
         !self.root && self.parents == 0 && self.segments.len() == 1
+    }
+}
+
+/// Text that is no path of the namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("path of the namespace: expected segments of one to four letters, digits or `_`, seen {seen:?}")]
+pub struct PathError {
+    /// The segment at fault, or the whole text.
+    pub seen: String,
+}
+
+impl FromStr for NamePath {
+    type Err = PathError;
+
+    /// ASL spelling; short segments are filled with `_`, lower case is taken as upper case.
+    fn from_str(text: &str) -> Result<Self, PathError> {
+        let (root, rest) = match text.strip_prefix('\\') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let names = if root { rest } else { rest.trim_start_matches('^') };
+        let parents = rest.len().saturating_sub(names.len());
+        let segments = names.split('.').filter(|_| !names.is_empty());
+        Ok(Self {
+            root,
+            parents,
+            segments: segments.map(segment).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+fn segment(text: &str) -> Result<NameSeg, PathError> {
+    let mut name = [b'_'; 4];
+    let fits = !text.is_empty() && text.len() <= name.len();
+    for (place, byte) in name.iter_mut().zip(text.bytes()) {
+        *place = byte.to_ascii_uppercase();
+    }
+    let name = NameSeg(name);
+    if fits && name.is_legal() {
+        Ok(name)
+    } else {
+        Err(PathError { seen: text.to_owned() })
     }
 }
 
@@ -187,6 +231,17 @@ mod tests {
             segments: vec![NameSeg(*b"_SB_"), NameSeg(*b"PCI0")],
         };
         assert_eq!(path.to_string(), "\\_SB.PCI0");
+    }
+
+    #[test]
+    fn spelling_of_a_path_is_read_back() {
+        for text in ["\\", "\\_SB.PCI0.EC", "^^GFX0", "_HID", ""] {
+            assert_eq!(text.parse::<NamePath>().unwrap().to_string(), text);
+        }
+        assert_eq!("\\_sb.ec".parse::<NamePath>().unwrap().to_string(), "\\_SB.EC");
+        for text in ["\\_SB.", "TOOLONG", "\\^A", "A..B", "0A", "\u{e9}"] {
+            assert!(text.parse::<NamePath>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -156,14 +156,18 @@ impl Names {
     /// The name of a path from `scope`, by the search rules; `None` when nothing declares it.
     #[must_use]
     pub fn find(&self, scope: NameId, name: NameRef<'_>) -> Option<NameId> {
+        self.find_where(scope, name, |id| self.exists(id))
+    }
+
+    /// As [`Names::find`], of the names for which `wanted` holds.
+    pub fn find_where(&self, scope: NameId, name: NameRef<'_>, wanted: impl Fn(NameId) -> bool) -> Option<NameId> {
         if !name.searches_upwards() {
-            let id = self.step(self.start(scope, name)?, name)?;
-            return self.exists(id).then_some(id);
+            return self.step(self.start(scope, name)?, name).filter(|id| wanted(*id));
         }
         let segment = name.segments().next()?;
         let mut at = scope;
         loop {
-            if let Some(id) = self.places.get(&(at, segment)).filter(|id| self.exists(**id)) {
+            if let Some(id) = self.places.get(&(at, segment)).filter(|id| wanted(**id)) {
                 return Some(*id);
             }
             if at == Self::ROOT {
@@ -171,6 +175,12 @@ impl Names {
             }
             at = self.parent(at);
         }
+    }
+
+    /// The path one segment below `parent`, if there is one.
+    #[must_use]
+    pub fn below(&self, parent: NameId, segment: NameSeg) -> Option<NameId> {
+        self.places.get(&(parent, segment)).copied()
     }
 
     /// The name at exactly that path from `scope`, made when it is not there.
@@ -192,15 +202,18 @@ impl Names {
     }
 
     /// What an `External` says: its object type, 8 for a method, and the arguments.
-    pub fn declare_external(&mut self, scope: NameId, name: NameRef<'_>, kind: u8, arguments: u8) {
+    pub fn declare_external(&mut self, scope: NameId, name: NameRef<'_>, kind: u8, arguments: u8) -> NameId {
         let id = self.place(scope, name);
         let known = match (kind, arguments) {
             // Type unknown, or a method whose count was left out in the source.
-            (0, _) | (8, 0) => return,
+            (0, _) | (8, 0) => Known::Nothing,
             (8, count) => Known::Method(count & 7),
             _ => Known::Object,
         };
-        self.set(id, known, true);
+        if known != Known::Nothing {
+            self.set(id, known, true);
+        }
+        id
     }
 
     fn set(&mut self, id: NameId, known: Known, external: bool) {

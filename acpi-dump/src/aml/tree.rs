@@ -7,6 +7,7 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::name::{NamePath, NameRef};
+use super::names::{NameId, Names};
 use super::opcode::Op;
 
 /// Place of a node in [`Tree::nodes`].
@@ -72,6 +73,8 @@ pub struct Tree {
     pub faults: Vec<AmlFault>,
     /// Calls of names that nothing declares: the argument count was found by trying.
     pub guessed: Vec<(NodeId, u8)>,
+    /// Terms that declare a name or open a scope, and which.
+    pub placed: Vec<(NodeId, NameId)>,
 }
 
 impl Tree {
@@ -84,6 +87,7 @@ impl Tree {
             nodes: Vec::new(),
             faults: Vec::new(),
             guessed: Vec::new(),
+            placed: Vec::new(),
         }
     }
 
@@ -135,6 +139,15 @@ impl Tree {
         self.bytes.get(self.range(id)).unwrap_or_default()
     }
 
+    /// The terms around a node, innermost first, the root last.
+    pub fn ancestors(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+        let mut at = id;
+        std::iter::from_fn(move || {
+            let parent = self.node(at)?.parent;
+            (std::mem::replace(&mut at, parent) != parent).then_some(parent)
+        })
+    }
+
     /// The name that a node is or begins with: a name, a field unit, a call.
     #[must_use]
     pub fn name(&self, id: NodeId) -> Option<NameRef<'_>> {
@@ -160,6 +173,19 @@ impl Tree {
             op => op.declares()?,
         };
         self.operand(id, index)
+    }
+
+    /// The path of the scope that a term opens: `Scope`, a device or a method, and the root.
+    #[must_use]
+    pub fn opened_scope(&self, id: NodeId) -> Option<NameId> {
+        match self.node(id)?.op {
+            Op::Root => Some(Names::ROOT),
+            Op::Scope | Op::Method | Op::Device | Op::Processor | Op::PowerResource | Op::ThermalZone => {
+                let place = self.placed.binary_search_by_key(&id, |(node, _)| *node).ok()?;
+                self.placed.get(place).map(|(_, name)| *name)
+            }
+            _ => None,
+        }
     }
 
     /// Characters of a [`Op::StringConst`], its final zero left out.
