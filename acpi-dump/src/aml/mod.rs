@@ -5,6 +5,7 @@
 //! declare becomes a namespace over all tables. Nothing here recurses over the input.
 
 pub mod disassemble;
+pub mod evaluate;
 pub mod name;
 pub mod names;
 pub mod namespace;
