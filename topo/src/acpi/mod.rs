@@ -270,7 +270,8 @@ pub struct HostBridge {
     /// `_STA` says that it is not there, or is computed at run time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub present: Option<bool>,
-    /// Facts that the firmware computes at run time, by name (`_BBN`, `_STA`).
+    /// Facts that the firmware computes at run time, by name, with the values that they can have where
+    /// those are known (`_BBN: 0x40 or 0x80`, `_STA`).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dynamic: Vec<String>,
     /// Devices with a constant address that the namespace has below it; they may be absent.

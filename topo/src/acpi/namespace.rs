@@ -1,13 +1,17 @@
 //! Devices of the DSDT and the SSDTs that tell of PCI: host bridges, and devices with a slot number.
 //!
 //! ACPI 6.5: 6.1.1 (`_ADR`), 6.1.5 (`_HID`), 6.1.11 (`_SUN`), 6.1.12 (`_UID`), 6.2.15 (`_PXM`),
-//! 6.5.5 (`_BBN`), 6.5.6 (`_SEG`). Only constants are taken: what a method computes is named as
-//! dynamic, and what stands in an `If` of a table is marked as conditional.
+//! 6.5.5 (`_BBN`), 6.5.6 (`_SEG`). What depends on the running machine is named as dynamic, and what
+//! stands in an `If` of a table is marked as conditional.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use acpi_dump::aml::evaluate::{Answer, Evaluator, Limits, Value as Answered};
 use acpi_dump::aml::resource::{self, Resource, Space};
-use acpi_dump::aml::{NameId, NameSeg, Names, NodeId, Op, Tree, read_all};
+use acpi_dump::aml::{Namespace, NodeId, ObjectId, ObjectKind, Op, Tree};
+
+/// Terms that are executed for all devices together.
+const STEPS: usize = 400_000;
 
 /// What the namespace tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,8 +30,8 @@ pub enum Value<T> {
     Absent,
     /// A constant.
     Known(T),
-    /// The firmware computes it.
-    Dynamic,
+    /// The firmware computes it at run time; values that it can have, as far as they are known.
+    Dynamic(Vec<Answered>),
 }
 
 impl<T: Clone> Value<T> {
@@ -35,15 +39,15 @@ impl<T: Clone> Value<T> {
     pub fn known(&self) -> Option<T> {
         match self {
             Self::Known(value) => Some(value.clone()),
-            Self::Absent | Self::Dynamic => None,
+            Self::Absent | Self::Dynamic(_) => None,
         }
     }
 
     fn map<U>(self, change: impl FnOnce(T) -> Option<U>) -> Value<U> {
         match self {
             Self::Absent => Value::Absent,
-            Self::Known(value) => change(value).map_or(Value::Dynamic, Value::Known),
-            Self::Dynamic => Value::Dynamic,
+            Self::Known(value) => change(value).map_or(Value::Dynamic(Vec::new()), Value::Known),
+            Self::Dynamic(candidates) => Value::Dynamic(candidates),
         }
     }
 }
@@ -88,201 +92,141 @@ pub struct Slot {
     pub conditional: bool,
 }
 
-/// An object that a table declares outside methods.
-struct Object {
-    op: Op,
-    tree: usize,
-    node: NodeId,
-    conditional: bool,
-}
-
-/// The objects by name, and their names by parent.
-struct Objects<'a> {
-    trees: &'a [Tree],
-    all: BTreeMap<NameId, Object>,
-    order: Vec<NameId>,
-    children: HashMap<(NameId, NameSeg), NameId>,
-    names: Names,
+/// The namespace, and what computes values in it.
+struct Reader<'a> {
+    space: &'a Namespace,
+    evaluator: Evaluator<'a>,
 }
 
 /// Read the definition blocks (headers included), DSDT first.
 #[must_use]
 pub fn facts(tables: &[&[u8]]) -> Facts {
-    let (trees, names) = read_all(tables);
-    let mut objects = Objects {
-        trees: &trees,
-        all: BTreeMap::new(),
-        order: Vec::new(),
-        children: HashMap::new(),
-        names,
+    let space = Namespace::build(tables);
+    let limits = Limits {
+        total: STEPS,
+        ..Limits::default()
     };
-    for (index, tree) in trees.iter().enumerate() {
-        objects.collect(index, tree);
-    }
-    let bridges: Vec<(NameId, Bridge)> = objects
-        .order
+    let reader = Reader {
+        space: &space,
+        evaluator: Evaluator::with(&space, limits, None),
+    };
+    let devices: Vec<ObjectId> = space
+        .objects()
         .iter()
-        .filter_map(|id| Some((*id, objects.bridge(*id)?)))
+        .zip(0..)
+        .filter(|(object, _)| object.kind == ObjectKind::Device)
+        .map(|(_, index)| ObjectId(index))
         .collect();
-    let place: BTreeMap<NameId, usize> = bridges.iter().enumerate().map(|(at, (id, _))| (*id, at)).collect();
+    let bridges: Vec<(ObjectId, Bridge)> = devices
+        .iter()
+        .filter_map(|id| Some((*id, reader.bridge(*id)?)))
+        .collect();
+    let place: BTreeMap<ObjectId, usize> = bridges.iter().enumerate().map(|(at, (id, _))| (*id, at)).collect();
     let mut facts = Facts::default();
     facts.bridges.extend(bridges.into_iter().map(|(_, bridge)| bridge));
-    for id in &objects.order {
-        let Some((bridge, steps, conditional)) = objects.steps(*id, &place) else {
+    for id in devices {
+        let Some((bridge, steps)) = reader.steps(id, &place) else {
             continue;
         };
         if let Some(bridge) = facts.bridges.get_mut(bridge) {
             bridge.functions = bridge.functions.saturating_add(1);
         }
-        if let Value::Known(number) = objects.integer(*id, b"_SUN") {
+        if let Value::Known(number) = reader.integer(id, b"_SUN") {
             facts.slots.push(Slot {
-                path: objects.names.path(*id).to_string(),
+                path: space.path(id).to_string(),
                 number,
                 bridge,
                 steps,
-                conditional,
+                conditional: space.condition(id).is_some(),
             });
         }
     }
     facts
 }
 
-impl Objects<'_> {
-    /// All declarations of a table outside methods; a list of its own in place of recursion.
-    fn collect(&mut self, index: usize, tree: &Tree) {
-        let mut open: Vec<(NodeId, NameId, bool)> = vec![(Tree::ROOT, Names::ROOT, false)];
-        while let Some((parent, scope, conditional)) = open.pop() {
-            let mut inner = Vec::new();
-            for node in tree.body(parent) {
-                let Some(op) = tree.node(node).map(|node| node.op) else {
-                    continue;
-                };
-                match op {
-                    Op::If | Op::Else | Op::While => inner.push((node, scope, true)),
-                    Op::Scope => {
-                        if let Some(name) = tree.declared(node).and_then(|name| tree.name(name)) {
-                            inner.push((node, self.names.open(scope, name), conditional));
-                        }
-                    }
-                    Op::Device | Op::Processor | Op::ThermalZone | Op::PowerResource | Op::Name | Op::Method => {
-                        let Some(name) = tree.declared(node).and_then(|name| tree.name(name)) else {
-                            continue;
-                        };
-                        let id = self.names.place(scope, name);
-                        self.declare(
-                            id,
-                            Object {
-                                op,
-                                tree: index,
-                                node,
-                                conditional,
-                            },
-                        );
-                        if !matches!(op, Op::Name | Op::Method) {
-                            inner.push((node, id, conditional));
-                        }
-                    }
-                    _ => {}
-                }
-            }
-            open.extend(inner.into_iter().rev());
-        }
-    }
-
-    /// What is declared first stays.
-    fn declare(&mut self, id: NameId, object: Object) {
-        if self.all.contains_key(&id) {
-            return;
-        }
-        let key = (self.names.parent(id), self.names.segment(id));
-        self.children.insert(key, id);
-        self.order.push(id);
-        self.all.insert(id, object);
-    }
-
-    /// The node of the value that an object has without running anything.
-    fn constant(&self, device: NameId, name: &[u8; 4]) -> Value<(&Tree, NodeId)> {
-        let Some(object) = self
-            .children
-            .get(&(device, NameSeg(*name)))
-            .and_then(|id| self.all.get(id))
-        else {
+impl Reader<'_> {
+    /// The value of a child of a device: a constant at once, else what the evaluator gives.
+    fn value(&self, device: ObjectId, name: &[u8; 4]) -> Value<Answered> {
+        let Some(id) = self.space.child(device, name) else {
             return Value::Absent;
         };
-        let Some(tree) = self.trees.get(object.tree) else {
-            return Value::Dynamic;
+        let (Some(object), Some(place)) = (
+            self.space.object(id),
+            self.space.object(id).and_then(|object| object.place),
+        ) else {
+            return Value::Dynamic(Vec::new());
         };
-        let node = match object.op {
-            Op::Name => tree.operand(object.node, 1),
-            Op::Method => returned(tree, object.node),
+        let Some(tree) = self.space.trees().get(place.table) else {
+            return Value::Dynamic(Vec::new());
+        };
+        let node = match object.kind {
+            ObjectKind::Name => tree.operand(place.node, 1),
+            ObjectKind::Method { .. } => returned(tree, place.node),
             _ => None,
         };
-        node.map_or(Value::Dynamic, |node| Value::Known((tree, node)))
+        if let Some(constant) = node.and_then(|node| constant(tree, node)) {
+            return Value::Known(constant);
+        }
+        match self.evaluator.evaluate_object(id, &[]).answer {
+            Answer::Known(value) => Value::Known(value),
+            Answer::Dynamic { candidates, .. } => Value::Dynamic(candidates),
+            Answer::Failed(_) => Value::Dynamic(Vec::new()),
+        }
     }
 
-    fn integer(&self, device: NameId, name: &[u8; 4]) -> Value<u64> {
-        self.constant(device, name).map(|(tree, node)| integer(tree, node))
+    fn integer(&self, device: ObjectId, name: &[u8; 4]) -> Value<u64> {
+        self.value(device, name).map(|value| value.integer())
     }
 
     /// Text, or an integer in words.
-    fn text(&self, device: NameId, name: &[u8; 4], words: fn(u64) -> String) -> Value<String> {
-        self.constant(device, name).map(|(tree, node)| match tree.text(node) {
-            Some(text) => Some(String::from_utf8_lossy(text).into_owned()),
-            None => integer(tree, node).map(words),
+    fn text(&self, device: ObjectId, name: &[u8; 4], words: fn(u64) -> String) -> Value<String> {
+        self.value(device, name).map(|value| match value {
+            Answered::String(text) => Some(text.clone()),
+            value => value.integer().map(words),
         })
     }
 
-    fn bridge(&self, id: NameId) -> Option<Bridge> {
-        let object = self.all.get(&id).filter(|object| object.op == Op::Device)?;
+    fn bridge(&self, id: ObjectId) -> Option<Bridge> {
         let hid = self.text(id, b"_HID", eisa).known()?;
         if !matches!(hid.as_str(), "PNP0A03" | "PNP0A08" | "ACPI0016") {
             return None;
         }
         Some(Bridge {
-            path: self.names.path(id).to_string(),
+            path: self.space.path(id).to_string(),
             hid,
             uid: self.text(id, b"_UID", |number| number.to_string()),
             segment: self.integer(id, b"_SEG"),
             bus: self.integer(id, b"_BBN"),
-            buses: self
-                .constant(id, b"_CRS")
-                .known()
-                .and_then(|(tree, node)| buses(tree, node)),
+            buses: self.value(id, b"_CRS").known().and_then(|value| buses(&value)),
             domain: self.integer(id, b"_PXM"),
             status: self.integer(id, b"_STA"),
-            conditional: object.conditional || self.above(id).any(|(_, above)| above.conditional),
+            conditional: self.space.condition(id).is_some(),
             functions: 0,
         })
     }
 
-    /// Objects above, nearest first; a path has at most 255 segments.
-    fn above(&self, id: NameId) -> impl Iterator<Item = (NameId, &Object)> {
-        let mut at = id;
-        std::iter::from_fn(move || {
-            at = self.names.parent(at);
-            (at != Names::ROOT).then_some(at)
-        })
-        .filter_map(|id| Some((id, self.all.get(&id)?)))
-    }
-
     /// The way from a host bridge down to a device that has an address.
-    fn steps(&self, id: NameId, bridges: &BTreeMap<NameId, usize>) -> Option<(usize, Vec<(u8, u8)>, bool)> {
-        let own = self.all.get(&id).filter(|object| object.op == Op::Device)?;
+    fn steps(&self, id: ObjectId, bridges: &BTreeMap<ObjectId, usize>) -> Option<(usize, Vec<(u8, u8)>)> {
+        let above: Vec<ObjectId> = self
+            .space
+            .parents(id)
+            .take_while(|id| !bridges.contains_key(id))
+            .collect();
+        let top = above.last().copied().unwrap_or(id);
+        let bridge = *bridges.get(&self.space.object(top)?.parent?)?;
         let mut steps = vec![self.address(id)?];
-        let mut conditional = own.conditional;
-        for (above, object) in self.above(id) {
-            conditional |= object.conditional;
-            if let Some(bridge) = bridges.get(&above) {
-                steps.reverse();
-                return Some((*bridge, steps, conditional));
-            }
-            steps.push(self.address(above).filter(|_| object.op == Op::Device)?);
+        for id in above {
+            steps.push(self.address(id)?);
         }
-        None
+        steps.reverse();
+        Some((bridge, steps))
     }
 
-    /// Device and function; function 0xffff stands for all of the device.
-    fn address(&self, id: NameId) -> Option<(u8, u8)> {
+    /// Device and function of a device; function 0xffff stands for all of them.
+    fn address(&self, id: ObjectId) -> Option<(u8, u8)> {
+        self.space
+            .object(id)
+            .filter(|object| object.kind == ObjectKind::Device)?;
         let address = self.integer(id, b"_ADR").known()?;
         let device = u8::try_from(address >> 16).ok().filter(|device| *device < 32)?;
         let function = u16::try_from(address & 0xffff).ok()?;
@@ -292,6 +236,14 @@ impl Objects<'_> {
             u8::try_from(function).ok()?
         };
         (function < 8).then_some((device, function))
+    }
+}
+
+/// A constant that needs no evaluation.
+fn constant(tree: &Tree, node: NodeId) -> Option<Answered> {
+    match tree.text(node) {
+        Some(text) => Some(Answered::String(text.iter().map(|byte| char::from(*byte)).collect())),
+        None => integer(tree, node).map(Answered::Integer),
     }
 }
 
@@ -327,14 +279,16 @@ fn eisa(number: u64) -> String {
     format!("{}{}{}{:04X}", letter(26), letter(21), letter(16), number & 0xffff)
 }
 
-/// First and last bus of a constant resource template.
-fn buses(tree: &Tree, node: NodeId) -> Option<(u8, u8)> {
-    let list = tree
-        .children(node)
-        .find(|child| tree.node(*child).is_some_and(|node| node.op == Op::ByteList))?;
-    let descriptors = resource::decode(tree.slice(list)).value;
+/// First and last bus of a resource template whose bus range is wholly known.
+fn buses(value: &Answered) -> Option<(u8, u8)> {
+    let Answered::Buffer(buffer) = value else { return None };
+    let descriptors = resource::decode(&buffer.bytes).value;
     descriptors.iter().find_map(|descriptor| match &descriptor.resource {
         Resource::Range(range) if range.space == Space::Bus && range.length > 0 => {
+            let bits = descriptor.length.saturating_mul(8);
+            if buffer.is_unknown(descriptor.offset.saturating_mul(8), bits) {
+                return None;
+            }
             Some((u8::try_from(range.minimum).ok()?, u8::try_from(range.maximum).ok()?))
         }
         _ => None,

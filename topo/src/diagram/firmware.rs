@@ -129,6 +129,13 @@ fn kind_words(bridge: &HostBridge) -> &'static str {
 /// What is uncertain about a bridge.
 fn doubts(bridge: &HostBridge) -> Vec<String> {
     let mut doubts = Vec::new();
+    doubts.extend(
+        bridge
+            .dynamic
+            .iter()
+            .filter(|text| text.starts_with("_BBN:"))
+            .map(|text| format!("{text} at run time")),
+    );
     if bridge.present.is_none() {
         doubts.push("_STA is computed at run time: it may be absent".to_owned());
     }

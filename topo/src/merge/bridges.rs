@@ -48,20 +48,20 @@ fn host_bridge(acpi: &Acpi, told: &namespace::Bridge, several: bool) -> HostBrid
     let bus = match told.bus {
         Value::Absent => default(),
         Value::Known(bus) => u8::try_from(bus).ok(),
-        Value::Dynamic => None,
+        Value::Dynamic(_) => None,
     };
     let segment = match told.segment {
         Value::Absent => Some(0),
         Value::Known(segment) => u16::try_from(segment).ok(),
-        Value::Dynamic => None,
+        Value::Dynamic(_) => None,
     };
     let domain = told.domain.known().and_then(|domain| u32::try_from(domain).ok());
     let dynamic = [
-        ("_UID", told.uid == Value::Dynamic),
-        ("_SEG", told.segment == Value::Dynamic),
-        ("_BBN", told.bus == Value::Dynamic),
-        ("_PXM", told.domain == Value::Dynamic),
-        ("_STA", told.status == Value::Dynamic),
+        computed("_UID", &told.uid),
+        computed("_SEG", &told.segment),
+        computed("_BBN", &told.bus),
+        computed("_PXM", &told.domain),
+        computed("_STA", &told.status),
     ];
     HostBridge {
         path: told.path.clone(),
@@ -75,16 +75,26 @@ fn host_bridge(acpi: &Acpi, told: &namespace::Bridge, several: bool) -> HostBrid
         present: match told.status {
             Value::Absent => Some(true),
             Value::Known(bits) => Some(bits & 1 == 1),
-            Value::Dynamic => None,
+            Value::Dynamic(_) => None,
         },
-        dynamic: dynamic
-            .into_iter()
-            .filter(|(_, dynamic)| *dynamic)
-            .map(|(name, _)| name.to_owned())
-            .collect(),
+        dynamic: dynamic.into_iter().flatten().collect(),
         last_bus: told.buses.map(|(_, last)| last),
         named_functions: told.functions,
     }
+}
+
+/// "_BBN: 0x40 or 0x80", "_STA", for what the firmware computes at run time.
+fn computed<T: Clone>(name: &str, value: &Value<T>) -> Option<String> {
+    let Value::Dynamic(candidates) = value else { return None };
+    let numbers: Option<Vec<String>> = candidates
+        .iter()
+        .map(|value| value.integer().map(|number| format!("{number:#x}")))
+        .collect();
+    let numbers = numbers.filter(|numbers| (2..=4).contains(&numbers.len()));
+    Some(numbers.map_or_else(
+        || name.to_owned(),
+        |numbers| format!("{name}: {}", numbers.join(" or ")),
+    ))
 }
 
 /// Name of a unit: that of the kernel for its registers, else by the order of the table.
