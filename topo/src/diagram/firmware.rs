@@ -1,11 +1,11 @@
 //! What only the firmware's ACPI tables tell: host bridges and slots of the namespace where no PCI
-//! function is known, IOMMUs, CXL windows, room for hot-plug, the matrices of the HMAT.
+//! function is known, IOMMUs, CXL windows, room for hot-plug.
 
 use render::scene::{Item, Line, Role, Span};
 use render::text::{self as sheet, Style};
 
 use super::{Context, words};
-use crate::acpi::{HostBridge, Iommu, NamedSlot, Performance};
+use crate::acpi::{HostBridge, Iommu, NamedSlot};
 use crate::findings::memory_size_words;
 use crate::model::Machine;
 use crate::sysfs::CpuSet;
@@ -13,27 +13,11 @@ use crate::sysfs::CpuSet;
 /// Slots that are drawn one by one below a bridge.
 const MOST_SLOTS: usize = 12;
 
-/// Domains of a matrix that can be read.
-const MOST_DOMAINS: usize = 16;
-
 /// The sections about memory.
 pub(super) fn memory(context: &Context<'_>) -> Vec<(String, Item)> {
     let machine = context.machine;
     let mut sections = Vec::new();
-    let matrices: Vec<Item> = MEASURES.iter().filter_map(|measure| matrix(machine, measure)).collect();
-    if !matrices.is_empty() {
-        sections.push((
-            "Memory performance by HMAT".to_owned(),
-            Item::row(matrices)
-                .gap(24.0)
-                .role(Role::Panel)
-                .id("hmat")
-                .line(Line::bold(
-                    10.5,
-                    "HMAT: from the NUMA node of the row to the memory of that of the column",
-                )),
-        ));
-    }
+    sections.extend(super::hmat::section(machine));
     let rows: Vec<Item> = window_rows(machine)
         .into_iter()
         .chain(hotplug_rows(machine))
@@ -195,9 +179,11 @@ fn bridge_box(machine: &Machine, at: usize, bridge: &HostBridge) -> Item {
     if let Some(words) = node_words(bridge) {
         head = head.right(Span::muted(9.5, words));
     }
+    let title = [vec![bridge.path.clone(), bus_words(bridge)], bridge_words(bridge)].concat();
     let strip = Item::leaf(if sure { Role::Bus } else { Role::Empty })
         .padding(4.0)
-        .line(head);
+        .line(head)
+        .title(title.join("\n"));
     let facts: Vec<Line> = bridge_words(bridge)
         .into_iter()
         .map(|text| Line::of(Span::muted(9.5, text)).wrapped())
@@ -222,7 +208,6 @@ fn bridge_box(machine: &Machine, at: usize, bridge: &HostBridge) -> Item {
         column.push(super::note(format!("+ {more} more slots")));
     }
     column.push(Item::space().grow());
-    let title = [vec![bridge.path.clone(), bus_words(bridge)], bridge_words(bridge)].concat();
     Item::column(column)
         .gap(2.0)
         .id(format!("host-bridge-{at}"))
@@ -344,105 +329,6 @@ fn hotplug_rows(machine: &Machine) -> Vec<(String, String)> {
         .collect()
 }
 
-/// A matrix of the HMAT: heading, value in the unit of the heading, whether less is better.
-type Measure = (&'static str, fn(&Performance) -> Option<u64>, bool);
-
-const MEASURES: [Measure; 4] = [
-    (
-        "read latency, ns",
-        |row| row.read_latency.map(|ps| ps.div_ceil(1000)),
-        true,
-    ),
-    (
-        "write latency, ns",
-        |row| row.write_latency.map(|ps| ps.div_ceil(1000)),
-        true,
-    ),
-    ("read bandwidth, MB/s", |row| row.read_bandwidth, false),
-    ("write bandwidth, MB/s", |row| row.write_bandwidth, false),
-];
-
-/// Domain in words: its node's number, else its own.
-fn domain_words(machine: &Machine, domain: u32) -> String {
-    match machine.acpi.node_of(domain) {
-        Some(node) => node.0.to_string(),
-        None => format!("PXM {domain}"),
-    }
-}
-
-/// Domains in the order of their nodes.
-fn by_node(machine: &Machine, domains: impl Iterator<Item = u32>) -> Vec<u32> {
-    let mut list: Vec<u32> = domains.collect();
-    list.sort_by_key(|domain| {
-        let node = machine.acpi.node_of(*domain);
-        (node.is_none(), node, *domain)
-    });
-    list.dedup();
-    list
-}
-
-/// Initiators down, targets across; a write matrix only where it differs from the read one.
-fn matrix(machine: &Machine, (name, value, less_is_better): &Measure) -> Option<Item> {
-    let rows = &machine.acpi.performance;
-    let initiators = by_node(machine, rows.iter().map(|row| row.initiator));
-    let targets = by_node(machine, rows.iter().map(|row| row.target));
-    let same = rows
-        .iter()
-        .all(|row| row.read_latency == row.write_latency && row.read_bandwidth == row.write_bandwidth);
-    let write = name.starts_with("write");
-    if rows.iter().all(|row| value(row).is_none()) || (write && same) || targets.len() > MOST_DOMAINS {
-        return None;
-    }
-    let all: Vec<u64> = rows.iter().filter_map(value).collect();
-    let (least, most) = (all.iter().copied().min()?, all.iter().copied().max()?);
-    let head = |text: String| {
-        Item::leaf(Role::Plain)
-            .padding(1.0)
-            .line(Line::bold(9.0, text).center())
-    };
-    let mut cells = vec![Item::leaf(Role::Plain)];
-    cells.extend(targets.iter().map(|target| head(domain_words(machine, *target))));
-    for initiator in initiators.into_iter().take(MOST_DOMAINS) {
-        cells.push(head(domain_words(machine, initiator)));
-        for target in targets.iter().copied() {
-            let row = rows
-                .iter()
-                .find(|row| row.initiator == initiator && row.target == target);
-            let told = row.and_then(value);
-            let shade = told.map_or(0, |told| {
-                // dark is far, be it by latency or by bandwidth
-                let worse = if *less_is_better {
-                    told.saturating_sub(least)
-                } else {
-                    most.saturating_sub(told)
-                };
-                let span = most.saturating_sub(least).max(1);
-                u8::try_from(worse.saturating_mul(4) / span).unwrap_or(4)
-            });
-            cells.push(
-                Item::leaf(Role::Heat(shade))
-                    .padding(1.0)
-                    .line(Line::text(9.0, told.map_or_else(|| "–".to_owned(), |told| told.to_string())).center())
-                    .title(format!(
-                        "from NUMA {} to the memory of NUMA {}: {name}",
-                        domain_words(machine, initiator),
-                        domain_words(machine, target)
-                    )),
-            );
-        }
-    }
-    let title = if same {
-        name.replace("read ", "")
-    } else {
-        (*name).to_owned()
-    };
-    Some(
-        Item::grid(targets.len().saturating_add(1), cells)
-            .gap(1.0)
-            .line(Line::bold(10.5, title)),
-    )
-}
-
 /// The same facts in text: host bridges where no function is known, IOMMUs.
 pub(crate) fn device_lines(machine: &Machine, style: Style) -> Vec<String> {
     let mut lines = Vec::new();
@@ -530,34 +416,6 @@ pub(crate) fn memory_lines(machine: &Machine, style: Style) -> Vec<String> {
     lines
 }
 
-/// The HMAT as rows: initiator, target, latency, bandwidth.
-pub(crate) fn performance_lines(machine: &Machine, style: Style) -> Vec<String> {
-    if machine.acpi.performance.is_empty() {
-        return Vec::new();
-    }
-    let number = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
-    let rows: Vec<Vec<String>> = machine
-        .acpi
-        .performance
-        .iter()
-        .map(|row| {
-            vec![
-                domain_words(machine, row.initiator),
-                domain_words(machine, row.target),
-                number(row.read_latency.map(|ps| ps.div_ceil(1000))),
-                number(row.write_latency.map(|ps| ps.div_ceil(1000))),
-                number(row.read_bandwidth),
-                number(row.write_bandwidth),
-            ]
-        })
-        .collect();
-    let head = ["FROM", "TO", "READ NS", "WRITE NS", "READ MB/S", "WRITE MB/S"];
-    let mut lines = vec!["HMAT: from CPUs or devices of a node to the memory of another".to_owned()];
-    lines.extend(sheet::table(&head, &rows, &[0, 1, 2, 4, 3, 5], style.width));
-    lines.push(String::new());
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -609,7 +467,7 @@ mod tests {
         let style = Style {
             unicode: true,
             colour: false,
-            width: 120,
+            width: 160,
         };
         assert_eq!(
             memory_lines(&machine, style),

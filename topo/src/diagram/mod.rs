@@ -14,6 +14,7 @@ pub mod cards;
 pub mod cores;
 mod firmware;
 mod header;
+mod hmat;
 mod interconnect;
 mod legend;
 mod memory;

@@ -127,14 +127,14 @@ pub const CATALOGUE: &[Entry] = &[
     },
     Entry {
         id: "acpi-access-differs",
-        title: "Memory performance in the kernel is not that of the HMAT",
+        title: "Memory performance is not that of the HMAT",
         means: "Memory tiers follow other figures than the firmware claims.",
         seen: "Latency or bandwidth of accessN/initiators differs from the HMAT's cell for the same initiator and target.",
         action: "Check that the layers are of one boot; look for \"HMAT\" in the kernel log.",
     },
     Entry {
         id: "acpi-bridge-node-differs",
-        title: "Root bus is on another NUMA node than its host bridge says",
+        title: "Root bus and its host bridge differ on the node",
         means: "The locality of every device below depends on whom one asks.",
         seen: "numa_node of functions on a root bus against the constant _PXM of the host bridge with the same _SEG and _BBN, \
                both nodes known by their CPUs.",
@@ -142,7 +142,7 @@ pub const CATALOGUE: &[Entry] = &[
     },
     Entry {
         id: "acpi-bus-outside-ecam",
-        title: "PCI Express functions on buses that the MCFG does not map",
+        title: "PCI Express bus that the MCFG does not map",
         means: "Their extended configuration space cannot be reached: no AER, SR-IOV, ACS, resizable BARs.",
         seen: "A PCI Express function whose segment and bus no window of the MCFG covers, and of which no more than 256 bytes \
                of configuration space were read. Not judged without an MCFG, and in segments above ffff (VMD).",

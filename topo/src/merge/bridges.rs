@@ -21,6 +21,7 @@ pub(super) fn join(acpi: &mut Acpi, tables: &Tables) {
         .iter()
         .map(|bridge| host_bridge(acpi, bridge, several))
         .collect();
+    doubtful_buses(&mut acpi.host_bridges);
     acpi.iommus = intel(acpi, tables).chain(amd(tables)).collect();
     if let Some((_, facts)) = &tables.namespace {
         acpi.slots = facts
@@ -53,7 +54,7 @@ fn host_bridge(acpi: &Acpi, told: &namespace::Bridge, several: bool) -> HostBrid
     let segment = match told.segment {
         Value::Absent => Some(0),
         Value::Known(segment) => u16::try_from(segment).ok(),
-        Value::Dynamic(_) => None,
+        Value::Dynamic(_) => only_segment(acpi),
     };
     let domain = told.domain.known().and_then(|domain| u32::try_from(domain).ok());
     let dynamic = [
@@ -80,6 +81,28 @@ fn host_bridge(acpi: &Acpi, told: &namespace::Bridge, several: bool) -> HostBrid
         dynamic: dynamic.into_iter().flatten().collect(),
         last_bus: told.buses.map(|(_, last)| last),
         named_functions: told.functions,
+    }
+}
+
+/// The segment when the MCFG has but one.
+fn only_segment(acpi: &Acpi) -> Option<u16> {
+    let first = acpi.ecam.first()?.segment;
+    acpi.ecam.iter().all(|window| window.segment == first).then_some(first)
+}
+
+/// Two bridges cannot have one root bus: of one that may be absent, the number is a value from before
+/// the firmware fills it in.
+fn doubtful_buses(bridges: &mut [HostBridge]) {
+    let places: Vec<_> = bridges.iter().map(|bridge| (bridge.segment, bridge.bus)).collect();
+    for (at, bridge) in bridges.iter_mut().enumerate() {
+        let place = (bridge.segment, bridge.bus);
+        let others = places.iter().enumerate().filter(|(other, _)| *other != at);
+        let twice = others.into_iter().any(|(_, other)| *other == place);
+        if bridge.bus.is_some() && bridge.present.is_none() && twice {
+            bridge.bus = None;
+            bridge.last_bus = None;
+            bridge.dynamic.push("_BBN".to_owned());
+        }
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) fn cpus(cpu: &mut CpuTopology, tables: &Tables, told: &mut Told) {
         told.gaps.push(Gap {
             what: "cores, threads and caches".to_owned(),
             why: "the MADT lists logical CPUs only, and APIC ids alone do not tell which share a core".to_owned(),
-            how: Some("add a CPUID dump or /sys of the machine".to_owned()),
+            how: Some("add a CPUID dump, or /sys".to_owned()),
         });
     }
     told.note = Some(note);
