@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bytes::{u8_at, u16_at, u32_at};
@@ -12,7 +13,7 @@ use crate::table::Table;
 use crate::tables::entry::{Entry, Layout, entries};
 
 /// A processor hierarchy node (type 0): a CPU, or a group of nodes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Processor {
     /// Offset in the table, by which others refer to it.
     pub offset: usize,
@@ -33,7 +34,7 @@ pub struct Processor {
 }
 
 /// Contents of a cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CacheKind {
     /// Data.
@@ -45,7 +46,7 @@ pub enum CacheKind {
 }
 
 /// A cache (type 1); what is not marked as valid is none.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Cache {
     /// Offset in the table.
     pub offset: usize,
@@ -70,7 +71,7 @@ pub struct Cache {
 }
 
 /// The table.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Pptt {
     /// Processor hierarchy nodes in table order.
     pub processors: Vec<Processor>,

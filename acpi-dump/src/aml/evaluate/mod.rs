@@ -41,6 +41,7 @@ mod values;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::namespace::{Namespace, ObjectId, ObjectKind, Place};
@@ -53,7 +54,7 @@ pub use setup::Limits;
 pub use values::{Buffer, Dependency, Reason, UnknownBits, Value, space_name};
 
 /// What an evaluation gives.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "answer", content = "value")]
 pub enum Answer {
     /// This value, whatever the machine holds.
@@ -70,7 +71,7 @@ pub enum Answer {
 }
 
 /// An evaluation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Outcome {
     /// What it gives.
     #[serde(flatten)]

@@ -1,13 +1,14 @@
 //! Hardware ids: EISA numbers and strings, and what well-known ones are.
 //! ACPI 6.5, sections 5.6.7 and 6.1.5; PNP ids as in the public list of the UEFI Forum.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::Value;
 use super::wrong;
 
 /// A `_HID` or `_CID`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DeviceId {
     /// Its text: `PNP0A08`.
     pub id: String,

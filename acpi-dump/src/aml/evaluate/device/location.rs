@@ -1,5 +1,6 @@
 //! `_PLD`: where on the case a device or a connector is. ACPI 6.5, section 6.1.8.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::Value;
@@ -8,7 +9,7 @@ use super::super::convert::little_endian;
 use super::wrong;
 
 /// One buffer of `_PLD`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Location {
     /// Revision: 1 of 16 bytes, 2 of 20.
     pub revision: u8,

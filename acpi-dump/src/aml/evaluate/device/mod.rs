@@ -17,6 +17,7 @@ mod location;
 mod properties;
 mod routing;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::namespace::ObjectId;
@@ -30,7 +31,7 @@ pub use properties::{Property, Section};
 pub use routing::Route;
 
 /// What is known of one thing that a device may say.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "fact")]
 pub enum Fact<T> {
     /// It is that.
@@ -75,7 +76,7 @@ impl<T> Fact<T> {
 }
 
 /// `_STA`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Status(pub u64);
 
 impl Status {
@@ -99,7 +100,7 @@ impl Status {
 }
 
 /// A resource template, decoded.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Template {
     /// Its bytes.
     pub buffer: Buffer,
@@ -114,7 +115,7 @@ pub struct Template {
 }
 
 /// What a device says of itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Device {
     /// Its path.
     pub path: String,

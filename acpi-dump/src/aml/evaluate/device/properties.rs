@@ -1,12 +1,13 @@
 //! `_DSD`: properties by key. ACPI 6.5, section 6.2.5, and the _DSD guide of the UEFI Forum.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::Value;
 use super::wrong;
 
 /// Key and value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Property {
     /// The key.
     pub key: String,
@@ -15,7 +16,7 @@ pub struct Property {
 }
 
 /// What stands behind one UUID.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Section {
     /// The UUID, as it is written.
     pub uuid: String,

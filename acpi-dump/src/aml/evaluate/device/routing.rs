@@ -1,12 +1,13 @@
 //! `_PRT`: which interrupt a pin of a PCI slot is wired to. ACPI 6.5, section 6.2.13.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::Value;
 use super::{integer, wrong};
 
 /// One row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Route {
     /// Device number on the bus.
     pub device: u16,
