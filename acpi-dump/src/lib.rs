@@ -48,6 +48,7 @@ pub use tables::hmat::Hmat;
 pub use tables::ivrs::Ivrs;
 pub use tables::madt::Madt;
 pub use tables::mcfg::Mcfg;
+pub use tables::pptt::Pptt;
 pub use tables::slit::Slit;
 pub use tables::srat::Srat;
 pub use text::{Dump, Fault, FaultKind, TextTable};

@@ -2,10 +2,10 @@
 //!
 //! Nothing is combined here; [`crate::merge`] does that.
 
-use acpi_dump::{Madt, Slit, Srat, Table};
 use captures::{Document, DocumentKind, Origin, Source};
 use cpuid_db::{LeafSet, formats};
 
+use crate::acpi::Tables;
 use crate::evidence::{Damage, Decoded, Place};
 use crate::model::SourceDamage;
 use crate::pci::function::Function;
@@ -13,6 +13,8 @@ use crate::pci::names::Names;
 use crate::smbios::Smbios;
 use crate::sysfs::CpuTopology;
 use crate::{pci, smbios, sysfs};
+
+mod acpi;
 
 /// What all sources say, each with its origin, in order of precedence.
 pub struct Evidence {
@@ -26,8 +28,8 @@ pub struct Evidence {
     pub functions: Vec<(Origin, Vec<Function>)>,
     /// CPUID dumps; empty when the files tell all of the CPUs.
     pub cpuid: Vec<(Origin, LeafSet)>,
-    /// ACPI tables that tell of CPUs and nodes.
-    pub acpi: Vec<(Origin, Table)>,
+    /// ACPI tables, decoded.
+    pub acpi: Tables,
     /// Broken pieces.
     pub damage: Vec<SourceDamage>,
     /// Host name.
@@ -84,13 +86,20 @@ pub fn gather(source: &Source) -> Evidence {
             let names = names(source, &mut gatherer, !functions.is_empty());
             (functions, names, gatherer.damage)
         });
+        let tables = scope.spawn(|| {
+            let mut gatherer = Gatherer { damage: Vec::new() };
+            let tables = acpi::tables(source, &mut gatherer);
+            (tables, gatherer.damage)
+        });
         let cpu = cpu(source, &mut gatherer);
         let cpuid = cpuid(source, cpu.first().map(|(_, topology)| topology), &mut gatherer);
-        let acpi = acpi(source, &mut gatherer);
         let smbios = firmware(source, &mut gatherer);
         let dmi_origin = tree_origin(source, "/sys/class/dmi/id");
         let dmi_id = sysfs::read_dmi_id(source).map(|value| (dmi_origin, value));
         let host = host(source);
+        let tables = tables.join();
+        let (acpi, acpi_damage) = tables.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        gatherer.damage.extend(acpi_damage);
         let pci = pci.join();
         let (functions, names, pci_damage) = pci.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         gatherer.damage.extend(pci_damage);
@@ -287,119 +296,6 @@ fn cpuid(source: &Source, cpu: Option<&CpuTopology>, gatherer: &mut Gatherer) ->
         found.push((document.origin.clone(), set));
     }
     found
-}
-
-/// Tables that are used here, by the signature they begin with.
-const ACPI_TABLES: [&[u8]; 3] = [b"APIC", b"SRAT", b"SLIT"];
-
-/// ACPI tables of the file tree, then of `acpidump` texts and binary tables.
-fn acpi(source: &Source, gatherer: &mut Gatherer) -> Vec<(Origin, Table)> {
-    let mut found = Vec::new();
-    let directory = "/sys/firmware/acpi/tables";
-    let names = source.list(directory);
-    for name in names.iter().filter(|name| {
-        ACPI_TABLES
-            .iter()
-            .any(|signature| name.as_bytes().starts_with(signature))
-    }) {
-        if let Ok((bytes, origin)) = source.read(&format!("{directory}/{name}")) {
-            found.extend(acpi_table(Table::parse(&bytes), &origin, gatherer));
-        }
-    }
-    for document in source.documents(DocumentKind::Acpidump) {
-        let dump = acpi_dump::text::parse(&document.bytes);
-        let damage = dump.faults.iter().map(|fault| {
-            let text = fault.to_string();
-            Damage {
-                what: "acpidump text".to_owned(),
-                place: u64::try_from(fault.line).map_or(Place::Whole, Place::Line),
-                expected: "rows of tables".to_owned(),
-                seen: text
-                    .split_once(": ")
-                    .map_or(text.as_str(), |(_, words)| words)
-                    .to_owned(),
-            }
-        });
-        gatherer.take(
-            "ACPI",
-            &document.origin,
-            Decoded {
-                value: (),
-                damage: damage.collect(),
-            },
-        );
-        for table in dump
-            .tables
-            .iter()
-            .filter(|table| ACPI_TABLES.iter().any(|signature| table.bytes.starts_with(signature)))
-        {
-            let origin = Origin {
-                path: format!("{}#{}", document.origin.path, table.name).into(),
-                ..document.origin.clone()
-            };
-            found.extend(acpi_table(table.table(), &origin, gatherer));
-        }
-    }
-    for document in source.documents(DocumentKind::AcpiTable) {
-        for table in acpi_dump::split(&document.bytes) {
-            let wanted = table
-                .as_ref()
-                .map_or(true, |table| ACPI_TABLES.contains(&table.signature.0.as_slice()));
-            if wanted {
-                found.extend(acpi_table(table, &document.origin, gatherer));
-            }
-        }
-    }
-    found
-}
-
-/// A table, with its own damage and that of its entries noted.
-fn acpi_table(
-    table: Result<Table, acpi_dump::TableError>,
-    origin: &Origin,
-    gatherer: &mut Gatherer,
-) -> Option<(Origin, Table)> {
-    let damage = |what: &str, finding: &acpi_dump::Finding| Damage {
-        what: what.to_owned(),
-        place: u64::try_from(finding.offset).map_or(Place::Whole, Place::Offset),
-        expected: finding.expected.clone(),
-        seen: finding.seen.clone(),
-    };
-    match table {
-        Ok(table) => {
-            let name = String::from_utf8_lossy(&table.signature.0).into_owned();
-            let inner = Madt::decode(&table).map(|decoded| decoded.findings);
-            let inner = inner.or_else(|| Srat::decode(&table).map(|decoded| decoded.findings));
-            let inner = inner
-                .or_else(|| Slit::decode(&table).map(|decoded| decoded.findings))
-                .unwrap_or_default();
-            let damage = table
-                .findings
-                .iter()
-                .chain(&inner)
-                .map(|finding| damage(&name, finding))
-                .collect();
-            gatherer.take("ACPI", origin, Decoded { value: (), damage });
-            Some((origin.clone(), table))
-        }
-        Err(error) => {
-            let damage = Damage {
-                what: "ACPI table".to_owned(),
-                place: Place::Whole,
-                expected: "a whole header".to_owned(),
-                seen: error.to_string(),
-            };
-            gatherer.take(
-                "ACPI",
-                origin,
-                Decoded {
-                    value: (),
-                    damage: vec![damage],
-                },
-            );
-            None
-        }
-    }
 }
 
 /// The host name; `(none)` is what Linux says before one is set.

@@ -18,6 +18,12 @@ pub(crate) fn hex<T: LowerHex, S: Serializer>(value: &Option<T>, serializer: S) 
     }
 }
 
+/// An address as `0x` and sixteen digits.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+pub(crate) fn address<S: Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{value:#018x}"))
+}
+
 /// Gives a type that is written as a string its schema.
 macro_rules! string_schema {
     ($type:ty, $description:literal) => {

@@ -15,6 +15,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod acpi;
 pub mod cli;
 pub mod diagram;
 pub mod evidence;

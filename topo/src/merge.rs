@@ -9,8 +9,11 @@ use crate::gather::{Evidence, gather};
 use crate::model::{Conflict, Identity, Machine, Memory, OriginIndex, Socket, SourceDamage, SourceState};
 use crate::pci::function::Bdf;
 use crate::smbios::Smbios;
+use crate::sysfs::topology::Node;
 use crate::sysfs::{CpuSet, CpuTopology};
 
+mod bridges;
+mod firmware;
 mod memory;
 mod pci;
 mod processors;
@@ -63,7 +66,9 @@ pub fn merge(evidence: Evidence) -> Machine {
         origins.index(&origin);
         machine.cpu = topology;
     }
-    let told = processors::fill(&mut machine.cpu, &evidence.cpuid, &evidence.acpi);
+    let mut told = processors::fill(&mut machine.cpu, &evidence.cpuid, &evidence.acpi);
+    machine.acpi = firmware::join(&mut machine.cpu, &evidence.acpi, &mut told, &mut origins);
+    bridges::join(&mut machine.acpi, &evidence.acpi);
     for origin in &told.origins {
         origins.index(origin);
     }
@@ -101,10 +106,12 @@ pub fn merge(evidence: Evidence) -> Machine {
     );
     machine.pci.slots = smbios.slots;
     machine.pci.onboard = smbios.onboard;
+    bridges::place(&mut machine);
     pci::locate(&mut machine);
     slots::label(&mut machine.pci);
+    bridges::label(&mut machine);
     machine.origins = origins.all;
-    machine.sources = sources(&machine, told.note, !evidence.acpi.is_empty());
+    machine.sources = sources(&machine, told.note, evidence.acpi.any);
     machine
 }
 
@@ -199,7 +206,9 @@ fn sockets(cpu: &CpuTopology, smbios: &Smbios) -> Vec<Socket> {
         .map(|node| &node.cpus);
     let by_node = packages.is_empty() && nodes.clone().count() == populated;
     let mut sockets = Vec::new();
-    if processors.is_empty() || !(paired || packages.is_empty()) {
+    if whole && processors.is_empty() && cpu.nodes_by_firmware && nodes.clone().count() > 1 {
+        sockets.extend(cpu.nodes.iter().filter(|node| !node.cpus.is_empty()).map(from_node));
+    } else if processors.is_empty() || !(paired || packages.is_empty()) {
         sockets.extend(
             packages
                 .iter()
@@ -274,6 +283,17 @@ fn from_package(cpu: &CpuTopology, at: usize, index: usize) -> Socket {
     }
 }
 
+/// A node in place of a socket: the firmware's tables name nodes, but not the packages they are in.
+fn from_node(node: &Node) -> Socket {
+    Socket {
+        label: format!("NUMA {}", node.number.0),
+        by_node: true,
+        populated: true,
+        cpus: node.cpus.clone(),
+        ..Socket::default()
+    }
+}
+
 /// A machine whose kernel tells of no package: all its CPUs are drawn as one.
 fn whole_machine(cpu: &CpuTopology) -> Socket {
     Socket {
@@ -335,7 +355,9 @@ fn sources(machine: &Machine, cpu_note: Option<String>, acpi: bool) -> Vec<Sourc
         None => Some("no config bytes".to_owned()),
     };
     list.push(state("PCI".to_owned(), !machine.pci.functions.is_empty(), note));
-    list.push(state("ACPI tables".to_owned(), acpi, None));
+    let names: Vec<&str> = machine.acpi.tables.iter().map(|(name, _)| *name).collect();
+    let note = (!names.is_empty()).then(|| names.join(" "));
+    list.push(state("ACPI tables".to_owned(), acpi, note));
     list
 }
 
@@ -353,6 +375,12 @@ fn gaps(source: &Source, machine: &Machine) -> Vec<Gap> {
         why: why.to_owned(),
         how: None,
     };
+    if machine.sockets.iter().any(|socket| socket.by_node) {
+        gaps.push(missing(
+            "packages (sockets)",
+            "the ACPI tables name NUMA nodes, not packages: each node is drawn by itself",
+        ));
+    }
     if machine.cpu.nodes.len() > 1 && machine.cpu.distances.is_empty() {
         gaps.push(missing("NUMA distances", "no SLIT in the sources"));
     }

@@ -8,6 +8,7 @@ use captures::{Gap, Origin};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::acpi::Acpi;
 use crate::evidence::Damage;
 use crate::pci::function::{Bdf, Function};
 use crate::smbios::{Baseboard, Bios, Chassis, MemoryArray, MemoryModule, OnboardDevice, Processor, Slot, System};
@@ -48,6 +49,9 @@ pub struct Machine {
     pub memory: Memory,
     /// PCI functions and their tree.
     pub pci: Pci,
+    /// What the firmware's ACPI tables say, in the firmware's numbers.
+    #[serde(skip_serializing_if = "Acpi::is_empty")]
+    pub acpi: Acpi,
 }
 
 /// One kind of source and whether it was there.
@@ -126,6 +130,10 @@ pub struct Socket {
     /// Type 4 structure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub processor: Option<Processor>,
+    /// It is no socket but a NUMA node that stands for one: the sources tell of nodes, and nobody
+    /// of packages.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub by_node: bool,
     /// Populated; unknown sockets count as populated.
     pub populated: bool,
     /// The pairing of package and type 4 structure follows their order only.
@@ -347,7 +355,10 @@ impl Machine {
     /// Number of sockets with a processor.
     #[must_use]
     pub fn populated_sockets(&self) -> usize {
-        self.sockets.iter().filter(|socket| socket.populated).count()
+        self.sockets
+            .iter()
+            .filter(|socket| socket.populated && !socket.by_node)
+            .count()
     }
 
     /// Cores that are known: from the kernel, else the sum of SMBIOS.

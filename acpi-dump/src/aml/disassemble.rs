@@ -7,7 +7,18 @@
 //!
 //! Names that other tables define are declared with `External`. `iasl` codes such declarations
 //! into the table, which older tables do not have: [`Externals::AsCoded`] writes only those that
-//! the table itself contains, the others as comments, for `iasl -f`.
+//! the table itself contains, in their place, the others as comments, for `iasl -oa -oE -f`.
+//!
+//! ```
+//! use acpi_dump::aml::Namespace;
+//! use acpi_dump::aml::disassemble::{Context, Options, disassemble};
+//! // Header of 36 bytes, then Name (_UID, 5).
+//! let mut table = b"SSDT\x2b\0\0\0\x02\0OEMOEMOEMTABLE\x01\0\0\0TOOL\x01\0\0\0".to_vec();
+//! table.extend(b"\x08_UID\x0a\x05");
+//! let space = Namespace::build(&[&table]);
+//! let text = disassemble(&space.trees()[0], &Context::of(&space), &Options::default());
+//! assert!(text.contains("Name (_UID, 0x05)  // unique ID"));
+//! ```
 
 mod block;
 mod buffer;

@@ -121,6 +121,8 @@ struct Frame {
     package: bool,
     /// A call with as many arguments as are declared, which may be too many.
     retry: bool,
+    /// Of a call: the sibling before it.
+    elder: Option<NodeId>,
     statement: bool,
     entered: bool,
     scope: NameId,
@@ -210,6 +212,7 @@ impl<'a> Reader<'a> {
             limit,
             package: true,
             retry: false,
+            elder: None,
             statement: false,
             entered: true,
             scope: Names::ROOT,

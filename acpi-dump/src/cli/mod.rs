@@ -4,6 +4,7 @@
 //! readable by root only.
 
 mod convert;
+mod device;
 mod diff;
 mod disasm;
 mod extract;
@@ -25,6 +26,7 @@ use thiserror::Error;
 use crate::set::DumpFault;
 
 pub use convert::Convert;
+pub use device::Device;
 pub use diff::Diff;
 pub use disasm::Disasm;
 pub use extract::Extract;
@@ -53,6 +55,8 @@ pub enum Command {
     Show(Show),
     /// Show the namespace of DSDT and SSDTs
     Tree(Tree),
+    /// Say what a device of the namespace is and uses
+    Device(Device),
     /// Check the tables for the mistakes that firmware makes; exit code 1 when there are some
     Verify(Verify),
     /// Say what a check means, how it is seen, what to do
@@ -77,6 +81,7 @@ struct Outputs {
     list: list::Listing,
     topology: topology::Report,
     tree: tree::Report,
+    device: Vec<device::Report>,
     verify: verify::Report,
     show: Vec<show::Report>,
     disasm: Vec<disasm::Report>,
@@ -127,6 +132,12 @@ pub enum Error {
         /// The table.
         name: String,
     },
+    /// No device fits a path.
+    #[error("no device {path} here; delid acpi tree --kind Device lists all")]
+    NoDevice {
+        /// What was asked for.
+        path: String,
+    },
     /// There is no check of that id.
     #[error("no check {id:?}; delid acpi explain lists all")]
     NoCheck {
@@ -159,6 +170,7 @@ pub fn run(args: Args, out: &mut dyn Write) -> Result<u8, Error> {
         Command::Topology(args) => topology::run(&args, out),
         Command::Show(args) => show::run(&args, out),
         Command::Tree(args) => tree::run(&args, out),
+        Command::Device(args) => device::run(&args, out),
         Command::Verify(args) => verify::run(&args, out),
         Command::Explain(args) => verify::explain(&args, out),
         Command::Disasm(args) => disasm::run(&args, out),

@@ -7,6 +7,7 @@ pub mod hmat;
 pub mod ivrs;
 pub mod madt;
 pub mod mcfg;
+pub mod pptt;
 pub mod slit;
 pub mod srat;
 

@@ -6,7 +6,7 @@ use render::scene::{Ink, Item, Line, Role, Span, Width};
 use super::{Context, by_node, words};
 use crate::model::Socket;
 use crate::sysfs::CpuSet;
-use crate::sysfs::topology::{Cache, Group, Node};
+use crate::sysfs::topology::{Cache, CpuTopology, Group, Node};
 
 /// CPUs drawn together, with the caches they share.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,7 +20,7 @@ pub struct Tile<'a> {
 /// Tiles of a set of CPUs: the parts that share one cache of the outermost level, or one tile
 /// where nothing is shared.
 #[must_use]
-pub fn tiles<'a>(context_cpu: &'a crate::sysfs::CpuTopology, cpus: &CpuSet) -> Vec<Tile<'a>> {
+pub fn tiles<'a>(context_cpu: &'a CpuTopology, cpus: &CpuSet) -> Vec<Tile<'a>> {
     let cores: Vec<&Group> = words::cores_in(context_cpu, cpus).collect();
     let spans = |cache: &Cache| {
         cores
@@ -76,6 +76,21 @@ enum Mode {
     Count,
 }
 
+/// Cells of a set of CPUs: one for each core, and one for each CPU whose core is not known.
+fn cells(cpu: &CpuTopology, cpus: &CpuSet) -> usize {
+    let cores = words::cores_in(cpu, cpus).count();
+    cores.saturating_add(loose(cpu, cpus).len())
+}
+
+/// CPUs that are in no known core.
+fn loose(cpu: &CpuTopology, cpus: &CpuSet) -> CpuSet {
+    let mut left = cpus.clone();
+    for core in words::cores_in(cpu, cpus) {
+        left = left.difference(&core.cpus);
+    }
+    left
+}
+
 /// Width in px a tile spends on borders.
 const TILE_FRAME: f32 = 14.0;
 
@@ -126,7 +141,7 @@ pub(super) fn area(
     }
     let nodes: Vec<&Node> = words::own_nodes(context.machine, socket).collect();
     let with_cpus = nodes.iter().filter(|node| node.cpus.intersects(&socket.cpus)).count();
-    let cores = words::cores_in(cpu, &socket.cpus).count().max(1);
+    let cores = cells(cpu, &socket.cpus).max(1);
     let all = tiles(cpu, &socket.cpus);
     let free = dimms.map_or(width, |_| width - by_node::BESIDE - 8.0);
     let mode = mode(free - 16.0, cores, all.len(), rows_allowed);
@@ -283,7 +298,7 @@ fn tile_rows(context: &Context<'_>, tiles: &[Tile<'_>], mode: Mode, width: f32) 
     let cpu = &context.machine.cpu;
     let most = tiles
         .iter()
-        .map(|tile| words::cores_in(cpu, &tile.cpus).count())
+        .map(|tile| cells(cpu, &tile.cpus))
         .max()
         .unwrap_or(1)
         .max(1);
@@ -343,11 +358,7 @@ fn draw(context: &Context<'_>, tile: &Tile<'_>, mode: Mode, columns: usize) -> I
     match mode {
         Mode::Large(_) | Mode::Small(_) => {
             let large = matches!(mode, Mode::Large(_));
-            let loose: CpuSet = tile
-                .cpus
-                .iter()
-                .filter(|cpu| !cores.iter().any(|core| core.cpus.contains(*cpu)))
-                .collect();
+            let loose = loose(cpu, &tile.cpus);
             let cells = cores.iter().map(|core| square(context, core, large));
             let cells: Vec<Item> = cells
                 .chain(loose.iter().map(|number| loose_square(context, number)))
@@ -355,12 +366,20 @@ fn draw(context: &Context<'_>, tile: &Tile<'_>, mode: Mode, columns: usize) -> I
             children.push(Item::grid(columns, cells).gap(3.0));
         }
         Mode::Strip => {
-            let cells = cores.iter().map(|core| strip_cell(context, core)).collect();
-            children.push(Item::grid(columns.max(1), cells).gap(1.0));
+            let cells = cores.iter().map(|core| strip_cell(context, core));
+            let loose = loose(cpu, &tile.cpus);
+            let cells = cells.chain(loose.iter().map(|number| {
+                let alone = Group {
+                    os_id: None,
+                    cpus: CpuSet::single(number),
+                };
+                strip_cell(context, &alone)
+            }));
+            children.push(Item::grid(columns.max(1), cells.collect()).gap(1.0));
         }
         Mode::Count => children.push(
             Item::leaf(Role::Cell)
-                .line(Line::text(10.0, format!("{} cores", cores.len())).center())
+                .line(Line::text(10.0, count_words(cores.len(), &tile.cpus)).center())
                 .title(format!("CPUs {}", tile.cpus)),
         ),
     }
@@ -378,7 +397,15 @@ fn draw(context: &Context<'_>, tile: &Tile<'_>, mode: Mode, columns: usize) -> I
         let ink = if exceptions.is_empty() { Ink::Muted } else { Ink::Warn };
         item = item.line(Line::of(Span::new(9.5, text).ink(ink)));
     }
-    item.title(format!("CPUs {}\n{} cores", tile.cpus, cores.len()))
+    item.title(format!("CPUs {}\n{}", tile.cpus, count_words(cores.len(), &tile.cpus)))
+}
+
+fn count_words(cores: usize, cpus: &CpuSet) -> String {
+    match cores {
+        0 => format!("{} CPUs, cores not known", cpus.len()),
+        1 => "1 core".to_owned(),
+        _ => format!("{cores} cores"),
+    }
 }
 
 /// One bar per shared cache level; several alike caches of a tile are one bar with a count.

@@ -78,8 +78,9 @@ pub(crate) fn levels(machine: &Machine) -> Option<Vec<(&'static str, Vec<u32>)>>
             }
         }
     }
-    if !words::spanning_nodes(machine).is_empty() {
-        // nodes of several sockets: "same socket" says nothing
+    let by_node = machine.sockets.iter().any(|socket| socket.by_node);
+    if by_node || !words::spanning_nodes(machine).is_empty() {
+        // nodes of several sockets, or no socket known: "same socket" says nothing
         let [own, mut near, far] = found;
         near.extend(far);
         near.sort_unstable();
@@ -148,7 +149,8 @@ pub(super) fn gap(context: &Context<'_>) -> Item {
         None => below = below.line(small("SLIT".to_owned())).line(small("not known".to_owned())),
     }
     let title = format!(
-        "Between the sockets: {}\n{}",
+        "Between the {}s: {}\n{}",
+        words::card_word(context.machine),
         kind.map_or("kind of link not known", |kind| kind),
         sentence(context.machine)
     );
@@ -179,6 +181,7 @@ pub(super) fn chips(context: &Context<'_>, own: usize) -> Option<Item> {
     let machine = context.machine;
     let classes = classes(machine);
     let nearest = *classes.first()?;
+    let word = words::card_word(machine);
     let chips = (0..machine.sockets.len()).map(|other| {
         let value = socket_distance(machine, own, other);
         let (role, text) = match value {
@@ -187,9 +190,9 @@ pub(super) fn chips(context: &Context<'_>, own: usize) -> Option<Item> {
             _ => (Role::ChipDashed, other.to_string()),
         };
         let title = match (other == own, value) {
-            (true, _) => "this socket".to_owned(),
-            (false, Some(value)) => format!("to socket {other}: SLIT {value}"),
-            (false, None) => format!("to socket {other}: distance not known"),
+            (true, _) => format!("this {word}"),
+            (false, Some(value)) => format!("to {word} {other}: SLIT {value}"),
+            (false, None) => format!("to {word} {other}: distance not known"),
         };
         Item::leaf(role)
             .padding(1.0)
@@ -226,7 +229,8 @@ pub(super) fn band(context: &Context<'_>) -> Option<Item> {
             .filter(|(a, b)| socket_distance(machine, *a, *b) == Some(*nearest))
             .collect();
         let title = format!(
-            "Pairs of sockets with the smallest remote SLIT distance ({nearest}): {}",
+            "Pairs of {}s with the smallest remote SLIT distance ({nearest}): {}",
+            words::card_word(machine),
             edges.len()
         );
         row.push(
@@ -250,7 +254,7 @@ pub(super) fn band(context: &Context<'_>) -> Option<Item> {
 
 fn kind_words(machine: &Machine) -> String {
     link_kind(machine).map_or_else(
-        || "kind of socket link not known".to_owned(),
+        || format!("kind of link between the {}s not known", words::card_word(machine)),
         |kind| format!("socket links: {kind} (assumed)"),
     )
 }
@@ -269,8 +273,9 @@ fn reading(machine: &Machine, classes: &[u32]) -> Item {
         lines.push(Line::text(
             10.0,
             format!(
-                "SLIT class {}: {value}, {pairs} pairs of sockets{}",
+                "SLIT class {}: {value}, {pairs} pairs of {}s{}",
                 at.saturating_add(1),
+                words::card_word(machine),
                 if *value == own { " in one node" } else { "" }
             ),
         ));

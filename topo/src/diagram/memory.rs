@@ -348,7 +348,15 @@ fn without_modules(context: &Context<'_>, index: usize, socket: &Socket) -> Item
                     Line::bold(10.5, format!("NUMA {}", node.number.0))
                         .span(Span::new(10.5, format!("{text}{}", super::cores::node_kind(node)))),
                 )
-                .title(format!("NUMA node {}: {bytes} bytes usable by Linux", node.number.0)),
+                .title(format!(
+                    "NUMA node {}: {bytes} bytes {}",
+                    node.number.0,
+                    if context.machine.cpu.nodes_by_firmware {
+                        "in ranges of the SRAT"
+                    } else {
+                        "usable by Linux"
+                    }
+                )),
         );
     }
     if socket.nodes.is_empty()

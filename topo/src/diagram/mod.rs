@@ -12,7 +12,9 @@ use crate::model::Machine;
 mod by_node;
 pub mod cards;
 pub mod cores;
+mod firmware;
 mod header;
+mod hmat;
 mod interconnect;
 mod legend;
 mod memory;
@@ -175,10 +177,20 @@ pub fn scene(machine: &Machine, report: &Report, options: &Options) -> Scene {
         for (heading, item) in socket::sections(&context, scene.width) {
             scene = scene.section(heading, item);
         }
+        if parts.memory && options.socket.is_none() {
+            for (heading, item) in firmware::memory(&context) {
+                scene = scene.section(heading, item);
+            }
+        }
     }
     if parts.pci {
         for (heading, item) in pci::sections(&context, scene.width) {
             scene = scene.section(heading, item);
+        }
+        if options.socket.is_none() {
+            for (heading, item) in firmware::devices(&context) {
+                scene = scene.section(heading, item);
+            }
         }
     }
     if let Some(gaps) = legend::gaps(&context) {

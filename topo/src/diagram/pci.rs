@@ -61,7 +61,12 @@ pub(super) fn sections(context: &Context<'_>, width: f32) -> Vec<(String, Item)>
         let loose: Vec<&Root<'_>> = drawn.iter().copied().filter(|root| root.socket.is_none()).collect();
         sections.extend(loose_section(context, &loose, width, "PCI, socket not known"));
     } else {
-        let heading = if sockets > 1 { "PCI, socket not known" } else { "PCI" };
+        let by_node = context.machine.sockets.iter().any(|socket| socket.by_node);
+        let heading = match (sockets > 1, by_node) {
+            (true, true) => "PCI, node not known",
+            (true, false) => "PCI, socket not known",
+            _ => "PCI",
+        };
         sections.extend(loose_section(context, &drawn, width, heading));
     }
     sections.extend(folded_line(context, &all).map(|item| ("Folded".to_owned(), item)));
@@ -132,12 +137,14 @@ fn bus(context: &Context<'_>, root: &Root<'_>, width: f32) -> Item {
         line = line.right(nodes);
     }
     let hidden: usize = root.hidden.values().sum();
+    let named = context.machine.acpi.bridge_of(root.domain, root.bus);
+    let named = named.map_or_else(String::new, |bridge| format!("\nACPI {} ({})", bridge.path, bridge.hid));
     let strip = Item::leaf(Role::Bus)
         .padding(4.0)
         .line(line)
         .id(format!("bus-{:04x}-{:02x}", root.domain, root.bus))
         .title(format!(
-            "PCI segment {:04x}, buses {range}\n{hidden} functions below the drawing threshold",
+            "PCI segment {:04x}, buses {range}\n{hidden} functions below the drawing threshold{named}",
             root.domain
         ));
     Item::column(vec![strip, unit_rows(context, &root.units, width, 0)]).gap(0.0)

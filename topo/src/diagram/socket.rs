@@ -18,6 +18,8 @@ pub(super) fn sections(context: &Context<'_>, width: f32) -> Vec<(String, Item)>
     let parts = context.options.parts;
     let inner = width - 48.0;
     let mut sections = Vec::new();
+    let heading = words::cards_heading(context.machine).to_owned();
+    let word = words::card_word(context.machine);
     match shown.as_slice() {
         [] => {}
         [only] => sections.push(("Socket".to_owned(), wide(context, *only, inner, false))),
@@ -26,16 +28,16 @@ pub(super) fn sections(context: &Context<'_>, width: f32) -> Vec<(String, Item)>
             let mut row = vec![wide(context, *first, each, false)];
             row.push(interconnect::gap(context));
             row.push(wide(context, *second, each, true));
-            sections.push(("Sockets".to_owned(), Item::row(row).gap(0.0)));
+            sections.push((heading.clone(), Item::row(row).gap(0.0)));
         }
         many if many.len() > MOST_CARDS => {
-            sections.extend(common(context).map(|item| ("Each socket".to_owned(), item)));
+            sections.extend(common(context).map(|item| (format!("Each {word}"), item)));
             let items = many.iter().map(|index| small(context, *index)).collect();
-            sections.push(("Sockets".to_owned(), Item::grid(8, items).gap(8.0)));
+            sections.push((heading.clone(), Item::grid(8, items).gap(8.0)));
             sections.extend(interconnect::band(context).map(|item| ("Interconnect".to_owned(), item)));
         }
         many => {
-            sections.extend(common(context).map(|item| ("Each socket".to_owned(), item)));
+            sections.extend(common(context).map(|item| (format!("Each {word}"), item)));
             let per_row = if many.len() <= 4 { 2 } else { 4 };
             let rows: Vec<&[usize]> = many.chunks(per_row).collect();
             let half = rows.len().div_ceil(2);
@@ -51,10 +53,10 @@ pub(super) fn sections(context: &Context<'_>, width: f32) -> Vec<(String, Item)>
                 }
                 Item::grid(per_row, items).gap(16.0)
             };
-            sections.push(("Sockets".to_owned(), grid(rows.get(..half).unwrap_or(&[]))));
+            sections.push((heading.clone(), grid(rows.get(..half).unwrap_or(&[]))));
             sections.extend(interconnect::band(context).map(|item| ("Interconnect".to_owned(), item)));
             if rows.len() > half {
-                sections.push(("Sockets, continued".to_owned(), grid(rows.get(half..).unwrap_or(&[]))));
+                sections.push((format!("{heading}, continued"), grid(rows.get(half..).unwrap_or(&[]))));
             }
         }
     }
@@ -266,7 +268,8 @@ fn shared_words(context: &Context<'_>) -> Vec<String> {
 /// What all sockets share, said once.
 fn common(context: &Context<'_>) -> Option<Item> {
     let shared = shared_words(context);
-    let line = Line::bold(11.0, "Each socket:").span(Span::muted(11.0, shared.join(" · ")));
+    let line = Line::bold(11.0, format!("Each {}:", words::card_word(context.machine)))
+        .span(Span::muted(11.0, shared.join(" · ")));
     (!shared.is_empty()).then(|| Item::leaf(Role::Plain).line(line))
 }
 
@@ -291,6 +294,11 @@ fn nodes_elsewhere(context: &Context<'_>) -> Vec<(String, Item)> {
     if loose.is_empty() {
         return sections;
     }
+    let heading = if machine.sockets.iter().any(|socket| socket.by_node) {
+        "NUMA nodes without CPUs"
+    } else {
+        "NUMA nodes of no socket"
+    };
     let silent = loose.iter().all(|node| node.cpus.is_empty() && node.memory.is_none());
     let item = if silent {
         super::note(format!(
@@ -300,9 +308,9 @@ fn nodes_elsewhere(context: &Context<'_>) -> Vec<(String, Item)> {
     } else if machine.cpu.cpus.is_empty() {
         node_grid("NUMA nodes; which CPUs they have is not known".to_owned(), &loose)
     } else {
-        node_grid("NUMA nodes of no socket".to_owned(), &loose)
+        node_grid(heading.to_owned(), &loose)
     };
-    sections.push(("NUMA nodes of no socket".to_owned(), item));
+    sections.push((heading.to_owned(), item));
     sections
 }
 

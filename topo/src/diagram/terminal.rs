@@ -5,7 +5,7 @@
 
 use render::scene::Severity as Colour;
 
-use super::{Context, Options, Scale, cores, interconnect, memory, persistent as pmem, words};
+use super::{Context, Options, Scale, cores, firmware, interconnect, memory, persistent as pmem, words};
 use crate::findings::{Finding, Place, Report, Severity};
 use crate::model::{Machine, Socket};
 use crate::sysfs::CpuSet;
@@ -28,9 +28,15 @@ pub fn draw(machine: &Machine, report: &Report, options: &Options, style: Style)
     lines.extend(header(&context, style));
     if options.parts.cpu || options.parts.memory {
         lines.extend(sockets(&context, style));
+        if options.parts.memory && options.socket.is_none() {
+            lines.extend(firmware::memory_lines(machine, style));
+        }
     }
     if options.parts.pci {
         lines.extend(pci::all(&context, style));
+        if options.socket.is_none() {
+            lines.extend(firmware::device_lines(machine, style));
+        }
     }
     lines.extend(gaps(machine, style));
     lines.extend(legend(&context));
@@ -141,8 +147,10 @@ fn sockets(context: &Context<'_>, style: Style) -> Vec<String> {
         }
     }
     if shown.len() > 1 {
-        let kind = interconnect::link_kind(context.machine)
-            .map_or_else(|| "socket link kind not known".to_owned(), |k| format!("{k} (assumed)"));
+        let kind = interconnect::link_kind(context.machine).map_or_else(
+            || format!("{} link kind not known", words::card_word(context.machine)),
+            |k| format!("{k} (assumed)"),
+        );
         let between = sheet::flow(
             &[kind, interconnect::sentence(context.machine)],
             style.width.saturating_sub(2),
@@ -423,7 +431,15 @@ fn memory_lines(context: &Context<'_>, index: usize, socket: &Socket, width: usi
             return Vec::new();
         }
         let parts = [
-            format!("{} usable by Linux", crate::findings::memory_size_words(bytes)),
+            format!(
+                "{}{}",
+                crate::findings::memory_size_words(bytes),
+                if machine.cpu.nodes_by_firmware {
+                    " by SRAT"
+                } else {
+                    " usable by Linux"
+                }
+            ),
             if machine.memory.slots.is_empty() {
                 "modules, channels: not known".to_owned()
             } else {

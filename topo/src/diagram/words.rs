@@ -162,8 +162,28 @@ pub fn socket_summary(machine: &Machine, socket: &Socket) -> Vec<String> {
     if let Some(revision) = socket.microcode {
         parts.push(format!("microcode 0x{revision:x}"));
     }
-    parts.extend(node_words(&socket.nodes.iter().map(|node| node.0).collect::<Vec<_>>()));
+    if !socket.by_node {
+        parts.extend(node_words(&socket.nodes.iter().map(|node| node.0).collect::<Vec<_>>()));
+    }
     parts
+}
+
+/// What the cards of the picture are: "socket", or "NUMA node" where nobody tells of packages.
+pub(crate) fn card_word(machine: &Machine) -> &'static str {
+    if machine.sockets.iter().any(|socket| socket.by_node) {
+        "NUMA node"
+    } else {
+        "socket"
+    }
+}
+
+/// The heading over the cards.
+pub(crate) fn cards_heading(machine: &Machine) -> &'static str {
+    if machine.sockets.iter().any(|socket| socket.by_node) {
+        "NUMA nodes"
+    } else {
+        "Sockets"
+    }
 }
 
 /// "NUMA node 0", "NUMA nodes 0–3".

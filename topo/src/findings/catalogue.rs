@@ -102,6 +102,53 @@ pub const CATALOGUE: &[Entry] = &[
         action: "Populate the node's memory, or bring its CPUs online, or move the device.",
     },
     Entry {
+        id: "acpi-nodes-differ",
+        title: "The kernel's NUMA nodes are not those of the SRAT",
+        means: "Programs are placed by nodes that are not the firmware's: NUMA is off, faked, or the kernel refused the table.",
+        seen: "By their APIC ids, the CPUs of one node belong to several proximity domains of the SRAT, or those of one domain to several nodes. \
+               Numbers may differ: Linux numbers domains as they appear.",
+        action: "Look for numa=off or numa=fake on the kernel command line and for \"SRAT\" in the kernel log.",
+    },
+    Entry {
+        id: "acpi-distances-differ",
+        title: "The kernel's NUMA distances are not those of the SLIT",
+        means: "Placement and reclaim follow other distances than the firmware claims.",
+        seen: "A distance between two nodes whose proximity domains are known by their CPUs differs from the SLIT. \
+               Linux refuses a whole SLIT whose diagonal is not 10 or that has smaller values elsewhere, and then takes 10 and 20.",
+        action: "Look for \"SLIT\" in the kernel log; a refused table is a firmware bug.",
+    },
+    Entry {
+        id: "acpi-cpus-differ",
+        title: "The kernel does not have the CPUs that the MADT lists",
+        means: "CPUs that the firmware offers are not used, or the tables are of another boot.",
+        seen: "Fewer present CPUs than enabled entries of the MADT, or more than all its entries. Offline CPUs are present; \
+               a Xen domain sees other CPUs than the tables list and is not judged.",
+        action: "Look for nr_cpus= and possible_cpus= on the kernel command line, and check that the layers are of one boot.",
+    },
+    Entry {
+        id: "acpi-access-differs",
+        title: "Memory performance is not that of the HMAT",
+        means: "Memory tiers follow other figures than the firmware claims.",
+        seen: "Latency or bandwidth of accessN/initiators differs from the HMAT's cell for the same initiator and target.",
+        action: "Check that the layers are of one boot; look for \"HMAT\" in the kernel log.",
+    },
+    Entry {
+        id: "acpi-bridge-node-differs",
+        title: "Root bus and its host bridge differ on the node",
+        means: "The locality of every device below depends on whom one asks.",
+        seen: "numa_node of functions on a root bus against the constant _PXM of the host bridge with the same _SEG and _BBN, \
+               both nodes known by their CPUs.",
+        action: "A firmware fault or a kernel quirk for the board; check with a bandwidth test from each node.",
+    },
+    Entry {
+        id: "acpi-bus-outside-ecam",
+        title: "PCI Express bus that the MCFG does not map",
+        means: "Their extended configuration space cannot be reached: no AER, SR-IOV, ACS, resizable BARs.",
+        seen: "A PCI Express function whose segment and bus no window of the MCFG covers, and of which no more than 256 bytes \
+               of configuration space were read. Not judged without an MCFG, and in segments above ffff (VMD).",
+        action: "A firmware gap: update the BIOS.",
+    },
+    Entry {
         id: "smbios-damaged",
         title: "SMBIOS data is damaged",
         means: "Facts on slots, modules and sockets may be missing.",

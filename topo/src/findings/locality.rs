@@ -49,7 +49,15 @@ fn node_of(machine: &Machine, number: i32) -> Option<&Node> {
 }
 
 fn unknown(machine: &Machine, told: &[&PciFunction], report: &mut Report) {
-    let lost: Vec<&PciFunction> = told.iter().copied().filter(|f| f.node.is_none()).collect();
+    let kernel_knows = |f: &PciFunction| {
+        let at = machine.pci.functions.binary_search_by_key(&f.bdf(), PciFunction::bdf);
+        at.is_ok_and(|at| {
+            machine
+                .path_up(at)
+                .any(|f| f.function.numa_node.is_some_and(|node| node >= 0))
+        })
+    };
+    let lost: Vec<&PciFunction> = told.iter().copied().filter(|f| !kernel_knows(f)).collect();
     let Some(first) = lost.first() else { return };
     let more = lost.len().saturating_sub(1);
     report.findings.push(Finding {

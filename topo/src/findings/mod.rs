@@ -14,6 +14,7 @@ use crate::sysfs::topology::NodeId;
 
 pub mod catalogue;
 mod damage;
+mod firmware;
 mod link;
 mod locality;
 mod memory;
@@ -108,7 +109,13 @@ impl Report {
 #[must_use]
 pub fn judge(machine: &Machine) -> Report {
     let mut report = Report::default();
-    for rule in [link::judge, memory::judge, locality::judge, damage::judge] {
+    for rule in [
+        link::judge,
+        memory::judge,
+        locality::judge,
+        firmware::judge,
+        damage::judge,
+    ] {
         rule(machine, &mut report);
     }
     report.findings.sort_by(|a, b| {

@@ -260,7 +260,7 @@ pub(super) fn locate(machine: &mut Machine) {
                 .path_up(index)
                 .find_map(|f| f.function.numa_node.and_then(|n| u32::try_from(n).ok()))
                 .map(NodeId);
-            let node = told.or(only);
+            let node = told.or_else(|| firmware_node(machine, index)).or(only);
             (node, socket_of(machine, index, node))
         })
         .collect();
@@ -268,6 +268,18 @@ pub(super) fn locate(machine: &mut Machine) {
         function.node = node;
         function.socket = socket;
     }
+}
+
+/// Node of the host bridge above, by `_PXM`.
+fn firmware_node(machine: &Machine, index: usize) -> Option<NodeId> {
+    let root = machine.path_up(index).last()?.bdf();
+    let node = machine.acpi.bridge_of(root.domain, root.bus)?.node?;
+    machine
+        .cpu
+        .nodes
+        .iter()
+        .any(|known| known.number == node)
+        .then_some(node)
 }
 
 /// Socket of a function: that of its node, else of its local CPUs, else the only one.

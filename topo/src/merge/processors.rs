@@ -1,18 +1,17 @@
-//! CPUs where `/sys` has none: from CPUID dumps, else from the ACPI tables MADT and SRAT; NUMA
-//! distances from the SLIT; the hypervisor's name from CPUID leaf 0x40000000.
+//! CPUs where `/sys` has none: from CPUID dumps, else from the ACPI tables (see
+//! [`super::firmware`]); the hypervisor's name from CPUID leaf 0x40000000.
 //!
-//! CPUID: Intel SDM volume 2A, AMD APM volume 3. ACPI 6.5: 5.2.12 (MADT), 5.2.16 (SRAT),
-//! 5.2.17 (SLIT).
+//! CPUID: Intel SDM volume 2A, AMD APM volume 3.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use acpi_dump::tables::srat::CpuName;
-use acpi_dump::{Madt, Slit, Srat, Table};
 use captures::{Gap, Origin};
 use cpuid_db::{CoreKind, CoreType, LeafSet, Ways, topology};
 
+use super::firmware;
+use crate::acpi::Tables;
 use crate::sysfs::hypervisor::UNNAMED;
-use crate::sysfs::topology::{Cache, CacheKind, Cpu, CpuKind, CpuTopology, Group, Node, NodeId};
+use crate::sysfs::topology::{Cache, CacheKind, Cpu, CpuKind, CpuTopology, Group};
 
 /// Vendor strings of leaf 0x40000000, and whose they are.
 const HYPERVISORS: &[(&str, &str)] = &[
@@ -49,7 +48,7 @@ pub(super) struct Told {
 }
 
 /// Fills what `/sys` did not tell; what it told is never changed.
-pub(super) fn fill(cpu: &mut CpuTopology, cpuid: &[(Origin, LeafSet)], acpi: &[(Origin, Table)]) -> Told {
+pub(super) fn fill(cpu: &mut CpuTopology, cpuid: &[(Origin, LeafSet)], acpi: &Tables) -> Told {
     let mut told = Told::default();
     if cpu.cpus.is_empty() {
         from_cpuid(cpu, cpuid, &mut told);
@@ -57,16 +56,8 @@ pub(super) fn fill(cpu: &mut CpuTopology, cpuid: &[(Origin, LeafSet)], acpi: &[(
     if unnamed(cpu.hypervisor.as_deref()) {
         cpu.hypervisor = cpuid.iter().find_map(|(_, set)| hypervisor(set));
     }
-    let acpi = Acpi::decode(acpi);
     if cpu.cpus.is_empty() {
-        acpi.cpus(cpu, &mut told);
-    }
-    let numbered_by_kernel = !cpu.nodes.is_empty();
-    if !numbered_by_kernel {
-        acpi.nodes(cpu, &mut told);
-    }
-    if cpu.distances.is_empty() {
-        acpi.distances(cpu, numbered_by_kernel, &mut told);
+        firmware::cpus(cpu, acpi, &mut told);
     }
     told
 }
@@ -237,153 +228,6 @@ fn kinds(told: &[topology::Kind]) -> Vec<CpuKind> {
             cpus: kind.cpus.iter().copied().collect(),
         })
         .collect()
-}
-
-/// The first of each of the three tables.
-#[derive(Default)]
-struct Acpi<'a> {
-    madt: Option<(&'a Origin, Madt)>,
-    srat: Option<(&'a Origin, Srat)>,
-    slit: Option<(&'a Origin, Slit)>,
-}
-
-impl<'a> Acpi<'a> {
-    fn decode(tables: &'a [(Origin, Table)]) -> Self {
-        fn first<T>(
-            tables: &[(Origin, Table)],
-            decode: fn(&Table) -> Option<acpi_dump::Decoded<T>>,
-        ) -> Option<(&Origin, T)> {
-            tables
-                .iter()
-                .find_map(|(origin, table)| Some((origin, decode(table)?.value)))
-        }
-        Self {
-            madt: first(tables, Madt::decode),
-            srat: first(tables, Srat::decode),
-            slit: first(tables, Slit::decode),
-        }
-    }
-
-    /// CPUs that the MADT lists as enabled, numbered in its order.
-    fn cpus(&self, cpu: &mut CpuTopology, told: &mut Told) {
-        let Some((origin, madt)) = &self.madt else { return };
-        cpu.cpus = (0u32..)
-            .zip(madt.enabled())
-            .map(|(number, listed)| Cpu {
-                number,
-                online: true,
-                allowed: true,
-                apic_id: listed.apic_id.map(|id| id.0),
-                ..Cpu::default()
-            })
-            .collect();
-        if !cpu.cpus.is_empty() {
-            told.origins.push((*origin).clone());
-            told.note = Some("CPU numbers by MADT order (assumed)".to_owned());
-        }
-    }
-
-    /// Domain of every CPU by its number here; `None` when one CPU has none.
-    fn domains(&self, cpu: &CpuTopology) -> Option<BTreeMap<u32, u32>> {
-        let (_, srat) = self.srat.as_ref()?;
-        let by_name: BTreeMap<CpuName, u32> = srat
-            .cpus
-            .iter()
-            .filter(|entry| entry.enabled)
-            .map(|entry| (entry.cpu, entry.domain.0))
-            .collect();
-        let uid_of = |apic_id: u32| {
-            let (_, madt) = self.madt.as_ref()?;
-            madt.cpus
-                .iter()
-                .find(|listed| listed.apic_id.is_some_and(|id| id.0 == apic_id))
-                .map(|listed| listed.uid)
-        };
-        let arm: Vec<_> = self
-            .madt
-            .iter()
-            .flat_map(|(_, madt)| madt.enabled())
-            .map(|listed| listed.uid)
-            .collect();
-        let of = |here: &Cpu| -> Option<u32> {
-            let Some(apic_id) = here.apic_id else {
-                let uid = arm
-                    .get(usize::try_from(here.number).ok()?)
-                    .filter(|_| arm.len() == cpu.cpus.len())?;
-                return by_name.get(&CpuName::Uid(*uid)).copied();
-            };
-            let by_id = by_name.get(&CpuName::Apic(acpi_dump::ApicId(apic_id))).copied();
-            by_id.or_else(|| by_name.get(&CpuName::Uid(uid_of(apic_id)?)).copied())
-        };
-        cpu.cpus
-            .iter()
-            .filter(|cpu| cpu.online)
-            .map(|cpu| Some((cpu.number, of(cpu)?)))
-            .collect()
-    }
-
-    /// Nodes: the proximity domains of the SRAT that have CPUs or memory.
-    fn nodes(&self, cpu: &mut CpuTopology, told: &mut Told) {
-        let Some((origin, srat)) = &self.srat else { return };
-        let Some(domain_of) = self.domains(cpu).filter(|domains| !domains.is_empty()) else {
-            return;
-        };
-        let memory = srat
-            .memory
-            .iter()
-            .filter(|range| range.enabled && range.length > 0 && !range.hot_pluggable);
-        let mut nodes: BTreeMap<u32, Node> = BTreeMap::new();
-        let domains: BTreeSet<u32> = domain_of
-            .values()
-            .copied()
-            .chain(memory.map(|range| range.domain.0))
-            .collect();
-        for domain in domains {
-            nodes.insert(
-                domain,
-                Node {
-                    number: NodeId(domain),
-                    ..Node::default()
-                },
-            );
-        }
-        for (cpu, domain) in domain_of {
-            if let Some(node) = nodes.get_mut(&domain) {
-                node.cpus.insert(cpu);
-            }
-        }
-        cpu.nodes = nodes.into_values().collect();
-        told.origins.push((*origin).clone());
-    }
-
-    /// Distances, when the numbers of the nodes are those of the SLIT's domains: Linux numbers nodes
-    /// without a gap, whatever the domains are called.
-    fn distances(&self, cpu: &mut CpuTopology, numbered_by_kernel: bool, told: &mut Told) {
-        let Some((origin, slit)) = &self.slit else { return };
-        let numbers: Vec<u32> = cpu.nodes.iter().map(|node| node.number.0).collect();
-        let agrees = match &self.srat {
-            Some((_, srat)) => {
-                let domains: BTreeSet<u32> = srat.domains().iter().map(|domain| domain.0).collect();
-                !numbered_by_kernel || domains.iter().eq(&numbers)
-            }
-            None => numbers.len() == slit.rows.len(),
-        };
-        if !agrees || numbers.is_empty() {
-            return;
-        }
-        let at = |from: u32, to: u32| {
-            slit.distance(usize::try_from(from).ok()?, usize::try_from(to).ok()?)
-                .map(u32::from)
-        };
-        let rows: Option<Vec<Vec<u32>>> = numbers
-            .iter()
-            .map(|from| numbers.iter().map(|to| at(*from, *to)).collect())
-            .collect();
-        if let Some(rows) = rows {
-            cpu.distances = rows;
-            told.origins.push((*origin).clone());
-        }
-    }
 }
 
 #[cfg(test)]

@@ -270,6 +270,10 @@ pub struct CpuTopology {
     /// NUMA nodes by ascending number.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<Node>,
+    /// The nodes are the proximity domains of the ACPI SRAT: their numbers are those that Linux would
+    /// give them, and their memory is the size of the ranges, not what Linux has to use.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub nodes_by_firmware: bool,
     /// Persistent memory, by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub persistent: Vec<Persistent>,

@@ -52,6 +52,12 @@ pub(super) struct Writer<'a> {
     pub(super) tags: usize,
 }
 
+/// Whether the term ends with a brace on a line of its own.
+fn is_block(op: Op) -> bool {
+    let field = matches!(op, Op::Field | Op::IndexField | Op::BankField);
+    field || inexact::has_terms(op)
+}
+
 impl<'a> Writer<'a> {
     pub(super) fn new(tree: &'a Tree, options: &'a Options) -> Self {
         Self {
@@ -156,6 +162,9 @@ impl<'a> Writer<'a> {
         if let Some(block) = self.external_block().filter(|_| !self.as_coded()) {
             first = self.tree.node(block).and_then(|node| node.next);
         }
+        if first.is_some() && !self.out.ends_with('{') {
+            self.text("\n");
+        }
         self.push(&[Task::Terms(first)]);
         self.run();
         self.leave();
@@ -193,6 +202,9 @@ impl<'a> Writer<'a> {
             after = self.tree.node(otherwise).and_then(|node| node.next);
         }
         self.push(&[Task::Terms(after)]);
+        if after.is_some() && is_block(node.op) {
+            self.push(&[Task::Text("\n")]);
+        }
         if let Some(otherwise) = otherwise {
             self.push(&[Task::Else(otherwise)]);
         }

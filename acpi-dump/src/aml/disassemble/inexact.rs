@@ -127,7 +127,7 @@ fn of(tree: &Tree, id: NodeId, node: &Node) -> Option<Inexact> {
 }
 
 /// Whether the body of the opcode is a list of terms.
-fn has_terms(op: Op) -> bool {
+pub(super) fn has_terms(op: Op) -> bool {
     let block = matches!(op, Op::Root | Op::If | Op::Else | Op::While | Op::Method);
     block
         || matches!(

@@ -18,6 +18,7 @@ fn lines_of(aml: &[u8], options: &Options) -> Vec<String> {
         .unwrap_or_default();
     inner
         .lines()
+        .filter(|line| !line.is_empty())
         .map(|line| line.strip_prefix("    ").unwrap_or(line).to_owned())
         .collect()
 }
@@ -148,6 +149,18 @@ fn chain_of_conditions_is_written_flat() {
             "}"
         ]
     );
+}
+
+#[test]
+fn blocks_are_followed_by_an_empty_line() {
+    let table = sdt(b"SSDT", 2, b"\x5b\x82\x05DEV0\x08ABCD\x00\x5b\x82\x05DEV1");
+    let (trees, names) = read_all(&[&table]);
+    let text = disassemble(&trees[0], &Context::new(&names, &trees), &Options::default());
+    assert!(
+        text.contains("    }\n\n    Name (ABCD, Zero)\n    Device (DEV1)\n"),
+        "{text}"
+    );
+    assert!(text.ends_with("    }\n}\n"), "{text}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::symbol::SymbolId;
 pub(super) type CellId = usize;
 
 /// A value.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) enum Item {
     /// Uninitialised.
     #[default]
@@ -25,7 +25,7 @@ pub(super) enum Item {
 }
 
 /// What can be referred to and stored to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Target {
     Null,
     Debug,
@@ -41,7 +41,7 @@ pub(super) enum Target {
     Missing(Rc<str>),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Cell {
     Bytes(Bytes),
     Elements(Vec<Item>),
@@ -54,6 +54,8 @@ pub(super) struct Full;
 #[derive(Clone, Debug)]
 pub(super) struct Heap {
     cells: Vec<Rc<Cell>>,
+    /// Cells that were changed after they were made.
+    changed: Vec<bool>,
     /// Bytes that may still be taken.
     left: usize,
 }
@@ -65,7 +67,40 @@ impl Heap {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             cells: Vec::new(),
+            changed: Vec::new(),
             left: limit,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    pub(super) fn cell(&self, id: CellId) -> Option<&Rc<Cell>> {
+        self.cells.get(id)
+    }
+
+    /// Whether a string, buffer or package, and what it holds, is as it was made.
+    pub(super) fn is_fresh(&self, item: &Item) -> bool {
+        let fresh = |id: &CellId| self.changed.get(*id) == Some(&false);
+        match item {
+            Item::Text(id) | Item::Buffer(id) => fresh(id),
+            Item::Package(id) => {
+                let elements = self.as_elements(*id).unwrap_or_default();
+                fresh(id)
+                    && elements.iter().all(|element| match element {
+                        Item::Text(id) | Item::Buffer(id) => fresh(id),
+                        Item::Package(_) => false,
+                        _ => true,
+                    })
+            }
+            _ => true,
+        }
+    }
+
+    fn note_change(&mut self, id: CellId) {
+        if let Some(changed) = self.changed.get_mut(id) {
+            *changed = true;
         }
     }
 
@@ -77,6 +112,7 @@ impl Heap {
 
     fn add(&mut self, cell: Cell) -> CellId {
         self.cells.push(Rc::new(cell));
+        self.changed.push(false);
         self.cells.len().saturating_sub(1)
     }
 
@@ -114,6 +150,7 @@ impl Heap {
     }
 
     pub(super) fn bytes_mut(&mut self, id: CellId) -> Option<&mut Bytes> {
+        self.note_change(id);
         match Rc::make_mut(self.cells.get_mut(id)?) {
             Cell::Bytes(bytes) => Some(bytes),
             Cell::Elements(_) => None,
@@ -121,6 +158,7 @@ impl Heap {
     }
 
     pub(super) fn elements_mut(&mut self, id: CellId) -> Option<&mut Vec<Item>> {
+        self.note_change(id);
         match Rc::make_mut(self.cells.get_mut(id)?) {
             Cell::Elements(elements) => Some(elements),
             Cell::Bytes(_) => None,

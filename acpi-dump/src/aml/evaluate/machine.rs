@@ -8,6 +8,7 @@ use super::super::namespace::{Namespace, ObjectId, ObjectKind, Place};
 use super::super::opcode::{Op, Operand};
 use super::super::tree::NodeId;
 use super::heap::{Full, Item, Target};
+use super::join::{Join, Pending};
 use super::setup::Setup;
 use super::state::{Binding, Mode, State, Task};
 use super::symbol::{Part, SymbolId, Symbols};
@@ -41,6 +42,12 @@ pub(super) struct End {
     pub(super) result: Step<Item>,
 }
 
+/// Where following a way stops.
+enum Way {
+    Ends(Item),
+    Joins(usize),
+}
+
 /// What is true of a predicate.
 enum Decision {
     Is(bool),
@@ -57,7 +64,8 @@ pub(super) struct Machine<'a> {
     pub(super) writes: BTreeSet<String>,
     pub(super) steps: usize,
     pub(super) forks: usize,
-    pending: Vec<State>,
+    pub(super) pending: Vec<Pending>,
+    pub(super) joins: Vec<Join>,
     pub(super) ends: Vec<End>,
 }
 
@@ -77,28 +85,48 @@ impl<'a> Machine<'a> {
             steps: 0,
             forks: 0,
             pending: Vec::new(),
+            joins: Vec::new(),
             ends: Vec::new(),
         }
     }
 
     /// Follow all paths to their ends.
     pub(super) fn run(&mut self, state: State) {
-        self.pending.push(state);
-        while let Some(mut state) = self.pending.pop() {
+        self.pending.push(Pending::Way(Box::new(state)));
+        while let Some(pending) = self.pending.pop() {
+            let mut state = match pending {
+                Pending::Way(state) => *state,
+                Pending::Resume(id) => {
+                    self.resume(id);
+                    continue;
+                }
+            };
             let left = self.setup.limits.steps.saturating_sub(self.steps);
             // A path that does not end must leave something to the others.
             let share = if self.pending.is_empty() { left } else { left / 2 };
-            let result = self.follow(&mut state, share);
-            self.ends.push(End { state, result });
+            match self.follow(&mut state, share) {
+                Ok(Way::Joins(id)) => self.park(id, state),
+                Ok(Way::Ends(item)) => self.ends.push(End {
+                    state,
+                    result: Ok(item),
+                }),
+                Err(trouble) => self.ends.push(End {
+                    state,
+                    result: Err(trouble),
+                }),
+            }
         }
     }
 
-    fn follow(&mut self, state: &mut State, share: usize) -> Step<Item> {
+    fn follow(&mut self, state: &mut State, share: usize) -> Step<Way> {
         for _ in 0..share {
             self.steps = self.steps.saturating_add(1);
             let Some(task) = state.tasks.pop() else {
-                return Ok(state.values.pop().unwrap_or_default());
+                return Ok(Way::Ends(state.values.pop().unwrap_or_default()));
             };
+            if let Task::Join(id) = task {
+                return Ok(Way::Joins(id));
+            }
             self.step(state, task)?;
             if state.tasks.len() > TASKS || state.values.len() > TASKS {
                 return Err(Trouble::Limit("operands"));
@@ -109,7 +137,7 @@ impl<'a> Machine<'a> {
 
     fn step(&mut self, state: &mut State, task: Task) -> Step<()> {
         match task {
-            Task::Terms(_, None) => Ok(()),
+            Task::Terms(_, None) | Task::Join(_) => Ok(()),
             Task::Terms(table, Some(node)) => self.statement(state, Place { table, node }),
             Task::Eval(place, mode) => self.eval(state, place, mode),
             Task::Apply(place, mode) => {
@@ -290,14 +318,19 @@ impl<'a> Machine<'a> {
         Ok(truth)
     }
 
-    /// The other way of a fork; the current path goes on as it is.
-    fn fork(&mut self, state: &State, id: SymbolId) -> Step<State> {
+    /// The other way of a fork; both have the decision noted.
+    fn fork(&mut self, state: &mut State, id: SymbolId) -> Step<Box<State>> {
         if self.forks >= self.setup.limits.forks {
+            state.decided.push(id);
             return Err(Trouble::Limit("forks"));
         }
         self.forks = self.forks.saturating_add(1);
-        let mut other = state.clone();
+        self.steps = self.steps.saturating_add(state.heap.len() / 16);
+        self.mark_joins(state);
+        let mut other = Box::new(state.clone());
+        self.count_way(state);
         other.decided.push(id);
+        state.decided.push(id);
         Ok(other)
     }
 
@@ -306,12 +339,10 @@ impl<'a> Machine<'a> {
         let truth = match self.decide(state, &predicate)? {
             Decision::Is(truth) => truth,
             Decision::Unknown(id) => {
-                let forked = self.fork(state, id);
-                state.decided.push(id);
-                let mut other = forked?;
+                let mut other = self.fork(state, id)?;
                 other.assume(&self.symbols, id, false, self.setup.ones);
                 self.take_branch(&mut other, place, false);
-                self.pending.push(other);
+                self.pending.push(Pending::Way(other));
                 state.assume(&self.symbols, id, true, self.setup.ones);
                 true
             }
@@ -352,11 +383,9 @@ impl<'a> Machine<'a> {
                     state.decided.push(symbol);
                     return Ok(());
                 }
-                let forked = self.fork(state, id);
-                state.decided.push(id);
-                let mut other = forked?;
+                let mut other = self.fork(state, id)?;
                 other.assume(&self.symbols, id, false, self.setup.ones);
-                self.pending.push(other);
+                self.pending.push(Pending::Way(other));
                 state.tasks.push(Task::Loop {
                     place,
                     values,

@@ -25,6 +25,7 @@ pub mod device;
 mod eval;
 mod export;
 mod heap;
+mod join;
 mod machine;
 mod names;
 mod refer;
@@ -34,11 +35,13 @@ mod start;
 mod state;
 mod store;
 mod symbol;
+mod uses;
 mod values;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::namespace::{Namespace, ObjectId, ObjectKind, Place};
@@ -51,7 +54,7 @@ pub use setup::Limits;
 pub use values::{Buffer, Dependency, Reason, UnknownBits, Value, space_name};
 
 /// What an evaluation gives.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "answer", content = "value")]
 pub enum Answer {
     /// This value, whatever the machine holds.
@@ -68,7 +71,7 @@ pub enum Answer {
 }
 
 /// An evaluation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Outcome {
     /// What it gives.
     #[serde(flatten)]
@@ -229,6 +232,7 @@ fn outcome(machine: &mut Machine<'_>, mut failures: Vec<String>) -> Outcome {
     let mut reasons = BTreeSet::new();
     let mut cut = false;
     let mut more = false;
+    let mut limited = false;
     for end in &mut ends {
         cut |= end.state.cut;
         for symbol in &end.state.decided {
@@ -248,13 +252,21 @@ fn outcome(machine: &mut Machine<'_>, mut failures: Vec<String>) -> Outcome {
                     more = true;
                 }
             }
-            Err(trouble) => failures.push(words(trouble)),
+            Err(trouble) => {
+                limited |= matches!(trouble, Trouble::Limit(_));
+                failures.push(words(trouble));
+            }
         }
     }
     failures.sort();
     failures.dedup();
     let sure = failures.is_empty() && !cut && !more;
     let answer = match (candidates.pop(), candidates.is_empty()) {
+        // What runs out of steps may still have a value.
+        (None, _) if limited => Answer::Dynamic {
+            candidates,
+            reasons: of_machine(reasons),
+        },
         (None, _) => Answer::Failed(
             failures
                 .first()
@@ -266,7 +278,7 @@ fn outcome(machine: &mut Machine<'_>, mut failures: Vec<String>) -> Outcome {
             candidates.push(value);
             Answer::Dynamic {
                 candidates,
-                reasons: reasons.into_iter().filter(|reason| !reason.is_assumption()).collect(),
+                reasons: of_machine(reasons),
             }
         }
     };
@@ -278,6 +290,11 @@ fn outcome(machine: &mut Machine<'_>, mut failures: Vec<String>) -> Outcome {
         steps: machine.steps,
         paths,
     }
+}
+
+/// Reasons that are no assumptions.
+fn of_machine(reasons: BTreeSet<Dependency>) -> Vec<Dependency> {
+    reasons.into_iter().filter(|reason| !reason.is_assumption()).collect()
 }
 
 /// Each byte as the character of that number.

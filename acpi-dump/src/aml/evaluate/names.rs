@@ -374,6 +374,9 @@ impl Machine<'_> {
                 if self.space.object(id).is_some_and(|object| object.place.is_none()) {
                     return self.interface(state, arguments.first());
                 }
+                if matches!(state.tasks.last(), Some(Task::Discard)) && self.pass_over(state, id) {
+                    return Ok(());
+                }
                 self.call(state, id, arguments)
             }
             Some((_, ObjectKind::External { .. } | ObjectKind::Missing)) | None => {
@@ -382,6 +385,20 @@ impl Machine<'_> {
             Some(_) if arguments.is_empty() => self.eval_name(state, place, Mode::Value),
             Some((_, kind)) => failed(format!("{} is called, but is a {}", self.path(name), kind.word())),
         }
+    }
+
+    /// A method that changes nothing but registers, and whose value nobody wants: messages for a
+    /// debugger, most of them. What is read from its regions afterwards is something else.
+    fn pass_over(&mut self, state: &mut State, method: ObjectId) -> bool {
+        let Some(regions) = self.setup.silent.regions(method) else {
+            return false;
+        };
+        for region in regions.iter() {
+            let epoch = state.epochs.entry(Rc::clone(region)).or_default();
+            *epoch = epoch.saturating_add(1);
+        }
+        state.values.push(Item::None);
+        true
     }
 
     /// `_OSI`.

@@ -7,7 +7,7 @@ use super::eval::pop;
 use super::heap::{Item, Target};
 use super::machine::{Machine, Step, failed};
 use super::state::{Binding, Mode, State, Task};
-use super::symbol::Part;
+use super::symbol::{Part, SymbolId};
 use super::values::Dependency;
 
 impl Machine<'_> {
@@ -222,7 +222,9 @@ impl Machine<'_> {
         };
         let elements = state.heap.as_elements(cell).unwrap_or_default().to_vec();
         let Part::Number(start) = start else {
-            return failed(format!("{} from an unknown element", self.describe(place)));
+            let symbol = self.symbols.apply(Op::Match, start, Part::Number(cell as u64));
+            state.values.push(Item::Unknown(symbol));
+            return Ok(());
         };
         let start = usize::try_from(start).unwrap_or(usize::MAX);
         for (at, element) in elements.iter().enumerate().skip(start) {
@@ -230,40 +232,49 @@ impl Machine<'_> {
             let element = self.plain(state, element)?;
             let one = self.match_one(state, &element, operators[0], &first)?;
             let two = self.match_one(state, &element, operators[1], &second)?;
-            match (one, two) {
-                (Some(true), Some(true)) => {
+            let unknown = match (one, two) {
+                (Comparison::Is(true), Comparison::Is(true)) => {
                     state.values.push(Item::Integer(at as u64));
                     return Ok(());
                 }
-                (Some(false), _) | (_, Some(false)) => {}
-                _ => return failed(format!("{} compares with an unknown value", self.describe(place))),
-            }
+                (Comparison::Is(false), _) | (_, Comparison::Is(false)) => continue,
+                (Comparison::Unknown(symbol), _) | (_, Comparison::Unknown(symbol)) => symbol,
+            };
+            let symbol = self
+                .symbols
+                .apply(Op::Match, Part::Symbol(unknown), Part::Number(cell as u64));
+            state.values.push(Item::Unknown(symbol));
+            return Ok(());
         }
         state.values.push(Item::Integer(self.setup.ones));
         Ok(())
     }
 
-    /// Whether a comparison holds; `None` when that is unknown.
-    fn match_one(&mut self, state: &mut State, element: &Item, operator: u64, with: &Item) -> Step<Option<bool>> {
+    /// Whether a comparison holds.
+    fn match_one(&mut self, state: &mut State, element: &Item, operator: u64, with: &Item) -> Step<Comparison> {
         if operator == 0 {
-            return Ok(Some(true));
+            return Ok(Comparison::Is(true));
         }
         let with = self.plain(state, with)?;
         let order = match (element, &with) {
-            (Item::None | Item::Package(_) | Item::Reference(_), _) => return Ok(Some(false)),
+            (Item::None | Item::Package(_) | Item::Reference(_), _) => return Ok(Comparison::Is(false)),
             (Item::Text(_) | Item::Buffer(_), Item::Text(_) | Item::Buffer(_)) => {
                 let pair: Option<(Bytes, Bytes)> = self.bytes_of(state, element).zip(self.bytes_of(state, &with));
-                match pair {
-                    Some((one, two)) if one.gaps.is_empty() && two.gaps.is_empty() => one.data.cmp(&two.data),
-                    _ => return Ok(None),
+                let Some((one, two)) = pair else {
+                    return Ok(Comparison::Is(false));
+                };
+                match one.any_gap().or(two.any_gap()) {
+                    Some(symbol) => return Ok(Comparison::Unknown(symbol)),
+                    None => one.data.cmp(&two.data),
                 }
             }
             _ => match (self.integer(state, element)?, self.integer(state, &with)?) {
                 (Part::Number(one), Part::Number(two)) => one.cmp(&two),
-                _ => return Ok(None),
+                (Part::Symbol(symbol), _) | (_, Part::Symbol(symbol)) => return Ok(Comparison::Unknown(symbol)),
+                _ => return Ok(Comparison::Is(false)),
             },
         };
-        Ok(Some(match operator {
+        Ok(Comparison::Is(match operator {
             1 => order.is_eq(),
             2 => order.is_le(),
             3 => order.is_lt(),
@@ -272,6 +283,12 @@ impl Machine<'_> {
             _ => return failed(format!("Match with operator {operator}")),
         }))
     }
+}
+
+/// Whether something holds.
+enum Comparison {
+    Is(bool),
+    Unknown(SymbolId),
 }
 
 /// `ObjectType` of a name that is no data; `None` for data.

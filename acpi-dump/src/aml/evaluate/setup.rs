@@ -6,6 +6,7 @@ use std::hash::BuildHasherDefault;
 use super::super::names::{NameId, QuickHash};
 use super::super::namespace::Namespace;
 use super::regions::Regions;
+use super::uses::Silent;
 use super::values::Value;
 
 /// Bounds of one evaluation.
@@ -41,6 +42,8 @@ pub(super) struct Setup<'a> {
     pub(super) interfaces: HashSet<&'static str>,
     /// Values of names after start-up, where they differ from the declared ones.
     pub(super) start: HashMap<NameId, Value, BuildHasherDefault<QuickHash>>,
+    /// Methods that change nothing but registers.
+    pub(super) silent: Silent,
     /// Integers and strings that methods may change later.
     pub(super) variables: HashSet<NameId, BuildHasherDefault<QuickHash>>,
 }
@@ -99,6 +102,7 @@ impl<'a> Setup<'a> {
                 HashSet::from(INTERFACES)
             },
             start: HashMap::default(),
+            silent: Silent::default(),
             variables: HashSet::default(),
         }
     }

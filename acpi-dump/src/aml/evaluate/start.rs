@@ -6,11 +6,11 @@
 use std::collections::{HashMap, HashSet};
 
 use super::super::names::NameId;
-use super::super::namespace::{ObjectId, ObjectKind, Place};
-use super::super::opcode::{Op, Operand};
+use super::super::namespace::{ObjectId, ObjectKind};
 use super::heap::Item;
 use super::machine::Machine;
 use super::state::{Binding, State};
+use super::uses::Uses;
 use super::values::{Dependency, Reason, Value};
 use super::{Answer, Evaluator};
 
@@ -19,6 +19,8 @@ const FORKS: usize = 16;
 
 impl Evaluator<'_> {
     pub(super) fn start_up(&mut self) {
+        let uses = Uses::of(self.space);
+        self.setup.silent = uses.silent(self.space);
         let limits = self.setup.limits;
         self.setup.limits.forks = limits.forks.min(FORKS);
         self.run_first("\\_INI");
@@ -29,7 +31,7 @@ impl Evaluator<'_> {
             self.run(id, &[Value::Integer(1)], false);
         }
         self.setup.limits = limits;
-        self.setup.variables = self.changing();
+        self.setup.variables = uses.changing(self.space);
     }
 
     fn run_first(&mut self, path: &str) {
@@ -147,110 +149,6 @@ impl Evaluator<'_> {
             _ => Some(Value::Unknown(Reason::default())),
         }
     }
-
-    /// Names that methods store to which may run after start-up.
-    fn changing(&self) -> HashSet<NameId, std::hash::BuildHasherDefault<super::super::names::QuickHash>> {
-        let uses = self.uses();
-        let mut later: HashSet<ObjectId> = HashSet::new();
-        let called: HashSet<ObjectId> = uses
-            .calls
-            .iter()
-            .filter_map(|(caller, callee)| caller.map(|_| *callee))
-            .collect();
-        let mut open: Vec<ObjectId> = Vec::new();
-        for (id, object) in self.space.iter() {
-            let method = matches!(object.kind, ObjectKind::Method { .. });
-            if method && !called.contains(&id) && !matches!(&object.name.0, b"_INI" | b"_REG" | b"_PIC") {
-                open.push(id);
-            }
-        }
-        let mut callees: HashMap<ObjectId, Vec<ObjectId>> = HashMap::new();
-        for (caller, callee) in &uses.calls {
-            if let Some(caller) = caller {
-                callees.entry(*caller).or_default().push(*callee);
-            }
-        }
-        while let Some(id) = open.pop() {
-            if later.insert(id) {
-                open.extend(callees.get(&id).into_iter().flatten());
-            }
-        }
-        let stores = uses
-            .stores
-            .iter()
-            .filter(|(method, _)| method.is_none_or(|method| later.contains(&method)));
-        stores.map(|(_, name)| *name).collect()
-    }
-
-    fn uses(&self) -> Uses {
-        let mut uses = Uses::default();
-        for (table, tree) in self.space.trees().iter().enumerate() {
-            for (at, node) in tree.nodes.iter().enumerate() {
-                if node.op != Op::NameRef {
-                    continue;
-                }
-                let Ok(at) = u32::try_from(at) else { break };
-                let place = Place {
-                    table,
-                    node: super::super::tree::NodeId(at),
-                };
-                let parent = Place {
-                    node: node.parent,
-                    ..place
-                };
-                let stored = self.is_stored(parent, place);
-                let call = self.space.node(parent).is_some_and(|node| node.op == Op::Call)
-                    && tree.operand(node.parent, 0) == Some(place.node);
-                if !stored && !call {
-                    continue;
-                }
-                let Some(scope) = self.space.scope_of(place) else {
-                    continue;
-                };
-                let Some(id) = self.space.resolve_node(scope, place) else {
-                    continue;
-                };
-                let id = self.space.target(id);
-                let Some(object) = self.space.object(id) else { continue };
-                let method = tree
-                    .ancestors(place.node)
-                    .find(|node| tree.node(*node).is_some_and(|node| node.op == Op::Method));
-                let method = method
-                    .and_then(|node| tree.opened_scope(node))
-                    .and_then(|name| self.space.object_of(name));
-                match object.kind {
-                    ObjectKind::Method { .. } => uses.calls.push((method, id)),
-                    ObjectKind::Name if stored => uses.stores.push((method, object.name_id)),
-                    _ => {}
-                }
-            }
-        }
-        uses
-    }
-
-    /// Whether an operand is one that its operator stores to, or that gives a reference away.
-    fn is_stored(&self, parent: Place, operand: Place) -> bool {
-        let Some(op) = self.space.node(parent).map(|node| node.op) else {
-            return false;
-        };
-        if matches!(op, Op::SizeOf | Op::ObjectType | Op::Notify | Op::Acquire | Op::Release) {
-            return false;
-        }
-        let kinds = op.info().map_or(&[][..], |info| info.operands);
-        let Some(tree) = self.space.trees().get(operand.table) else {
-            return false;
-        };
-        let mut pairs = kinds.iter().zip(tree.children(parent.node));
-        pairs.any(|(kind, node)| node == operand.node && matches!(kind, Operand::Super | Operand::Target))
-            && !(op == Op::CondRefOf && tree.operand(parent.node, 0) == Some(operand.node))
-    }
-}
-
-/// Who stores to what and calls what.
-#[derive(Default)]
-struct Uses {
-    stores: Vec<(Option<ObjectId>, NameId)>,
-    calls: Vec<(Option<ObjectId>, ObjectId)>,
 }
 
 /// Declared names that a way stored to, and those that hold buffers or packages, with what they hold.

@@ -22,7 +22,7 @@ pub(super) enum Mode {
 }
 
 /// One thing to be done; the last of the list is next.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Task {
     /// A list of terms, from this one on.
     Terms(usize, Option<NodeId>),
@@ -45,6 +45,8 @@ pub(super) enum Task {
     Bind(NameId),
     /// The value of a name is the result.
     Give(NameId),
+    /// Ways may join here.
+    Join(usize),
 }
 
 /// A method that runs, or the declaration of an object whose value is needed.
@@ -61,7 +63,7 @@ pub(super) struct Frame {
 }
 
 /// What a name stands for during an evaluation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Binding {
     Value(Item),
     /// Part of a buffer.
@@ -85,7 +87,7 @@ pub(super) enum Binding {
 }
 
 /// What was assumed of an unknown value on this path.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Assumed {
     Is(u64),
     Truth(bool),

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 /// Something that only a running machine knows, or that was assumed about it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Dependency {
     /// A field of an operation region is read.
@@ -130,7 +131,7 @@ impl fmt::Display for Dependency {
 }
 
 /// Why a value is not known: everything it is computed from that is not known.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Reason(pub Vec<Dependency>);
 
@@ -148,7 +149,7 @@ impl fmt::Display for Reason {
 }
 
 /// Bits of a buffer that are not known; they are zero in its bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct UnknownBits {
     /// First bit.
     pub first: usize,
@@ -159,7 +160,7 @@ pub struct UnknownBits {
 }
 
 /// Bytes, some of which may be unknown.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Buffer {
     /// The bytes.
     #[serde(serialize_with = "hex")]
@@ -193,7 +194,7 @@ impl Buffer {
 }
 
 /// A value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "type", content = "value")]
 pub enum Value {
     /// Nothing was ever stored there, or a method returned nothing.

@@ -81,6 +81,7 @@ impl<'a> Reader<'a> {
             limit: frame.limit,
             package: false,
             retry: false,
+            elder: None,
             statement: false,
             entered: true,
             scope: frame.scope,

@@ -7,7 +7,6 @@
 
 use super::super::name::NameRef;
 use super::super::opcode::Op;
-use super::super::tree::NodeId;
 use super::{Frame, Reader};
 
 impl<'a> Reader<'a> {
@@ -76,26 +75,19 @@ impl<'a> Reader<'a> {
         self.stack.truncate(place);
         let keep = usize::try_from(call.node.0).unwrap_or(usize::MAX);
         self.tree.nodes.truncate(keep);
-        self.tree.guessed.retain(|(node, _)| *node < call.node);
+        while self.tree.guessed.last().is_some_and(|(node, _)| *node >= call.node) {
+            self.tree.guessed.pop();
+        }
         let Some(parent) = self.stack.last().map(|frame| frame.node) else {
             return;
         };
-        let before = self.elder_sibling(parent, call.node);
-        match before {
-            Some(before) => self.set_next(before, None),
+        match call.elder {
+            Some(elder) => self.set_next(elder, None),
             None => self.set_first(parent, None),
         }
         if let Some(frame) = self.stack.last_mut() {
-            frame.last = before;
+            frame.last = call.elder;
         }
-    }
-
-    fn elder_sibling(&self, parent: NodeId, child: NodeId) -> Option<NodeId> {
-        let mut at = self.tree.node(parent)?.first.filter(|first| *first != child)?;
-        while let Some(next) = self.tree.node(at)?.next.filter(|next| *next != child) {
-            at = next;
-        }
-        Some(at)
     }
 
     /// The count under which the call of a declared method is being tried.

@@ -102,6 +102,7 @@ impl<'a> Reader<'a> {
             limit,
             package: info.body != Body::None,
             retry: false,
+            elder: None,
             statement,
             entered: false,
             scope: frame.scope,
@@ -226,6 +227,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         let start = self.position;
+        let elder = self.stack.last().and_then(|parent| parent.last);
         let node = self.child(Op::Call, start, frame.limit, 0);
         self.stack.push(Frame {
             node,
@@ -239,6 +241,7 @@ impl<'a> Reader<'a> {
             limit: frame.limit,
             package: false,
             retry: false,
+            elder,
             entered: true,
             scope: frame.scope,
         });

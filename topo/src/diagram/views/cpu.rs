@@ -40,7 +40,7 @@ pub fn cpu(machine: &Machine, style: Style) -> String {
             let socket = machine
                 .sockets
                 .iter()
-                .position(|socket| socket.cpus.contains(number))
+                .position(|socket| !socket.by_node && socket.cpus.contains(number))
                 .map(|at| at.to_string());
             let node = cpu
                 .nodes

@@ -4,6 +4,7 @@ use render::text as sheet;
 
 use super::Style;
 use crate::diagram::persistent::mode_words;
+use crate::diagram::{firmware, hmat};
 use crate::findings::{channel_gigabytes_per_second, memory_size_words};
 use crate::model::{DimmSlot, Machine, is_told};
 
@@ -11,6 +12,8 @@ use crate::model::{DimmSlot, Machine, is_told};
 #[must_use]
 pub fn memory(machine: &Machine, style: Style) -> String {
     let mut lines = nodes(machine, style);
+    lines.extend(hmat::lines(machine, style));
+    lines.extend(firmware::memory_lines(machine, style));
     lines.extend(persistent(machine, style));
     if machine.memory.slots.is_empty() {
         lines.push("memory modules: not known, no SMBIOS in the sources".to_owned());

@@ -3,6 +3,7 @@
 use render::text as sheet;
 
 use super::Style;
+use crate::diagram::firmware;
 use crate::findings::{Place, Report, Severity, link_pair};
 use crate::model::{Machine, PciFunction};
 
@@ -10,7 +11,9 @@ use crate::model::{Machine, PciFunction};
 #[must_use]
 pub fn pci(machine: &Machine, report: &Report, style: Style) -> String {
     if machine.pci.functions.is_empty() {
-        return "no source tells of PCI functions\n".to_owned();
+        let mut lines = vec!["no source tells of PCI functions".to_owned()];
+        lines.extend(firmware::device_lines(machine, style));
+        return sheet::finish(&lines, style);
     }
     let mut lines = Vec::new();
     let mut bus = None;
@@ -30,6 +33,11 @@ pub fn pci(machine: &Machine, report: &Report, style: Style) -> String {
             lines.push(format!("{:04x}:{:02x}{node}", here.0, here.1));
         }
         lines.push(line(machine, report, *index, function, lead, style));
+    }
+    let units = firmware::device_lines(machine, style);
+    if !units.is_empty() {
+        lines.push(String::new());
+        lines.extend(units);
     }
     sheet::finish(&lines, style)
 }

@@ -7,7 +7,9 @@ use captures::{LayerId, Origin};
 use cpuid_db::leaf::{Leaf, Registers, Subleaf};
 use cpuid_db::{CpuLeaves, LeafSet};
 
-use super::fill;
+use super::Told;
+use crate::acpi::{Acpi, Tables};
+use crate::merge::{Origins, firmware};
 use crate::sysfs::CpuSet;
 use crate::sysfs::hypervisor::UNNAMED;
 use crate::sysfs::topology::{Cpu, CpuTopology, Node, NodeId};
@@ -53,6 +55,21 @@ fn slit(rows: &[&[u8]]) -> (Origin, Table) {
     let mut body = u64::try_from(rows.len()).unwrap().to_le_bytes().to_vec();
     body.extend(rows.concat());
     table(b"SLIT", 1, &body)
+}
+
+/// What CPUID and tables together make of the CPUs.
+fn fill(cpu: &mut CpuTopology, cpuid: &[(Origin, LeafSet)], list: &[(Origin, Table)]) -> Told {
+    joined(cpu, cpuid, list).0
+}
+
+fn joined(cpu: &mut CpuTopology, cpuid: &[(Origin, LeafSet)], list: &[(Origin, Table)]) -> (Told, Acpi) {
+    let mut tables = Tables::default();
+    for (origin, table) in list {
+        assert_eq!(tables.take(origin, table), []);
+    }
+    let mut told = super::fill(cpu, cpuid, &tables);
+    let acpi = firmware::join(cpu, &tables, &mut told, &mut Origins::default());
+    (told, acpi)
 }
 
 fn word(text: &[u8; 4]) -> u32 {
@@ -142,6 +159,97 @@ fn domains_that_linux_numbers_otherwise_give_no_distances() {
     ];
     fill(&mut cpu, &[], &tables);
     assert!(cpu.distances.is_empty());
+}
+
+/// A SRAT memory entry: domain, base and length in GiB, flags.
+fn memory(domain: u8, base: u8, length: u8, flags: u8) -> Vec<u8> {
+    let mut entry = vec![0; 40];
+    entry[..3].copy_from_slice(&[1, 40, domain]);
+    for (at, gib) in [(8, base), (16, length)] {
+        entry[at..at + 8].copy_from_slice(&(u64::from(gib) << 30).to_le_bytes());
+    }
+    entry[28] = flags;
+    entry
+}
+
+#[test]
+fn domains_become_nodes_in_the_order_in_which_the_srat_names_them() {
+    let mut cpu = CpuTopology::default();
+    let mut body = srat(&[(0, 7), (1, 3)]).1.bytes.get(36..).unwrap().to_vec();
+    // enabled; enabled and hot-pluggable; not in use; enabled and non-volatile
+    body.extend(
+        [
+            memory(3, 0, 2, 1),
+            memory(7, 4, 1, 1),
+            memory(7, 8, 4, 3),
+            memory(9, 16, 1, 0),
+            memory(5, 32, 8, 5),
+        ]
+        .concat(),
+    );
+    let tables = [madt(&[(0, true), (1, true)]), table(b"SRAT", 3, &body)];
+    let (_, acpi) = joined(&mut cpu, &[], &tables);
+    let nodes: Vec<_> = cpu
+        .nodes
+        .iter()
+        .map(|node| (node.number.0, node.cpus.to_string(), node.memory))
+        .collect();
+    let gib = |count: u64| Some(count << 30);
+    assert_eq!(
+        nodes,
+        [
+            (0, "0".to_owned(), gib(1)),
+            (1, "1".to_owned(), gib(2)),
+            (2, String::new(), gib(8))
+        ]
+    );
+    let domains: Vec<_> = acpi
+        .domains
+        .iter()
+        .map(|d| (d.number, d.node, d.hot_pluggable >> 30))
+        .collect();
+    assert_eq!(
+        domains,
+        [
+            (3, Some(NodeId(1)), 0),
+            (5, Some(NodeId(2)), 0),
+            (7, Some(NodeId(0)), 4)
+        ]
+    );
+    assert!(cpu.nodes_by_firmware);
+}
+
+#[test]
+fn nodes_of_the_kernel_are_joined_with_domains_by_their_cpus() {
+    let node = |number, cpu| Node {
+        number: NodeId(number),
+        cpus: CpuSet::single(cpu),
+        ..Node::default()
+    };
+    let mut cpu = CpuTopology {
+        cpus: (0..2)
+            .map(|number| Cpu {
+                number,
+                online: true,
+                apic_id: Some(number * 16),
+                ..Cpu::default()
+            })
+            .collect(),
+        nodes: vec![node(0, 1), node(1, 0)],
+        ..CpuTopology::default()
+    };
+    let tables = [
+        srat(&[(0, 1), (16, 2)]),
+        slit(&[&[10, 20, 20], &[20, 10, 21], &[20, 24, 10]]),
+    ];
+    let (_, acpi) = joined(&mut cpu, &[], &tables);
+    let of: Vec<_> = acpi
+        .domains
+        .iter()
+        .map(|d| (d.number, d.node, d.node_assumed))
+        .collect();
+    assert_eq!(of, [(1, Some(NodeId(1)), false), (2, Some(NodeId(0)), false)]);
+    assert_eq!(cpu.distances, [[10, 24], [21, 10]], "rows are of the kernel's nodes");
 }
 
 #[test]
