@@ -35,6 +35,8 @@ mod start;
 mod state;
 mod store;
 mod symbol;
+#[cfg(test)]
+mod tests;
 mod uses;
 mod values;
 

@@ -21,6 +21,8 @@ pub(super) struct Uses {
     units: Vec<(ObjectId, Rc<str>)>,
     /// Methods that store to something that outlives them and is no unit of a region.
     lasting: HashSet<ObjectId>,
+    /// Names and units of regions that methods declare.
+    passing: HashSet<NameId>,
 }
 
 /// Methods whose only effects are on regions.
@@ -51,7 +53,12 @@ impl Silent {
 
 impl Uses {
     pub(super) fn of(space: &Namespace) -> Self {
-        let mut uses = Self::default();
+        let declared = space.dynamic().iter();
+        let passing = declared.filter(|name| matches!(name.kind, ObjectKind::Name | ObjectKind::FieldUnit { .. }));
+        let mut uses = Self {
+            passing: passing.map(|name| name.name_id).collect(),
+            ..Self::default()
+        };
         for (table, tree) in space.trees().iter().enumerate() {
             for at in 0..tree.nodes.len() {
                 let Ok(at) = u32::try_from(at) else { break };
@@ -97,10 +104,19 @@ impl Uses {
             .and_then(|id| Some((id, space.object(id)?)));
         match object {
             Some((id, object)) => self.name(space, method, id, object, stored),
-            // What a method declares itself, or nothing declares.
-            None if call => self.lasting.extend(method),
+            // What a method declares itself, or nothing declares: a unit of a region and a name go
+            // with the method, part of a buffer may be of one that stays.
+            None if call || !self.is_passing(space, tree, place) => self.lasting.extend(method),
             None => {}
         }
+    }
+
+    fn is_passing(&self, space: &Namespace, tree: &Tree, place: Place) -> bool {
+        let scope = space.scope_of(place).and_then(|scope| space.object(scope));
+        let name = scope
+            .zip(tree.name(place.node))
+            .and_then(|(scope, name)| space.names().find(scope.name_id, name));
+        name.is_some_and(|name| self.passing.contains(&name))
     }
 
     fn name(&mut self, space: &Namespace, method: Option<ObjectId>, id: ObjectId, object: &Object, stored: bool) {
