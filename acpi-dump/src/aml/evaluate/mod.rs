@@ -21,6 +21,7 @@
 mod arithmetic;
 mod bits;
 mod convert;
+mod data;
 pub mod device;
 mod eval;
 mod export;
