@@ -9,8 +9,7 @@ pub(super) enum Constant {
     Integer(u64),
     Text(String),
     Buffer,
-    /// A package: place of its term.
-    Package(Place),
+    Package,
 }
 
 impl Constant {
@@ -19,7 +18,7 @@ impl Constant {
             Self::Integer(_) => "integer",
             Self::Text(_) => "string",
             Self::Buffer => "buffer",
-            Self::Package(_) => "package",
+            Self::Package => "package",
         }
     }
 }
@@ -41,7 +40,7 @@ pub(super) fn of(namespace: &Namespace, object: &Object) -> Option<Constant> {
 }
 
 /// Constant value of a term.
-pub(super) fn of_term(namespace: &Namespace, place: Place) -> Option<Constant> {
+fn of_term(namespace: &Namespace, place: Place) -> Option<Constant> {
     let tree = namespace.trees().get(place.table)?;
     let node = tree.node(place.node)?;
     Some(match node.op {
@@ -51,16 +50,9 @@ pub(super) fn of_term(namespace: &Namespace, place: Place) -> Option<Constant> {
         Op::ByteConst | Op::WordConst | Op::DWordConst | Op::QWordConst => Constant::Integer(node.value),
         Op::StringConst => Constant::Text(String::from_utf8_lossy(tree.text(place.node)?).into_owned()),
         Op::Buffer => Constant::Buffer,
-        Op::Package => Constant::Package(place),
+        Op::Package => Constant::Package,
         _ => return None,
     })
-}
-
-/// Elements of a package, without those that its count adds.
-pub(super) fn elements(namespace: &Namespace, place: Place) -> impl Iterator<Item = Place> + '_ {
-    let tree = namespace.trees().get(place.table);
-    let body = tree.into_iter().flat_map(move |tree| tree.body(place.node));
-    body.map(move |node| Place { node, ..place })
 }
 
 fn is(tree: &Tree, id: NodeId, op: Op) -> bool {

@@ -2,11 +2,11 @@
 //! 5.6.8 and the section of each name.
 
 use super::catalogue::namespace as checks;
-use super::constant::{self, Constant};
 use super::hit::Report;
 use super::names::{Places, eisa};
 use crate::aml::NameSeg;
-use crate::aml::namespace::{Namespace, ObjectKind, Place};
+use crate::aml::evaluate::{Answer, Dependency, Evaluator, Limits, Value};
+use crate::aml::namespace::{ObjectId, ObjectKind};
 
 /// What a predefined object gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ enum Gives {
     Ids,
     /// A package of at least so many elements.
     Package(usize),
+    /// A package, or what should be its only element.
+    PackageOrBuffer,
     /// A package of packages, each of at least so many elements.
     Packages(usize),
     /// A number of entries, then as many packages of so many elements.
@@ -28,15 +30,20 @@ enum Gives {
 }
 
 impl Gives {
-    fn takes(self, value: &Constant) -> bool {
+    /// A value that is not known, or a name of something else, may be anything.
+    fn takes(self, value: &Value) -> bool {
+        if matches!(value, Value::Unknown(_) | Value::Reference(_)) {
+            return true;
+        }
         match self {
             Self::Any => true,
-            Self::Integer => matches!(value, Constant::Integer(_)),
-            Self::Text => matches!(value, Constant::Text(_)),
-            Self::Buffer => matches!(value, Constant::Buffer),
-            Self::IntegerOrText => matches!(value, Constant::Integer(_) | Constant::Text(_)),
-            Self::Ids => !matches!(value, Constant::Buffer),
-            Self::Package(_) | Self::Packages(_) | Self::Counted(_) => matches!(value, Constant::Package(_)),
+            Self::Integer => matches!(value, Value::Integer(_)),
+            Self::Text => matches!(value, Value::String(_)),
+            Self::Buffer => matches!(value, Value::Buffer(_)),
+            Self::IntegerOrText => matches!(value, Value::Integer(_) | Value::String(_)),
+            Self::Ids => !matches!(value, Value::Buffer(_)),
+            Self::PackageOrBuffer => matches!(value, Value::Package(_) | Value::Buffer(_)),
+            Self::Package(_) | Self::Packages(_) | Self::Counted(_) => matches!(value, Value::Package(_)),
         }
     }
 
@@ -48,12 +55,13 @@ impl Gives {
             Self::Buffer => "buffer",
             Self::IntegerOrText => "integer or string",
             Self::Ids => "integer, string or package",
+            Self::PackageOrBuffer => "package or buffer",
             Self::Package(_) | Self::Packages(_) | Self::Counted(_) => "package",
         }
     }
 }
 
-use Gives::{Any, Buffer, Counted, Ids, Integer, IntegerOrText, Package, Packages, Text};
+use Gives::{Any, Buffer, Counted, Ids, Integer, IntegerOrText, Package, PackageOrBuffer, Packages, Text};
 
 /// Name, number of arguments, value.
 const NAMES: &[(&[u8; 4], u8, Gives)] = &[
@@ -122,7 +130,8 @@ const NAMES: &[(&[u8; 4], u8, Gives)] = &[
     (b"_PCL", 0, Package(0)),
     (b"_PCT", 0, Package(2)),
     (b"_PIC", 1, Any),
-    (b"_PLD", 0, Package(1)),
+    // A package of buffers; a buffer alone is in use and understood.
+    (b"_PLD", 0, PackageOrBuffer),
     (b"_PPC", 0, Integer),
     (b"_PR0", 0, Package(0)),
     (b"_PR1", 0, Package(0)),
@@ -190,7 +199,16 @@ const NAMES: &[(&[u8; 4], u8, Gives)] = &[
     (b"_WAK", 1, Any),
 ];
 
+/// Methods that take longer are not judged.
+const LIMITS: Limits = Limits {
+    steps: 20_000,
+    forks: 32,
+    memory: 1 << 18,
+    total: 4_000_000,
+};
+
 pub(super) fn run(at: &Places<'_>, report: &mut Report) {
+    let evaluator = Evaluator::with(at.namespace, LIMITS, None);
     for (id, object) in at.namespace.iter() {
         let NameSeg(name) = object.name;
         if name[0] != b'_' {
@@ -207,93 +225,89 @@ pub(super) fn run(at: &Places<'_>, report: &mut Report) {
         if seen != *arguments {
             let expected = format!("{arguments} arguments of {}", object.name.short());
             at.object(report, checks::METHOD_ARGUMENTS, id, &expected, seen.to_string());
+        } else if *arguments == 0 && *gives != Any {
+            value(at, &evaluator, id, *gives, report);
         }
-        let Some(value) = constant::of(at.namespace, object) else {
-            continue;
-        };
-        if !gives.takes(&value) {
-            let expected = format!("{} as {}", gives.words(), object.name.short());
-            at.object(report, checks::METHOD_RETURN, id, &expected, value.word().to_owned());
-            continue;
+    }
+}
+
+/// What an object gives on every way through it: a fault counts when no way is without it.
+fn value(at: &Places<'_>, evaluator: &Evaluator<'_>, id: ObjectId, gives: Gives, report: &mut Report) {
+    let outcome = evaluator.evaluate_object(id, &[]);
+    // What the running system may have changed since, or what another table may bring.
+    let changes = |assumption: &Dependency| !matches!(assumption, Dependency::Interface { .. });
+    if outcome.assumptions.iter().any(changes) {
+        return;
+    }
+    let values = match outcome.answer {
+        Answer::Known(value) => vec![value],
+        Answer::Dynamic { candidates, .. } => candidates,
+        Answer::Failed(_) => return,
+    };
+    let Some(first) = values.first() else { return };
+    let name = at.namespace.object(id).map(|object| object.name).unwrap_or_default();
+    if !values.iter().any(|value| gives.takes(value)) {
+        let expected = format!("{} as {}", gives.words(), name.short());
+        at.object(report, checks::METHOD_RETURN, id, &expected, first.word().to_owned());
+        return;
+    }
+    let mut shapes = values.iter().map(|value| shape(gives, value));
+    if let Some((expected, seen)) = shapes.next().flatten().filter(|_| shapes.all(|shape| shape.is_some())) {
+        let expected = format!("{expected} in {}", name.short());
+        at.object(report, checks::METHOD_PACKAGE, id, &expected, seen);
+    }
+    match &name.0 {
+        b"_HID" if !values.iter().any(is_hid) => {
+            at.object(report, checks::METHOD_HID, id, "a PNP or ACPI id", first.to_string());
         }
-        if let Some((expected, seen)) = shape(at.namespace, *gives, &value) {
-            let expected = format!("{expected} in {}", object.name.short());
-            at.object(report, checks::METHOD_PACKAGE, id, &expected, seen);
-        }
-        match &name {
-            b"_HID" if !is_hid(&value) => {
-                let seen = match value {
-                    Constant::Integer(value) => format!("{value:#x}"),
-                    Constant::Text(text) => format!("{text:?}"),
-                    _ => String::new(),
-                };
-                at.object(report, checks::METHOD_HID, id, "a PNP or ACPI id", seen);
+        b"_STA" => {
+            let odd = |value: &Value| value.integer().is_some_and(|sta| sta & 3 == 2);
+            if values.iter().all(odd) {
+                let expected = "the present bit with the enabled bit";
+                at.object(report, checks::METHOD_STA, id, expected, first.to_string());
             }
-            b"_STA" => {
-                if let Constant::Integer(sta) = value
-                    && sta & 3 == 2
-                {
-                    at.object(
-                        report,
-                        checks::METHOD_STA,
-                        id,
-                        "the present bit with the enabled bit",
-                        format!("{sta:#x}"),
-                    );
-                }
-            }
-            _ => {}
         }
+        _ => {}
     }
 }
 
 /// PNP ids have three letters, ACPI ids four letters or digits, before four hexadecimal digits.
 /// Longer texts are in use and are not judged.
-fn is_hid(value: &Constant) -> bool {
+fn is_hid(value: &Value) -> bool {
     match value {
-        Constant::Integer(value) => eisa(*value).is_some(),
-        Constant::Text(text) => (7..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric()),
+        Value::Integer(value) => eisa(*value).is_some(),
+        Value::String(text) => (7..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric()),
         _ => true,
     }
 }
 
 /// What is wrong with a package: what it should have, what it has.
-fn shape(namespace: &Namespace, gives: Gives, value: &Constant) -> Option<(String, String)> {
-    let Constant::Package(place) = value else { return None };
-    let stated = |place: Place| {
-        // The count operand may be larger than the elements that are written down.
-        let tree = namespace.trees().get(place.table)?;
-        let count = tree.node(tree.operand(place.node, 0)?)?.value;
-        usize::try_from(count).ok()
-    };
-    let size = |place: Place| {
-        let written = constant::elements(namespace, place).count();
-        stated(place).map_or(written, |stated| stated.max(written))
-    };
+fn shape(gives: Gives, value: &Value) -> Option<(String, String)> {
+    let Value::Package(elements) = value else { return None };
     let inner = |smallest: usize, skip: usize| {
-        let packages = constant::elements(namespace, *place).skip(skip).enumerate();
-        packages.filter_map(move |(number, element)| match constant::of_term(namespace, element) {
-            Some(Constant::Package(element)) if size(element) < smallest => Some((
+        let packages = elements.iter().skip(skip).enumerate();
+        packages.filter_map(move |(number, element)| match element {
+            Value::Package(inside) if inside.len() < smallest => Some((
                 format!("{smallest} elements in entry {number}"),
-                size(element).to_string(),
+                inside.len().to_string(),
             )),
-            Some(Constant::Package(_)) | None => None,
-            Some(other) => Some((format!("a package as entry {number}"), other.word().to_owned())),
+            // Room for entries that are filled in later is no fault.
+            Value::Package(_) | Value::Unknown(_) | Value::Reference(_) | Value::Uninitialized => None,
+            other => Some((format!("a package as entry {number}"), other.word().to_owned())),
         })
     };
     match gives {
-        Package(smallest) if size(*place) < smallest => {
-            Some((format!("at least {smallest} elements"), size(*place).to_string()))
+        Package(smallest) if elements.len() < smallest => {
+            Some((format!("at least {smallest} elements"), elements.len().to_string()))
         }
         Packages(smallest) => inner(smallest, 0).next(),
         Counted(smallest) => {
-            let first = constant::elements(namespace, *place).next()?;
-            let entries = u64::try_from(size(*place)).ok()?.checked_sub(1)?;
-            match constant::of_term(namespace, first) {
-                Some(Constant::Integer(count)) if count == entries => inner(smallest, 1).next(),
-                Some(Constant::Integer(count)) => Some((format!("{count} entries"), entries.to_string())),
-                Some(other) => Some(("number of entries first".to_owned(), other.word().to_owned())),
-                None => None,
+            let (first, entries) = elements.split_first()?;
+            match first {
+                Value::Integer(count) if u64::try_from(entries.len()) == Ok(*count) => inner(smallest, 1).next(),
+                Value::Integer(count) => Some((format!("{count} entries"), entries.len().to_string())),
+                Value::Unknown(_) | Value::Reference(_) | Value::Uninitialized => None,
+                other => Some(("number of entries first".to_owned(), other.word().to_owned())),
             }
         }
         _ => None,

@@ -122,6 +122,8 @@ const RULES: &[Rule] = &[
     value(b"FACP", "", "Preferred power management profile", Test::Named),
     value(b"FPDT", "Firmware basic boot", "Revision", Test::In(&[1])),
     value(b"FPDT", "S3 performance", "Revision", Test::In(&[1])),
+    value(b"FPDT", "Microcontroller", "Revision", Test::In(&[1])),
+    value(b"FPDT", "Timestamp", "Revision", Test::In(&[1])),
     value(
         b"HPET",
         "",

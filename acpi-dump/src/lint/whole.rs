@@ -15,7 +15,7 @@ pub(super) fn run(subject: &Subject<'_>, report: &mut Report) {
     for view in subject.views() {
         checksum(view, report);
         length(view, report);
-        if view.is_whole() && follows(view) {
+        if view.is_whole() {
             structure(view, report);
         }
         match &view.named.table.signature.0 {
@@ -67,15 +67,6 @@ fn length(view: View<'_>, report: &mut Report) {
             finding.seen.clone(),
         );
     }
-}
-
-/// Newest revision of a table that its layout follows, where a newer one is built otherwise.
-const REVISIONS: &[(&[u8; 4], u8)] = &[(b"ASPT", 1)];
-
-fn follows(view: View<'_>) -> bool {
-    let table = &view.named.table;
-    let newest = REVISIONS.iter().find(|(signature, _)| table.signature.0 == **signature);
-    newest.is_none_or(|(_, newest)| table.revision().is_none_or(|revision| revision <= *newest))
 }
 
 /// Damage that the decoder met: entries whose length says nothing, fields cut short, bytes left over.

@@ -38,22 +38,22 @@ super::checks! {
         "ACPI 6.5, 5.6.8", [];
     METHOD_RETURN = "method-return", 29, Warning, "a predefined object has a value of the wrong type",
         "The object is passed over.",
-        "Named values, and methods that return a constant.",
+        "What named values and methods without arguments give on every way through them, as far as that is known without the machine.",
         "Firmware bug.",
         "ACPI 6.5, 5.6.8", ["MethodReturnBadType", "Method_CIDBadReturnType", "Method_HIDBadReturnType", "Method_UIDBadReturnType", "Method_SUBBadReturnType", "Method_GLKBadReturnType", "Method_DDCBadReturnType", "Method_UPCBadReturnType"];
     METHOD_PACKAGE = "method-package", 29, Warning, "a predefined package has a wrong shape",
         "Elements are missing or of the wrong type: routes, states or levels are lost.",
-        "Constant packages: number of elements, and of elements inside them.",
+        "Number of elements, and of elements inside them, as far as they are known without the machine.",
         "Firmware bug.",
         "ACPI 6.5, 5.6.8", ["Method_SxElementCount", "Method_SxElementType", "Method_PRTBadSubElement", "Method_PRTBadSubElementType", "Method%sElementCount", "Method%sSubPackageElementCount", "Method_CSTElement0CountMismatch", "Method_CSTElement0NotInteger", "Method_PRWSubPackageElementCount"];
     METHOD_HID = "method-hid", 29, Warning, "a hardware id is none",
         "Drivers cannot match it.",
-        "Constant `_HID`: an EISA id of three letters and four digits, or a text of three or four letters or digits and four digits.",
+        "`_HID`: an EISA id of three letters and four digits, or a text of three or four letters or digits and four digits.",
         "Firmware bug.",
         "ACPI 6.5, 6.1.5", ["MethodHIDInvalidInteger", "MethodHIDInvalidString", "Method_HIDNullString"];
     METHOD_STA = "method-sta", 29, Note, "a device is enabled but not present",
         "Bit 1 of `_STA` without bit 0 means nothing.",
-        "Constant `_STA`.",
+        "`_STA`, as far as it is known without the machine.",
         "Firmware bug.",
         "ACPI 6.5, 6.3.7", ["Method_STAEnabledNotPresent"];
 }

@@ -81,6 +81,18 @@ pub(super) fn cases() -> Vec<Case> {
             &one(&method(b"_STA", 0, &returns(&text("on")))),
             &one(&method(b"_STA", 0, &returns(&byte(15)))),
         ),
+        // The value takes a way through a second method.
+        pair(
+            checks::METHOD_RETURN,
+            &one(&join(&[
+                &method(b"_BBN", 0, &returns(b"OTHR")),
+                &method(b"OTHR", 0, &returns(&text("7"))),
+            ])),
+            &one(&join(&[
+                &method(b"_BBN", 0, &returns(b"OTHR")),
+                &method(b"OTHR", 0, &returns(&byte(7))),
+            ])),
+        ),
         pair(checks::METHOD_PACKAGE, &sleep(0), &sleep(2)),
         pair(checks::METHOD_PACKAGE, &route(3), &route(4)),
         pair(
