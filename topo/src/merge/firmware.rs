@@ -19,7 +19,7 @@ use super::Origins;
 use super::processors::Told;
 use crate::acpi::{Acpi, CpuCount, CxlWindow, Domain, EcamWindow, Range, Tables, pptt};
 use crate::sysfs::CpuSet;
-use crate::sysfs::topology::{Cpu, CpuTopology, MemoryKind, Node, NodeId};
+use crate::sysfs::topology::{Cpu, CpuTopology, Group, MemoryKind, Node, NodeId};
 
 /// CPUs that the MADT lists as enabled, numbered in its order; their groups and caches by the PPTT.
 pub(super) fn cpus(cpu: &mut CpuTopology, tables: &Tables, told: &mut Told) {
@@ -47,6 +47,11 @@ pub(super) fn cpus(cpu: &mut CpuTopology, tables: &Tables, told: &mut Told) {
         .pptt
         .as_ref()
         .and_then(|(origin, table)| Some((origin, pptt::hierarchy(table, &uids)?)));
+    if hierarchy.is_none() && sockets(cpu, tables, &uids) {
+        told.origins
+            .extend(tables.namespace.as_ref().map(|(origin, _)| origin.clone()));
+        note.push_str(", sockets by module devices SCKn (assumed)");
+    }
     if let Some((origin, hierarchy)) = hierarchy {
         number_groups(cpu, &hierarchy);
         cpu.packages = hierarchy.packages;
@@ -65,11 +70,37 @@ pub(super) fn cpus(cpu: &mut CpuTopology, tables: &Tables, told: &mut Told) {
     told.note = Some(note);
 }
 
+/// Packages by the module devices of the namespace that are called sockets, when every CPU is in one.
+fn sockets(cpu: &mut CpuTopology, tables: &Tables, uids: &[(u32, ProcessorUid)]) -> bool {
+    let modules = tables.namespace.iter().flat_map(|(_, facts)| &facts.sockets);
+    let groups: Vec<Group> = modules
+        .map(|module| {
+            let here = uids.iter().filter(|(_, uid)| module.processors.contains(&uid.0));
+            here.map(|(number, _)| *number).collect::<CpuSet>()
+        })
+        .filter(|cpus| !cpus.is_empty())
+        .zip(0_i64..)
+        .map(|(cpus, number)| Group {
+            os_id: Some(number),
+            cpus,
+        })
+        .collect();
+    let placed: usize = groups.iter().map(|group| group.cpus.len()).sum();
+    let all: CpuSet = groups.iter().flat_map(|group| group.cpus.iter()).collect();
+    if groups.is_empty() || placed != uids.len() || all.len() != uids.len() {
+        return false;
+    }
+    for here in &mut cpu.cpus {
+        let group = groups.iter().find(|group| group.cpus.contains(here.number));
+        here.package_id = group.and_then(|group| group.os_id);
+    }
+    cpu.packages = groups;
+    true
+}
+
 fn number_groups(cpu: &mut CpuTopology, hierarchy: &pptt::Hierarchy) {
     for here in &mut cpu.cpus {
-        let of = |groups: &[crate::sysfs::topology::Group]| {
-            groups.iter().find(|group| group.cpus.contains(here.number))?.os_id
-        };
+        let of = |groups: &[Group]| groups.iter().find(|group| group.cpus.contains(here.number))?.os_id;
         here.core_id = of(&hierarchy.cores);
         here.package_id = of(&hierarchy.packages);
     }
