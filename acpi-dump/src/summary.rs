@@ -3,6 +3,7 @@
 //!
 //! Every line names the table it comes from. What no table says is not in the list.
 
+mod bridges;
 mod memory;
 mod platform;
 
@@ -45,7 +46,7 @@ pub fn summary(set: &TableSet) -> Vec<Part> {
         part("CPUs", set, cpus),
         part("NUMA", set, memory::nodes),
         part("Memory performance", set, memory::performance),
-        part("PCI configuration", set, ecam),
+        part("PCI", set, pci),
         part("IOMMU", set, iommu),
         part("CXL", set, memory::cxl),
         part("Errors", set, platform::errors),
@@ -139,8 +140,9 @@ fn cpus(lines: &mut Lines<'_>) {
     }
 }
 
-fn ecam(lines: &mut Lines<'_>) {
+fn pci(lines: &mut Lines<'_>) {
     let set = lines.set;
+    bridges::bridges(lines);
     for (named, mcfg) in set
         .tables
         .iter()
@@ -252,7 +254,7 @@ mod tests {
         set.add_binary("test", &sdt(b"MCFG", 1, &hex(window)));
         let parts = summary(&set);
         let line = &parts[0].lines[0];
-        assert_eq!((parts.len(), parts[0].title), (1, "PCI configuration"));
+        assert_eq!((parts.len(), parts[0].title), (1, "PCI"));
         assert_eq!(line.text, "segment 0001 buses 00-3f: ECAM at 0xe0000000");
         assert_eq!((line.table.as_str(), line.offset), ("MCFG", Some(44)));
     }

@@ -71,7 +71,7 @@ fn cpus_nodes_and_distances_by_tables_are_those_of_the_kernel() {
             assert_eq!(kernel.cpu.distances, tables.cpu.distances, "{name}: distances");
         }
         assert!(
-            kernel.cpu.packages.len() > 0 && tables.cpu.packages.is_empty(),
+            !kernel.cpu.packages.is_empty() && tables.cpu.packages.is_empty(),
             "{name}"
         );
         assert_eq!(

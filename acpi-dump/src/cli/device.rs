@@ -271,7 +271,7 @@ fn assumed(list: &[Dependency]) -> String {
     }
 }
 
-fn id(id: &DeviceId) -> String {
+pub(super) fn id(id: &DeviceId) -> String {
     match id.words {
         Some(words) => format!("{} ({words})", id.id),
         None => id.id.clone(),
@@ -279,7 +279,7 @@ fn id(id: &DeviceId) -> String {
 }
 
 /// An address below a PCI bus is device and function; elsewhere a number.
-fn adr_words(adr: u64) -> String {
+pub(super) fn adr_words(adr: u64) -> String {
     let (device, function) = (adr >> 16, adr & 0xffff);
     if device < 32 && (function < 8 || function == 0xffff) {
         let function = if function == 0xffff {

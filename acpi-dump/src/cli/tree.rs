@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::Error;
 use super::input::Input;
+use crate::aml::evaluate::Evaluator;
 use crate::aml::namespace::{Namespace, Object, ObjectId, ObjectKind};
 use crate::set::{Named, TableSet};
 
@@ -28,6 +29,9 @@ pub struct Tree {
     /// \_SB.** …
     #[arg(long, value_name = "GLOB")]
     pub path: Option<String>,
+    /// Only devices whose _HID or _CID is this, or may be: PNP0A08, INT3*.
+    #[arg(long, value_name = "ID")]
+    pub hid: Option<String>,
     /// Fields of regions and buffers too, in the tree.
     #[arg(long)]
     pub fields: bool,
@@ -85,13 +89,13 @@ impl<'a> Space<'a> {
         })
     }
 
-    fn row(&self, id: ObjectId, object: &Object) -> Row {
+    fn row(&self, evaluator: &Evaluator<'_>, id: ObjectId, object: &Object) -> Row {
         let place = object.place;
         let node = place.and_then(|place| self.namespace.node(place));
         Row {
             path: self.namespace.path(id).to_string(),
             kind: object.kind.word(),
-            says: says(&self.namespace, object),
+            says: says(evaluator, id, object),
             table: place.and_then(|place| Some(self.blocks.get(place.table)?.name.clone())),
             offset: node.and_then(|node| usize::try_from(node.start).ok()),
             conditional: self.namespace.condition(id).is_some(),
@@ -111,13 +115,14 @@ impl<'a> Space<'a> {
 pub(super) fn run(args: &Tree, out: &mut dyn Write) -> Result<u8, Error> {
     let loaded = args.input.load(&args.paths)?;
     let space = Space::of(&loaded.set)?;
-    let filtered = !args.kind.is_empty() || args.path.is_some();
-    let chosen = choose(args, &space.namespace);
+    let filtered = !args.kind.is_empty() || args.path.is_some() || args.hid.is_some();
+    let evaluator = Evaluator::new(&space.namespace);
+    let chosen = choose(args, &evaluator);
     let faults = space.faults();
     if args.json {
         let rows = chosen
             .iter()
-            .filter_map(|id| Some(space.row(*id, space.namespace.object(*id)?)));
+            .filter_map(|id| Some(space.row(&evaluator, *id, space.namespace.object(*id)?)));
         let dynamic = space.namespace.dynamic().iter();
         let report = Report {
             objects: rows.collect(),
@@ -132,7 +137,7 @@ pub(super) fn run(args: &Tree, out: &mut dyn Write) -> Result<u8, Error> {
             let Some(object) = space.namespace.object(*id) else {
                 continue;
             };
-            let row = space.row(*id, object);
+            let row = space.row(&evaluator, *id, object);
             if filtered {
                 print_path(&row, out)?;
             } else {
@@ -148,11 +153,15 @@ pub(super) fn run(args: &Tree, out: &mut dyn Write) -> Result<u8, Error> {
 }
 
 /// The objects to print, in path order.
-fn choose(args: &Tree, namespace: &Namespace) -> Vec<ObjectId> {
+fn choose(args: &Tree, evaluator: &Evaluator<'_>) -> Vec<ObjectId> {
+    let namespace = evaluator.namespace();
     let wanted = |id: &ObjectId| {
         let Some(object) = namespace.object(*id) else {
             return false;
         };
+        if let Some(pattern) = &args.hid {
+            return matches!(object.kind, ObjectKind::Device) && has_id(evaluator, *id, pattern);
+        }
         if args.kind.is_empty() {
             let field = matches!(
                 object.kind,
@@ -168,6 +177,19 @@ fn choose(args: &Tree, namespace: &Namespace) -> Vec<ObjectId> {
         Some(pattern) => namespace.glob(pattern).filter(wanted).collect(),
         None => namespace.iter().map(|(id, _)| id).filter(wanted).collect(),
     }
+}
+
+/// Whether one of the ids that a device has, or may have, fits; `*` at the end stands for anything.
+fn has_id(evaluator: &Evaluator<'_>, id: ObjectId, pattern: &str) -> bool {
+    let (ids, compatible) = (evaluator.hid(id), evaluator.cid(id));
+    let mut all = ids
+        .values()
+        .into_iter()
+        .chain(compatible.values().into_iter().flatten());
+    all.any(|known| match pattern.strip_suffix('*') {
+        Some(start) => known.id.to_ascii_uppercase().starts_with(&start.to_ascii_uppercase()),
+        None => known.id.eq_ignore_ascii_case(pattern),
+    })
 }
 
 fn print_path(row: &Row, out: &mut dyn Write) -> Result<(), Error> {
@@ -203,9 +225,20 @@ fn condition(row: &Row) -> &'static str {
     if row.conditional { "  (conditional)" } else { "" }
 }
 
-/// What a declaration says beside its value.
-fn says(namespace: &Namespace, object: &Object) -> Option<String> {
+/// What a declaration says beside its value; of a device its id, or its address where it has none.
+fn says(evaluator: &Evaluator<'_>, id: ObjectId, object: &Object) -> Option<String> {
+    let namespace = evaluator.namespace();
     Some(match &object.kind {
+        ObjectKind::Device => {
+            let hid = evaluator.hid(id);
+            let ids: Vec<String> = hid.values().into_iter().map(super::device::id).collect();
+            if ids.is_empty() {
+                let adr = evaluator.adr(id);
+                let adr = adr.values().into_iter().next()?;
+                return Some(format!("_ADR {}", super::device::adr_words(*adr)));
+            }
+            ids.join(" or ")
+        }
         ObjectKind::Method {
             arguments, serialized, ..
         } => {

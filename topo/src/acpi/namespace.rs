@@ -20,6 +20,17 @@ pub struct Facts {
     pub bridges: Vec<Bridge>,
     /// Devices below a host bridge that have a slot number.
     pub slots: Vec<Slot>,
+    /// Module devices that are named as sockets, with the UIDs of the processors in each.
+    pub sockets: Vec<Module>,
+}
+
+/// A module device (`ACPI0004`) with processors in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Module {
+    /// Path.
+    pub path: String,
+    /// UIDs of the processors in it, as the MADT has them.
+    pub processors: Vec<u32>,
 }
 
 /// A value of a device.
@@ -123,6 +134,7 @@ pub fn facts(tables: &[&[u8]]) -> Facts {
         .collect();
     let place: BTreeMap<ObjectId, usize> = bridges.iter().enumerate().map(|(at, (id, _))| (*id, at)).collect();
     let mut facts = Facts::default();
+    facts.sockets = devices.iter().filter_map(|id| reader.module(*id)).collect();
     facts.bridges.extend(bridges.into_iter().map(|(_, bridge)| bridge));
     for id in devices {
         let Some((bridge, steps)) = reader.steps(id, &place) else {
@@ -203,6 +215,35 @@ impl Reader<'_> {
             conditional: self.space.condition(id).is_some(),
             functions: 0,
         })
+    }
+
+    /// A module device whose name or `_UID` says socket: `SCK0`, "CPUSCK0".
+    fn module(&self, id: ObjectId) -> Option<Module> {
+        let name = self.space.object(id)?.name.0;
+        if self.text(id, b"_HID", eisa).known()? != "ACPI0004" {
+            return None;
+        }
+        let uid = self.text(id, b"_UID", |number| number.to_string()).known();
+        if !name.starts_with(b"SCK") && !uid.is_some_and(|uid| uid.contains("SCK")) {
+            return None;
+        }
+        let children = self.space.children(id).iter();
+        let processors: Vec<u32> = children.filter_map(|child| self.processor(*child)).collect();
+        (!processors.is_empty()).then(|| Module {
+            path: self.space.path(id).to_string(),
+            processors,
+        })
+    }
+
+    /// UID of a processor: `_UID` of either form, else the number of a `Processor`.
+    fn processor(&self, id: ObjectId) -> Option<u32> {
+        let number = match self.space.object(id)?.kind {
+            ObjectKind::Processor { id, .. } => Some(u64::from(id)),
+            ObjectKind::Device if self.text(id, b"_HID", eisa).known()? == "ACPI0007" => None,
+            _ => return None,
+        };
+        let uid = self.integer(id, b"_UID").known().or(number)?;
+        u32::try_from(uid).ok()
     }
 
     /// The way from a host bridge down to a device that has an address.

@@ -22,8 +22,8 @@ const DECODED: [&[u8; 4]; 9] = [
 const BLOCKS: [&[u8; 4]; 2] = [b"DSDT", b"SSDT"];
 
 fn wanted(signature: &[u8]) -> bool {
-    let is = |known: &&[u8; 4]| signature.starts_with(known.as_slice());
-    DECODED.iter().any(|known| is(known)) || BLOCKS.iter().any(|known| is(known))
+    let mut known = DECODED.iter().chain(&BLOCKS);
+    known.any(|known| signature.starts_with(known.as_slice()))
 }
 
 /// All tables of a source in one set, and the origin behind each name of an origin in it.

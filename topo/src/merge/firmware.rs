@@ -7,16 +7,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use acpi_dump::tables::hmat::Measure;
 use acpi_dump::tables::srat::{CpuName, DeviceName};
-use acpi_dump::{ApicId, Hmat, ProcessorUid, ProximityDomain, Srat};
+use acpi_dump::{ApicId, Madt, ProcessorUid, ProximityDomain, Srat};
 use captures::Gap;
+
+mod performance;
+
+use performance::{attributes, performance};
 
 use super::Origins;
 use super::processors::Told;
-use crate::acpi::{Acpi, CpuCount, CxlWindow, Domain, EcamWindow, Performance, Range, Tables, pptt};
+use crate::acpi::{Acpi, CpuCount, CxlWindow, Domain, EcamWindow, Range, Tables, pptt};
 use crate::sysfs::CpuSet;
-use crate::sysfs::topology::{Cpu, CpuTopology, MemoryAccess, MemoryKind, MemorySideCache, Node, NodeId};
+use crate::sysfs::topology::{Cpu, CpuTopology, Group, MemoryKind, Node, NodeId};
 
 /// CPUs that the MADT lists as enabled, numbered in its order; their groups and caches by the PPTT.
 pub(super) fn cpus(cpu: &mut CpuTopology, tables: &Tables, told: &mut Told) {
@@ -44,6 +47,11 @@ pub(super) fn cpus(cpu: &mut CpuTopology, tables: &Tables, told: &mut Told) {
         .pptt
         .as_ref()
         .and_then(|(origin, table)| Some((origin, pptt::hierarchy(table, &uids)?)));
+    if hierarchy.is_none() && sockets(cpu, tables, &uids) {
+        told.origins
+            .extend(tables.namespace.as_ref().map(|(origin, _)| origin.clone()));
+        note.push_str(", sockets by module devices SCKn (assumed)");
+    }
     if let Some((origin, hierarchy)) = hierarchy {
         number_groups(cpu, &hierarchy);
         cpu.packages = hierarchy.packages;
@@ -62,11 +70,37 @@ pub(super) fn cpus(cpu: &mut CpuTopology, tables: &Tables, told: &mut Told) {
     told.note = Some(note);
 }
 
+/// Packages by the module devices of the namespace that are called sockets, when every CPU is in one.
+fn sockets(cpu: &mut CpuTopology, tables: &Tables, uids: &[(u32, ProcessorUid)]) -> bool {
+    let modules = tables.namespace.iter().flat_map(|(_, facts)| &facts.sockets);
+    let groups: Vec<Group> = modules
+        .map(|module| {
+            let here = uids.iter().filter(|(_, uid)| module.processors.contains(&uid.0));
+            here.map(|(number, _)| *number).collect::<CpuSet>()
+        })
+        .filter(|cpus| !cpus.is_empty())
+        .zip(0_i64..)
+        .map(|(cpus, number)| Group {
+            os_id: Some(number),
+            cpus,
+        })
+        .collect();
+    let placed: usize = groups.iter().map(|group| group.cpus.len()).sum();
+    let all: CpuSet = groups.iter().flat_map(|group| group.cpus.iter()).collect();
+    if groups.is_empty() || placed != uids.len() || all.len() != uids.len() {
+        return false;
+    }
+    for here in &mut cpu.cpus {
+        let group = groups.iter().find(|group| group.cpus.contains(here.number));
+        here.package_id = group.and_then(|group| group.os_id);
+    }
+    cpu.packages = groups;
+    true
+}
+
 fn number_groups(cpu: &mut CpuTopology, hierarchy: &pptt::Hierarchy) {
     for here in &mut cpu.cpus {
-        let of = |groups: &[crate::sysfs::topology::Group]| {
-            groups.iter().find(|group| group.cpus.contains(here.number))?.os_id
-        };
+        let of = |groups: &[Group]| groups.iter().find(|group| group.cpus.contains(here.number))?.os_id;
         here.core_id = of(&hierarchy.cores);
         here.package_id = of(&hierarchy.packages);
     }
@@ -74,20 +108,10 @@ fn number_groups(cpu: &mut CpuTopology, hierarchy: &pptt::Hierarchy) {
 
 /// Everything else: the firmware's facts, and what of them the kernel's files did not tell.
 pub(super) fn join(cpu: &mut CpuTopology, tables: &Tables, told: &mut Told, origins: &mut Origins) -> Acpi {
-    let mut acpi = Acpi::default();
-    acpi.cpus = tables.madt.as_ref().map(|(_, madt)| CpuCount {
-        enabled: madt
-            .enabled()
-            .map(|cpu| cpu.apic_id.map_or(u64::from(cpu.uid.0) << 32, |id| id.0.into()))
-            .collect::<BTreeSet<u64>>()
-            .len(),
-        online_capable: madt.online_capable().count(),
-        unusable: madt
-            .cpus
-            .iter()
-            .filter(|cpu| !cpu.enabled && !cpu.online_capable)
-            .count(),
-    });
+    let mut acpi = Acpi {
+        cpus: tables.madt.as_ref().map(|(_, madt)| count(madt)),
+        ..Acpi::default()
+    };
     if let Some((_, srat)) = &tables.srat {
         acpi.domains = domains(srat, &places(cpu, tables, srat));
     }
@@ -114,6 +138,20 @@ pub(super) fn join(cpu: &mut CpuTopology, tables: &Tables, told: &mut Told, orig
     windows(&mut acpi, tables);
     acpi.tables = used(tables, &acpi, origins);
     acpi
+}
+
+/// A CPU that is listed as local APIC and as local x2APIC counts once.
+fn count(madt: &Madt) -> CpuCount {
+    let enabled: BTreeSet<u64> = madt
+        .enabled()
+        .map(|cpu| cpu.apic_id.map_or(u64::from(cpu.uid.0) << 32, |id| id.0.into()))
+        .collect();
+    let others = madt.cpus.iter().filter(|cpu| !cpu.enabled);
+    CpuCount {
+        enabled: enabled.len(),
+        online_capable: madt.online_capable().count(),
+        unusable: others.filter(|cpu| !cpu.online_capable).count(),
+    }
 }
 
 /// Numbers here of the CPUs that the SRAT names, by domain.
@@ -346,102 +384,6 @@ fn distances(cpu: &mut CpuTopology, acpi: &Acpi, tables: &Tables, told: &mut Tol
         cpu.distances = rows;
         told.origins.push(origin.clone());
     }
-}
-
-/// All pairs that a matrix of memory names.
-fn performance(hmat: &Hmat) -> Vec<Performance> {
-    let memory = hmat.matrices.iter().filter(|matrix| matrix.hierarchy == 0);
-    let pairs: BTreeSet<(u32, u32)> = memory
-        .flat_map(|matrix| &matrix.cells)
-        .map(|cell| (cell.initiator.0, cell.target.0))
-        .collect();
-    pairs
-        .into_iter()
-        .map(|(initiator, target)| {
-            let value = |own, both| hmat.value(&[own, both], ProximityDomain(initiator), ProximityDomain(target));
-            Performance {
-                initiator,
-                target,
-                read_latency: value(Measure::ReadLatency, Measure::AccessLatency),
-                write_latency: value(Measure::WriteLatency, Measure::AccessLatency),
-                read_bandwidth: value(Measure::ReadBandwidth, Measure::AccessBandwidth),
-                write_bandwidth: value(Measure::WriteBandwidth, Measure::AccessBandwidth),
-            }
-        })
-        .filter(|row| {
-            let latency = row.read_latency.or(row.write_latency);
-            latency.or(row.read_bandwidth).or(row.write_bandwidth).is_some()
-        })
-        .collect()
-}
-
-/// The initiators nearest to a domain's memory, and what they see of it: the attached one, else the
-/// best by latency, then by bandwidth.
-pub(super) fn best_access(acpi: &Acpi, hmat: &Hmat, domain: u32) -> Option<MemoryAccess> {
-    let attached = hmat
-        .attached
-        .iter()
-        .find(|attached| attached.memory.0 == domain)
-        .and_then(|attached| attached.initiator);
-    let rows = || {
-        acpi.performance
-            .iter()
-            .filter(|row| row.target == domain)
-            .filter(|row| attached.is_none_or(|initiator| initiator.0 == row.initiator))
-    };
-    let rank = |row: &&Performance| {
-        (
-            row.read_latency.unwrap_or(u64::MAX),
-            std::cmp::Reverse(row.read_bandwidth.unwrap_or(0)),
-        )
-    };
-    let best = rows().min_by_key(rank)?;
-    let initiators = rows()
-        .filter(|row| rank(row) == rank(&best))
-        .filter_map(|row| acpi.node_of(row.initiator));
-    let nanoseconds = |ps: Option<u64>| ps.map(|ps| ps.div_ceil(1000));
-    Some(MemoryAccess {
-        read_bandwidth: best.read_bandwidth,
-        write_bandwidth: best.write_bandwidth,
-        read_latency: nanoseconds(best.read_latency),
-        write_latency: nanoseconds(best.write_latency),
-        initiators: initiators.collect(),
-    })
-}
-
-/// HMAT performance and memory-side caches of nodes that have none yet; whether there were any.
-fn attributes(cpu: &mut CpuTopology, acpi: &Acpi, hmat: &Hmat) -> bool {
-    let mut any = false;
-    let cpus_of: BTreeMap<NodeId, CpuSet> = cpu.nodes.iter().map(|node| (node.number, node.cpus.clone())).collect();
-    for node in &mut cpu.nodes {
-        let Some(domain) = acpi.domain_of(node.number) else {
-            continue;
-        };
-        if node.access.is_none() {
-            node.access = best_access(acpi, hmat, domain.number);
-            any |= node.access.is_some();
-        }
-        let initiators = node.access.iter().flat_map(|access| &access.initiators);
-        if node.cpus.is_empty() && node.local_cpus.is_empty() {
-            let near = initiators.filter_map(|number| cpus_of.get(number));
-            node.local_cpus = near.flat_map(CpuSet::iter).collect();
-        }
-        if node.side_caches.is_empty() {
-            let caches = hmat
-                .caches
-                .iter()
-                .filter(|cache| cache.memory.0 == domain.number && cache.size > 0);
-            node.side_caches = caches
-                .map(|cache| MemorySideCache {
-                    level: cache.level,
-                    size: Some(cache.size),
-                    line: Some(u32::from(cache.line)).filter(|line| *line > 0),
-                })
-                .collect();
-            any |= !node.side_caches.is_empty();
-        }
-    }
-    any
 }
 
 fn windows(acpi: &mut Acpi, tables: &Tables) {

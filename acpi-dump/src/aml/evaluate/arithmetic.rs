@@ -118,7 +118,7 @@ fn alone(op: Op, one: u64, ones: u64) -> Step<u64> {
             let mut left = one;
             let mut number: u64 = 0;
             for digit in 0..16_u32 {
-                number |= left % 10 << digit.saturating_mul(4);
+                number |= (left % 10) << digit.saturating_mul(4);
                 left /= 10;
             }
             if left > 0 {

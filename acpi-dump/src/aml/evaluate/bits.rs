@@ -77,7 +77,7 @@ impl Bytes {
         let mut bit = first;
         while bit < end {
             let from = bit.saturating_sub(first);
-            if bit % 8 == 0 && from % 8 == 0 && end.saturating_sub(bit) >= 8 {
+            if bit.is_multiple_of(8) && from.is_multiple_of(8) && end.saturating_sub(bit) >= 8 {
                 if let Some(byte) = self.data.get_mut(bit / 8) {
                     *byte = source.get(from / 8).copied().unwrap_or_default();
                 }

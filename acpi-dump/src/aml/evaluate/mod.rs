@@ -21,6 +21,7 @@
 mod arithmetic;
 mod bits;
 mod convert;
+mod data;
 pub mod device;
 mod eval;
 mod export;
@@ -35,6 +36,8 @@ mod start;
 mod state;
 mod store;
 mod symbol;
+#[cfg(test)]
+mod tests;
 mod uses;
 mod values;
 

@@ -23,25 +23,25 @@ impl Evaluator<'_> {
         self.setup.silent = uses.silent(self.space);
         let limits = self.setup.limits;
         self.setup.limits.forks = limits.forks.min(FORKS);
-        self.run_first("\\_INI");
-        self.run_first("\\_SB._INI");
-        self.run_handlers();
-        self.run_devices();
+        self.run_first("\\_INI", &uses);
+        self.run_first("\\_SB._INI", &uses);
+        self.run_handlers(&uses);
+        self.run_devices(&uses);
         if let Some(id) = self.space.find("\\_PIC") {
-            self.run(id, &[Value::Integer(1)], false);
+            self.run(id, &[Value::Integer(1)], false, &uses);
         }
         self.setup.limits = limits;
         self.setup.variables = uses.changing(self.space);
     }
 
-    fn run_first(&mut self, path: &str) {
+    fn run_first(&mut self, path: &str, uses: &Uses) {
         if let Some(id) = self.space.find(path) {
-            self.run(id, &[], false);
+            self.run(id, &[], false, uses);
         }
     }
 
     /// `_REG` tells a device that its regions may be used.
-    fn run_handlers(&mut self) {
+    fn run_handlers(&mut self, uses: &Uses) {
         let handlers: Vec<ObjectId> = self.named(b"_REG");
         for id in handlers {
             let parent = self.space.object(id).and_then(|object| object.parent);
@@ -56,12 +56,12 @@ impl Evaluator<'_> {
             spaces.sort_unstable();
             spaces.dedup();
             for space in spaces {
-                self.run(id, &[Value::Integer(space.into()), Value::Integer(1)], false);
+                self.run(id, &[Value::Integer(space.into()), Value::Integer(1)], false, uses);
             }
         }
     }
 
-    fn run_devices(&mut self) {
+    fn run_devices(&mut self, uses: &Uses) {
         let mut absent: HashSet<ObjectId> = HashSet::new();
         let order: Vec<ObjectId> = self.space.iter().map(|(id, _)| id).collect();
         for id in order {
@@ -91,7 +91,7 @@ impl Evaluator<'_> {
                 }
             }
             if let Some(method) = method {
-                self.run(method, &[], unsure);
+                self.run(method, &[], unsure, uses);
             }
         }
     }
@@ -105,7 +105,7 @@ impl Evaluator<'_> {
     }
 
     /// Run a method and keep what it stores; `unsure` when it may not run at all.
-    fn run(&mut self, id: ObjectId, arguments: &[Value], unsure: bool) {
+    fn run(&mut self, id: ObjectId, arguments: &[Value], unsure: bool, uses: &Uses) {
         if self.spent.get() >= self.setup.limits.total {
             return;
         }
@@ -117,16 +117,16 @@ impl Evaluator<'_> {
         machine.run(state);
         self.spent.set(self.spent.get().saturating_add(machine.steps));
         let mut ends: Vec<HashMap<NameId, Value>> = Vec::new();
-        let mut lost = unsure;
+        let mut unfinished = false;
         for mut end in std::mem::take(&mut machine.ends) {
-            lost |= matches!(end.result, Err(super::Trouble::Limit(_))) || end.state.cut;
+            unfinished |= end.result.is_err() || end.state.cut;
             ends.push(stored(&mut machine, &mut end.state));
         }
         let names: HashSet<NameId> = ends.iter().flat_map(|end| end.keys().copied()).collect();
         let everywhere = |name: &NameId| ends.iter().all(|end| end.contains_key(name));
         let mut settled = Vec::new();
         for name in names {
-            let before = if lost || !everywhere(&name) {
+            let before = if unsure || !everywhere(&name) {
                 self.value_before(name)
             } else {
                 None
@@ -141,6 +141,14 @@ impl Evaluator<'_> {
             settled.push((name, value));
         }
         self.setup.start.extend(settled);
+        if unfinished {
+            // Anything may still come.
+            for name in uses.stored_by(id) {
+                let path = self.space.names().path(name).to_string();
+                let reason = Reason(vec![Dependency::Startup { path }]);
+                self.setup.start.insert(name, Value::Unknown(reason));
+            }
+        }
     }
 
     fn value_before(&self, name: NameId) -> Option<Value> {

@@ -201,12 +201,10 @@ impl State {
             self.assumed.push((id, Assumed::Truth(truth)));
             match symbols.get(id) {
                 Some(Symbol::Apply(Op::LNot, Part::Symbol(inner), _)) => open.push((inner, !truth)),
-                Some(Symbol::Apply(Op::LEqual, Part::Symbol(inner), Part::Number(number)))
-                | Some(Symbol::Apply(Op::LEqual, Part::Number(number), Part::Symbol(inner))) => {
-                    if truth {
-                        self.assumed.push((inner, Assumed::Is(number)));
-                    }
-                }
+                Some(
+                    Symbol::Apply(Op::LEqual, Part::Symbol(inner), Part::Number(number))
+                    | Symbol::Apply(Op::LEqual, Part::Number(number), Part::Symbol(inner)),
+                ) if truth => self.assumed.push((inner, Assumed::Is(number))),
                 Some(Symbol::Apply(Op::LAnd, first, second)) if truth => {
                     open.extend(
                         [first, second]

@@ -21,6 +21,8 @@ pub(super) struct Uses {
     units: Vec<(ObjectId, Rc<str>)>,
     /// Methods that store to something that outlives them and is no unit of a region.
     lasting: HashSet<ObjectId>,
+    /// Names and units of regions that methods declare.
+    passing: HashSet<NameId>,
 }
 
 /// Methods whose only effects are on regions.
@@ -51,27 +53,30 @@ impl Silent {
 
 impl Uses {
     pub(super) fn of(space: &Namespace) -> Self {
-        let mut uses = Self::default();
+        let declared = space.dynamic().iter();
+        let passing = declared.filter(|name| matches!(name.kind, ObjectKind::Name | ObjectKind::FieldUnit { .. }));
+        let mut uses = Self {
+            passing: passing.map(|name| name.name_id).collect(),
+            ..Self::default()
+        };
         for (table, tree) in space.trees().iter().enumerate() {
+            let around = Around::of(space, tree);
             for at in 0..tree.nodes.len() {
                 let Ok(at) = u32::try_from(at) else { break };
-                uses.term(
-                    space,
-                    tree,
-                    Place {
-                        table,
-                        node: NodeId(at),
-                    },
-                );
+                let place = Place {
+                    table,
+                    node: NodeId(at),
+                };
+                uses.term(space, tree, place, &around);
             }
         }
         uses
     }
 
-    fn term(&mut self, space: &Namespace, tree: &Tree, place: Place) {
+    fn term(&mut self, space: &Namespace, tree: &Tree, place: Place, around: &Around) {
         let Some(node) = tree.node(place.node) else { return };
         if matches!(node.op, Op::Load | Op::LoadTable | Op::Fatal | Op::Damaged | Op::Name) {
-            if let (Some(method), true) = (method_of(space, tree, place), node.op != Op::Name) {
+            if let (Some(method), true) = (around.method(place.node), node.op != Op::Name) {
                 self.lasting.insert(method);
             }
             return;
@@ -82,7 +87,7 @@ impl Uses {
         if !stored && !call {
             return;
         }
-        let method = method_of(space, tree, place);
+        let method = around.method(place.node);
         if node.op != Op::NameRef {
             let passing = matches!(node.op, Op::NullName | Op::Debug) || is_local(node.op);
             if let Some(method) = method.filter(|_| stored && !passing) {
@@ -90,17 +95,26 @@ impl Uses {
             }
             return;
         }
+        let scope = around.scope(place.node);
         let object = space
-            .scope_of(place)
-            .and_then(|scope| space.resolve_node(scope, place))
+            .resolve_node(scope, place)
             .map(|id| space.target(id))
             .and_then(|id| Some((id, space.object(id)?)));
         match object {
             Some((id, object)) => self.name(space, method, id, object, stored),
-            // What a method declares itself, or nothing declares.
-            None if call => self.lasting.extend(method),
+            // What a method declares itself, or nothing declares: a unit of a region and a name go
+            // with the method, part of a buffer may be of one that stays.
+            None if call || !self.is_passing(space, tree, place, scope) => self.lasting.extend(method),
             None => {}
         }
+    }
+
+    fn is_passing(&self, space: &Namespace, tree: &Tree, place: Place, scope: ObjectId) -> bool {
+        let name = space
+            .object(scope)
+            .zip(tree.name(place.node))
+            .and_then(|(scope, name)| space.names().find(scope.name_id, name));
+        name.is_some_and(|name| self.passing.contains(&name))
     }
 
     fn name(&mut self, space: &Namespace, method: Option<ObjectId>, id: ObjectId, object: &Object, stored: bool) {
@@ -141,6 +155,18 @@ impl Uses {
         let stores = self.stores.iter();
         stores
             .filter(|(method, _)| method.is_none_or(|method| later.contains(&method)))
+            .map(|(_, name)| *name)
+            .collect()
+    }
+
+    /// Names that a method, or what it calls, may store to.
+    pub(super) fn stored_by(&self, method: ObjectId) -> HashSet<NameId> {
+        let reached = closure(vec![method], &self.calls, |(caller, callee)| {
+            Some(((*caller)?, *callee))
+        });
+        let stores = self.stores.iter();
+        stores
+            .filter(|(method, _)| method.is_some_and(|method| reached.contains(&method)))
             .map(|(_, name)| *name)
             .collect()
     }
@@ -195,10 +221,39 @@ fn reach(mut open: Vec<ObjectId>, next: &HashMap<ObjectId, Vec<ObjectId>>) -> Ha
     reached
 }
 
-fn method_of(space: &Namespace, tree: &Tree, place: Place) -> Option<ObjectId> {
-    let mut around = tree.ancestors(place.node);
-    let method = around.find(|node| tree.node(*node).is_some_and(|node| node.op == Op::Method))?;
-    space.object_of(tree.opened_scope(method)?)
+/// The method and the scope around each term of a table.
+struct Around(Vec<(Option<ObjectId>, ObjectId)>);
+
+impl Around {
+    /// A term stands behind the one that it belongs to, so one pass is enough.
+    fn of(space: &Namespace, tree: &Tree) -> Self {
+        let mut list: Vec<(Option<ObjectId>, ObjectId)> = Vec::with_capacity(tree.nodes.len());
+        for node in &tree.nodes {
+            let parent = index(node.parent);
+            let mut around = list.get(parent).copied().unwrap_or((None, Namespace::ROOT));
+            let opened = tree.opened_scope(node.parent).and_then(|name| space.object_of(name));
+            if let Some(opened) = opened {
+                around.1 = opened;
+                if tree.node(node.parent).is_some_and(|node| node.op == Op::Method) {
+                    around.0 = Some(opened);
+                }
+            }
+            list.push(around);
+        }
+        Self(list)
+    }
+
+    fn method(&self, node: NodeId) -> Option<ObjectId> {
+        self.0.get(index(node)).and_then(|(method, _)| *method)
+    }
+
+    fn scope(&self, node: NodeId) -> ObjectId {
+        self.0.get(index(node)).map_or(Namespace::ROOT, |(_, scope)| *scope)
+    }
+}
+
+fn index(node: NodeId) -> usize {
+    usize::try_from(node.0).unwrap_or(usize::MAX)
 }
 
 fn is_local(op: Op) -> bool {

@@ -108,6 +108,24 @@ fn a_constant_bus_range_gives_first_and_last_bus() {
 }
 
 #[test]
+fn module_devices_that_are_called_sockets_have_the_uids_of_their_processors() {
+    let text = |of: &[u8; 4], text: &[u8]| [&[0x08], of.as_slice(), &[0x0d], text, &[0]].concat();
+    // Processor (CP00, 4, 0, 0), and one whose _UID counts
+    let plain = package(&[0x5b, 0x83], b"CP00\x04\x00\x00\x00\x00\x00");
+    let own = [b"CP01\x05\x00\x00\x00\x00\x00".as_slice(), &name(b"_UID", 0x105)].concat();
+    let own = package(&[0x5b, 0x83], &own);
+    let socket = device(b"SCK1", &[text(b"_HID", b"ACPI0004"), plain.clone(), own].concat());
+    let other = device(b"MOD0", &[text(b"_HID", b"ACPI0004"), plain].concat());
+    let facts = facts(&[&in_sb(&[socket, other].concat())]);
+    let found: Vec<_> = facts
+        .sockets
+        .iter()
+        .map(|m| (m.path.as_str(), m.processors.clone()))
+        .collect();
+    assert_eq!(found, [("\\_SB.SCK1", vec![4, 0x105])]);
+}
+
+#[test]
 fn no_tables_and_broken_tables_give_no_facts() {
     assert_eq!(facts(&[]), Facts::default());
     assert_eq!(facts(&[&table(&[0x5b, 0x82, 0xff])]), Facts::default());

@@ -68,6 +68,16 @@ impl<T> Fact<T> {
         }
     }
 
+    /// The value, or every value that it may be.
+    #[must_use]
+    pub fn values(&self) -> Vec<&T> {
+        match self {
+            Self::Known { value, .. } => vec![value],
+            Self::Dynamic { candidates, .. } => candidates.iter().collect(),
+            Self::Absent | Self::Failed { .. } => Vec::new(),
+        }
+    }
+
     /// Whether the device does not have the object.
     #[must_use]
     pub fn is_absent(&self) -> bool {
@@ -182,10 +192,10 @@ impl Evaluator<'_> {
         Device {
             path: self.namespace().path(id).to_string(),
             conditional: self.namespace().condition(id).is_some(),
-            hid: self.fact(id, b"_HID", ids::device_id),
-            cid: self.fact(id, b"_CID", ids::device_ids),
+            hid: self.hid(id),
+            cid: self.cid(id),
             cls: self.fact(id, b"_CLS", class),
-            adr: self.fact(id, b"_ADR", integer),
+            adr: self.adr(id),
             uid: self.fact(id, b"_UID", raw),
             bbn: self.fact(id, b"_BBN", integer),
             seg: self.fact(id, b"_SEG", integer),
@@ -208,6 +218,24 @@ impl Evaluator<'_> {
             psd: self.fact(id, b"_PSD", raw),
             cpc: self.fact(id, b"_CPC", raw),
         }
+    }
+
+    /// `_HID` of a device alone.
+    #[must_use]
+    pub fn hid(&self, id: ObjectId) -> Fact<DeviceId> {
+        self.fact(id, b"_HID", ids::device_id)
+    }
+
+    /// `_CID` of a device alone.
+    #[must_use]
+    pub fn cid(&self, id: ObjectId) -> Fact<Vec<DeviceId>> {
+        self.fact(id, b"_CID", ids::device_ids)
+    }
+
+    /// `_ADR` of a device alone.
+    #[must_use]
+    pub fn adr(&self, id: ObjectId) -> Fact<u64> {
+        self.fact(id, b"_ADR", integer)
     }
 
     /// One object below a device, evaluated without arguments and read as what it must give.
