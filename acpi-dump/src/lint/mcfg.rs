@@ -2,6 +2,7 @@
 
 use super::catalogue::topology as checks;
 use super::hit::Report;
+use super::motherboard;
 use super::subject::{MemoryKind, MemoryRange, Subject, View};
 use crate::tables::mcfg::{Mcfg, Window};
 
@@ -16,7 +17,7 @@ pub(super) fn run(subject: &Subject<'_>, report: &mut Report) {
         for window in &mcfg.value.windows {
             single(view, window, report);
             if let Some(map) = &subject.outside.memory {
-                against_map(view, window, map, report);
+                against_map(subject, view, window, map, report);
             }
         }
         overlaps(view, &mcfg.value.windows, report);
@@ -117,7 +118,7 @@ fn overlaps(view: View<'_>, windows: &[Window], report: &mut Report) {
     }
 }
 
-fn against_map(view: View<'_>, window: &Window, map: &[MemoryRange], report: &mut Report) {
+fn against_map(subject: &Subject<'_>, view: View<'_>, window: &Window, map: &[MemoryRange], report: &mut Report) {
     let Some((first, last)) = bytes(window) else { return };
     let inside = map
         .iter()
@@ -133,21 +134,34 @@ fn against_map(view: View<'_>, window: &Window, map: &[MemoryRange], report: &mu
         return;
     }
     let mut ranges: Vec<_> = inside.map(|range| (*range.bytes.start(), *range.bytes.end())).collect();
-    ranges.sort_unstable();
-    let covered = ranges.iter().try_fold(first, |next, (start, end)| {
-        if *start <= next {
-            Some(next.max(end.saturating_add(1)))
-        } else {
-            None
-        }
-    });
-    if covered.is_none_or(|next| next <= last) {
+    if covers(&mut ranges, first, last) {
+        return;
+    }
+    // A motherboard device may reserve it instead; what it says at run time only is not guessed.
+    let by_devices = subject.namespace.map_or(Some(Vec::new()), motherboard::reserved);
+    let Some(devices) = by_devices else { return };
+    ranges.extend(devices);
+    if !covers(&mut ranges, first, last) {
         report.at(
             checks::MCFG_NOT_RESERVED,
             view.named,
             window.offset,
-            "the whole window reserved in the memory map",
+            "the whole window reserved in the memory map or by a motherboard device",
             seen,
         );
     }
+}
+
+/// Whether ranges leave no byte out.
+fn covers(ranges: &mut [(u64, u64)], first: u64, last: u64) -> bool {
+    ranges.sort_unstable();
+    let mut next = Some(first);
+    for (start, end) in ranges.iter() {
+        match next {
+            Some(byte) if *start <= byte && byte <= *end => next = end.checked_add(1),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    next.is_none_or(|next| next > last)
 }

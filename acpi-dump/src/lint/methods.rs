@@ -3,9 +3,10 @@
 
 use super::catalogue::namespace as checks;
 use super::hit::Report;
+use super::motherboard::LIMITS;
 use super::names::{Places, eisa};
 use crate::aml::NameSeg;
-use crate::aml::evaluate::{Answer, Dependency, Evaluator, Limits, Value};
+use crate::aml::evaluate::{Answer, Dependency, Evaluator, Value};
 use crate::aml::namespace::{ObjectId, ObjectKind};
 
 /// What a predefined object gives.
@@ -198,14 +199,6 @@ const NAMES: &[(&[u8; 4], u8, Gives)] = &[
     (b"_VPO", 0, Integer),
     (b"_WAK", 1, Any),
 ];
-
-/// Methods that take longer are not judged.
-const LIMITS: Limits = Limits {
-    steps: 20_000,
-    forks: 32,
-    memory: 1 << 18,
-    total: 4_000_000,
-};
 
 pub(super) fn run(at: &Places<'_>, report: &mut Report) {
     let evaluator = Evaluator::with(at.namespace, LIMITS, None);

@@ -32,6 +32,7 @@ mod iort;
 mod madt;
 mod mcfg;
 mod methods;
+mod motherboard;
 mod names;
 mod nfit;
 mod pptt;

@@ -31,10 +31,10 @@ super::checks! {
         "Windows against the memory map, when it is given.",
         "Do not use the window (Linux: pci=nommconf); ask for a firmware update.",
         "PCI Firmware 3.3, 4.1.2", [];
-    MCFG_NOT_RESERVED = "mcfg-not-reserved", 9, Note, "configuration space is not reserved in the memory map",
-        "It must be reserved by a motherboard device of the namespace (PNP0C02) and may be by the memory map. Linux uses the window if one of both says so.",
-        "Windows against the memory map, when it is given.",
-        "Look for the range in `_CRS` of PNP0C02 or PNP0C01.",
+    MCFG_NOT_RESERVED = "mcfg-not-reserved", 9, Note, "configuration space is reserved neither in the memory map nor by a device",
+        "It must be reserved by a motherboard device of the namespace (PNP0C02) and may be by the memory map. Linux uses the window only if one of both says so.",
+        "Windows against the memory map, when it is given, and against `_CRS` of PNP0C01 and PNP0C02, when the namespace is given and they are known without the machine.",
+        "Firmware bug; without the window, registers from offset 256 on cannot be reached.",
         "PCI Firmware 3.3, 4.1.2", ["MCFGMMIONotReserved"];
     MADT_IO_APIC_ADDRESS = "madt-io-apic-address", 10, Error, "an I/O APIC has no address",
         "Its interrupts cannot be routed.",

@@ -62,6 +62,10 @@ pub fn text(value: &str) -> Vec<u8> {
     join(&[&[0x0d], value.as_bytes(), &[0]])
 }
 
+pub fn buffer(bytes: &[u8]) -> Vec<u8> {
+    sized(&[0x11], &join(&[&byte(u8::try_from(bytes.len()).unwrap()), bytes]))
+}
+
 pub fn package(elements: &[&[u8]]) -> Vec<u8> {
     let count = [u8::try_from(elements.len()).unwrap()];
     sized(&[0x12], &join(&[&count, &elements.concat()]))

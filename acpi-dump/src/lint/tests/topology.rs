@@ -1,7 +1,7 @@
 //! Cases of subjects 8 to 19.
 
 use super::tables::fadt;
-use super::{Case, case, known, put, table, zeros};
+use super::{Case, aml, case, known, put, table, zeros};
 use crate::ids::{ApicId, PciAddress, Segment};
 use crate::lint::catalogue::topology as checks;
 use crate::lint::{MemoryKind, MemoryRange, Outside};
@@ -69,6 +69,21 @@ fn windows() -> Vec<Case> {
         (0xe000_0000, 0xe7ff_ffff, MemoryKind::Reserved),
         (0xe800_0000, 0xefff_ffff, MemoryKind::Mmio),
     ]);
+    let elsewhere = mcfg("000000d000000000 0000 00 ff 00000000");
+    let board = |base: u32| {
+        let range = [
+            &[0x86, 9, 0, 1][..],
+            &base.to_le_bytes(),
+            &0x1000_0000u32.to_le_bytes(),
+            &[0x79, 0],
+        ]
+        .concat();
+        let body = aml::join(&[
+            &aml::name(b"_HID", &aml::dword(0x020c_d041)),
+            &aml::name(b"_CRS", &aml::buffer(&range)),
+        ]);
+        aml::dsdt(&aml::system_bus(&aml::device(b"MBRD", &body)))
+    };
     let low = mcfg("0000004000000000 0000 00 ff 00000000");
     vec![
         case(checks::MCFG_EMPTY, &[&mcfg("")], &[&good]),
@@ -103,6 +118,13 @@ fn windows() -> Vec<Case> {
             checks::MCFG_NOT_RESERVED,
             &[&mcfg("000000d000000000 0000 00 ff 00000000")],
             &[&good],
+            &reserved,
+        ),
+        // A motherboard device reserves what the memory map leaves out.
+        known(
+            checks::MCFG_NOT_RESERVED,
+            &[&elsewhere, &board(0xc000_0000)],
+            &[&elsewhere, &board(0xd000_0000)],
             &reserved,
         ),
         // The memory map ends inside the window.
