@@ -118,6 +118,11 @@ impl Report {
         );
     }
 
+    /// A hit at an offset of a table of which the name is known.
+    pub fn in_table(&mut self, check: Check, table: Option<&str>, offset: usize, expected: String, seen: String) {
+        self.push(check, (table.map(str::to_owned), Some(offset), None), expected, seen);
+    }
+
     /// A hit at an object of the namespace.
     pub fn object(
         &mut self,

@@ -71,18 +71,13 @@ fn faults(subject: &Subject<'_>, at: &Places<'_>, report: &mut Report) {
         }
         for fault in &tree.faults {
             let name = at.tables.get(table).copied();
-            let check = match fault.skipped {
-                0 => checks::AML_ODD,
-                _ => checks::AML_UNREADABLE,
+            // The reader says so of a term that is whole and means nothing where it stands.
+            let check = if fault.seen.ends_with("without effect") {
+                checks::AML_ODD
+            } else {
+                checks::AML_UNREADABLE
             };
-            report.object(
-                check,
-                name,
-                Some(fault.offset),
-                "\\".to_owned(),
-                fault.expected.clone(),
-                fault.seen.clone(),
-            );
+            report.in_table(check, name, fault.offset, fault.expected.clone(), fault.seen.clone());
         }
     }
     for fault in at.namespace.faults() {

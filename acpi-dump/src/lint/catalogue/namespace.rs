@@ -1,14 +1,14 @@
 //! Subjects 2, 28 and 29 where they are about AML: names, identities, predefined methods.
 
 super::checks! {
-    AML_UNREADABLE = "aml-unreadable", 2, Error, "AML that cannot be read",
-        "Bytes of a DSDT or SSDT are no term of the language; what they declare is lost.",
+    AML_UNREADABLE = "aml-unreadable", 2, Error, "AML that cannot be read as it stands",
+        "Bytes of a DSDT or SSDT are no term of the language, or a package reaches behind the end of what it is in; what they declare is lost or cut.",
         "Faults of the AML reader, when the namespace is given.",
         "Dump the table again; else a firmware bug.",
         "ACPI 6.5, 20.2", [];
-    AML_ODD = "aml-odd", 2, Note, "AML that the grammar does not allow",
-        "A term stands where it has no meaning; it is read all the same.",
-        "Faults of the AML reader that cost no byte, when the namespace is given.",
+    AML_ODD = "aml-odd", 2, Note, "AML without effect",
+        "A value stands where a statement should be: often a call with too many arguments.",
+        "Terms that the AML reader reports to be without effect, when the namespace is given.",
         "Harmless in most cases.",
         "ACPI 6.5, 20.2", [];
     NAME_TWICE = "name-twice", 28, Warning, "an object is declared twice",

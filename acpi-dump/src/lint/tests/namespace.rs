@@ -36,6 +36,12 @@ pub(super) fn cases() -> Vec<Case> {
             &dsdt(b"\x10\x09\\_SB_\x081\x00\x00"),
             &dsdt(&system_bus(&name(b"FOO_", &byte(1)))),
         ),
+        // A package that reaches behind the end of the table.
+        pair(
+            checks::AML_UNREADABLE,
+            &dsdt(b"\x10\x40\x04\\_SB_\x08FOO_\x00"),
+            &dsdt(&system_bus(&name(b"FOO_", &byte(1)))),
+        ),
         pair(
             checks::AML_ODD,
             &dsdt(&method(b"MTH0", 0, &[0x01])),

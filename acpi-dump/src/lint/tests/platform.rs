@@ -255,7 +255,7 @@ fn security() -> Vec<Case> {
     };
     let (port, path) = ("01 08 00 00 6600000000000000", "5c5f53425f");
     let asks = |text: &str| {
-        let call = [b"\xa0\x0f_OSI\x0d", text.as_bytes(), b"\0\xa3"].concat();
+        let call = [b"\xa0\x0d_OSI\x0d", text.as_bytes(), b"\0\xa3"].concat();
         super::aml::dsdt(&super::aml::method(b"INIT", 0, &call))
     };
     vec![
