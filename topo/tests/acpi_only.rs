@@ -167,6 +167,9 @@ fn nodes_of_a_dump_are_those_that_lscpu_printed_on_the_same_machine() {
         })
         .collect();
     assert_eq!(printed.len(), 8);
+    let layers = ["lscpu.txt", "acpidump.txt.zst"].map(|name| directory.join(name));
+    let both = topo::open(&Source::open(&layers).unwrap());
+    assert_eq!(both.cpu.distances, machine.cpu.distances, "SLIT for the nodes of lscpu");
     assert_eq!(machine.cpu.nodes.iter().map(shape).collect::<Vec<_>>(), printed);
 }
 

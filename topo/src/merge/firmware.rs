@@ -292,8 +292,9 @@ fn assume_numbers(acpi: &mut Acpi, tables: &Tables) {
     }
 }
 
-/// The kernel's nodes: a domain whose CPUs are all in one node is that node; one without CPUs has
-/// the number that the order gives, when the kernel has it and no other domain is there.
+/// The kernel's nodes: a domain whose CPUs are all in one node is that node; one whose CPUs are not
+/// known has the number that the order gives, when the kernel has a node of that number with as many
+/// CPUs or none, and no other domain is there.
 fn see_numbers(acpi: &mut Acpi, cpu: &CpuTopology, tables: &Tables) {
     assume_numbers(acpi, tables);
     let seen: Vec<Option<NodeId>> = acpi
@@ -311,11 +312,9 @@ fn see_numbers(acpi: &mut Acpi, cpu: &CpuTopology, tables: &Tables) {
             domain.node_assumed = false;
         } else {
             let free = |number: &NodeId| {
-                let known = cpu
-                    .nodes
-                    .iter()
-                    .any(|node| node.number == *number && node.cpus.is_empty());
-                known && !seen.contains(&Some(*number))
+                let node = cpu.nodes.iter().find(|node| node.number == *number);
+                let fits = node.is_some_and(|node| node.cpus.is_empty() || node.cpus.len() == domain.listed_cpus);
+                fits && domain.cpus.is_empty() && !seen.contains(&Some(*number))
             };
             domain.node = domain.node.filter(free);
             domain.node_assumed = domain.node.is_some();
