@@ -178,3 +178,12 @@ fn file_that_nothing_recognises_is_read_as_the_table_it_is_said_to_be() {
         "{printed}"
     );
 }
+
+#[test]
+fn committed_schema_is_that_of_the_commands() {
+    let (result, printed) = acpi(&["schema"]);
+    assert_eq!(result.unwrap(), 0);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schema/acpi.json");
+    let committed = fs::read_to_string(path).unwrap();
+    assert_eq!(committed, printed, "delid acpi schema > docs/schema/acpi.json");
+}

@@ -24,6 +24,14 @@ const BOTH: [&str; 3] = [
     "qemu-qemu64-i440fx-seabios",
 ];
 
+/// The tables of a capture, one behind the other.
+fn tables_of(source: &Source) -> Vec<u8> {
+    let directory = "/sys/firmware/acpi/tables";
+    let names = source.list(directory).into_iter();
+    let tables = names.filter_map(|name| source.read(&format!("{directory}/{name}")).ok());
+    tables.flat_map(|(bytes, _)| bytes.to_vec()).collect()
+}
+
 /// The machine by all sources, and by its tables alone.
 fn both(name: &str) -> Option<(Machine, Machine)> {
     let path = corpus().join(format!("bench/{name}.tar.zst"));
@@ -32,13 +40,7 @@ fn both(name: &str) -> Option<(Machine, Machine)> {
         return None;
     }
     let source = Source::open(&[path]).unwrap();
-    let directory = "/sys/firmware/acpi/tables";
-    let mut bytes = Vec::new();
-    for name in source.list(directory) {
-        if let Ok((table, _)) = source.read(&format!("{directory}/{name}")) {
-            bytes.extend(table);
-        }
-    }
+    let bytes = tables_of(&source);
     assert!(!bytes.is_empty(), "{name} has tables");
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
@@ -165,6 +167,9 @@ fn nodes_of_a_dump_are_those_that_lscpu_printed_on_the_same_machine() {
         })
         .collect();
     assert_eq!(printed.len(), 8);
+    let layers = ["lscpu.txt", "acpidump.txt.zst"].map(|name| directory.join(name));
+    let both = topo::open(&Source::open(&layers).unwrap());
+    assert_eq!(both.cpu.distances, machine.cpu.distances, "SLIT for the nodes of lscpu");
     assert_eq!(machine.cpu.nodes.iter().map(shape).collect::<Vec<_>>(), printed);
 }
 
@@ -195,6 +200,56 @@ fn servers_have_the_counts_of_their_tables() {
         ];
         assert_eq!(found, counts, "{name}");
         assert!(machine.pci.functions.is_empty(), "{name}: no function is invented");
+    }
+}
+
+#[test]
+fn sockets_by_module_devices_are_the_domains_of_the_srat() {
+    let path = corpus().join("acpi/linuxhw/4A64A6094FE3.acpidump.txt.zst");
+    if !path.exists() {
+        eprintln!("corpus absent: 1 case not run");
+        return;
+    }
+    let machine = topo::open(&Source::open(&[path]).unwrap());
+    let packages: Vec<_> = machine
+        .cpu
+        .packages
+        .iter()
+        .map(|group| group.cpus.to_string())
+        .collect();
+    let nodes: Vec<_> = machine.cpu.nodes.iter().map(|node| node.cpus.to_string()).collect();
+    assert_eq!(packages.len(), 2, "two of the four module devices are populated");
+    assert_eq!(packages, nodes);
+}
+
+#[test]
+fn damaged_tables_give_a_machine_and_no_panic() {
+    let path = corpus().join("bench/qemu-epyc-genoa-q35-seabios.tar.zst");
+    if !path.exists() {
+        eprintln!("corpus absent: 80 cases not run");
+        return;
+    }
+    let bytes = tables_of(&Source::open(&[path]).unwrap());
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = |limit: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state).unwrap() % limit
+    };
+    for _ in 0..80 {
+        let mut damaged = bytes.clone();
+        for _ in 0..12 {
+            let at = random(damaged.len());
+            damaged[at] = u8::try_from(random(256)).unwrap();
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), damaged).unwrap();
+        if let Ok(source) = Source::open(&[file.path()]) {
+            let machine = topo::open(&source);
+            let report = topo::findings::judge(&machine);
+            assert!(!diagram::svg(&machine, &report, &Options::default()).is_empty());
+        }
     }
 }
 

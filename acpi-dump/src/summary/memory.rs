@@ -129,26 +129,24 @@ fn pairs(lines: &mut Lines<'_>, named: &Named, hmat: &Hmat, initiator: Proximity
         .collect();
     targets.sort_unstable();
     targets.dedup();
-    for target in targets {
-        let value = |measures: &[Measure]| hmat.value(measures, initiator, target);
-        let latency = value(&[Measure::ReadLatency, Measure::AccessLatency]);
-        let bandwidth = value(&[Measure::ReadBandwidth, Measure::AccessBandwidth]);
-        let mut parts = Vec::new();
-        if let Some(picoseconds) = latency {
-            parts.push(format!("{} ns", decimal(picoseconds)));
-        }
-        if let Some(megabytes) = bandwidth {
-            parts.push(format!("{} GB/s", decimal(megabytes)));
-        }
-        if !parts.is_empty() {
-            let text = format!(
-                "domain {} reads memory of {}: {}",
-                initiator.0,
-                target.0,
-                parts.join(", ")
-            );
-            lines.say(named, None, text);
-        }
+    let row = |measures: [Measure; 2], unit: &str| {
+        let value = |target: &ProximityDomain| hmat.value(&measures, initiator, *target);
+        let values: Vec<Option<u64>> = targets.iter().map(value).collect();
+        let shown = values.iter().map(|value| value.map_or_else(|| "-".to_owned(), decimal));
+        let text = format!("{} {unit}", shown.collect::<Vec<_>>().join(" "));
+        values.iter().any(Option::is_some).then_some(text)
+    };
+    let latency = row([Measure::ReadLatency, Measure::AccessLatency], "ns");
+    let bandwidth = row([Measure::ReadBandwidth, Measure::AccessBandwidth], "GB/s");
+    let parts: Vec<String> = latency.into_iter().chain(bandwidth).collect();
+    if !parts.is_empty() {
+        let targets: Vec<String> = targets.iter().map(|target| target.0.to_string()).collect();
+        let (from, targets) = (initiator.0, targets.join(" "));
+        lines.say(
+            named,
+            None,
+            format!("domain {from} reads memory of {targets}: {}", parts.join("; ")),
+        );
     }
 }
 

@@ -127,9 +127,9 @@ impl Pptt {
         self.processors.iter().find(|node| node.leaf && node.uid == Some(uid))
     }
 
-    /// The nodes from a CPU up to the top, itself first; a circle of parents ends.
+    /// The nodes from a CPU up to the top, itself first, at most 64: a circle of parents ends there.
     pub fn path_up<'a>(&'a self, node: &'a Processor) -> impl Iterator<Item = &'a Processor> {
-        let mut left = self.processors.len();
+        let mut left: usize = 64.min(self.processors.len());
         let mut next = Some(node);
         std::iter::from_fn(move || {
             let here = next?;

@@ -13,6 +13,9 @@ use acpi_dump::aml::{Namespace, NodeId, ObjectId, ObjectKind, Op, Tree};
 /// Terms that are executed for all devices together.
 const STEPS: usize = 400_000;
 
+/// Host bridges that are looked at.
+const MOST_BRIDGES: usize = 1024;
+
 /// What the namespace tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -131,11 +134,14 @@ pub fn facts(tables: &[&[u8]]) -> Facts {
     let bridges: Vec<(ObjectId, Bridge)> = devices
         .iter()
         .filter_map(|id| Some((*id, reader.bridge(*id)?)))
+        .take(MOST_BRIDGES)
         .collect();
     let place: BTreeMap<ObjectId, usize> = bridges.iter().enumerate().map(|(at, (id, _))| (*id, at)).collect();
-    let mut facts = Facts::default();
-    facts.sockets = devices.iter().filter_map(|id| reader.module(*id)).collect();
-    facts.bridges.extend(bridges.into_iter().map(|(_, bridge)| bridge));
+    let mut facts = Facts {
+        bridges: bridges.into_iter().map(|(_, bridge)| bridge).collect(),
+        sockets: devices.iter().filter_map(|id| reader.module(*id)).collect(),
+        slots: Vec::new(),
+    };
     for id in devices {
         let Some((bridge, steps)) = reader.steps(id, &place) else {
             continue;

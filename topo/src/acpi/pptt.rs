@@ -12,6 +12,9 @@ use acpi_dump::tables::pptt::{self, Pptt, Processor};
 use crate::sysfs::CpuSet;
 use crate::sysfs::topology::{Cache, CacheKind, Cpu, Group};
 
+/// Nodes above each other that are followed; real tables have up to six.
+const DEEPEST: usize = 32;
+
 /// Levels that are counted; a circle of caches ends there.
 const LEVELS: u8 = 8;
 
@@ -28,6 +31,30 @@ pub struct Hierarchy {
     pub caches: Vec<Cache>,
 }
 
+/// Structures of the table by what they are looked up with.
+struct Index<'a> {
+    cpus: BTreeMap<ProcessorUid, &'a Processor>,
+    nodes: BTreeMap<usize, &'a Processor>,
+    caches: BTreeMap<usize, &'a pptt::Cache>,
+}
+
+impl<'a> Index<'a> {
+    fn new(pptt: &'a Pptt) -> Self {
+        let leaves = pptt.processors.iter().filter(|node| node.leaf).rev();
+        Self {
+            cpus: leaves.filter_map(|node| Some((node.uid?, node))).collect(),
+            nodes: pptt.processors.iter().map(|node| (node.offset, node)).collect(),
+            caches: pptt.caches.iter().map(|cache| (cache.offset, cache)).collect(),
+        }
+    }
+
+    /// The nodes from a CPU up to the top, itself first; a circle of parents ends.
+    fn path_up(&self, leaf: &'a Processor) -> Vec<&'a Processor> {
+        let above = |node: &&'a Processor| node.parent.and_then(|parent| self.nodes.get(&parent).copied());
+        std::iter::successors(Some(leaf), above).take(DEEPEST).collect()
+    }
+}
+
 /// The hierarchy of CPUs by their number here and their UID; `None` when a CPU is not in the table.
 #[must_use]
 pub fn hierarchy(pptt: &Pptt, cpus: &[(u32, ProcessorUid)]) -> Option<Hierarchy> {
@@ -35,9 +62,10 @@ pub fn hierarchy(pptt: &Pptt, cpus: &[(u32, ProcessorUid)]) -> Option<Hierarchy>
     let mut clusters: BTreeMap<usize, CpuSet> = BTreeMap::new();
     let mut cores: BTreeMap<usize, CpuSet> = BTreeMap::new();
     let mut caches: BTreeMap<(u8, usize, usize), CpuSet> = BTreeMap::new();
+    let index = Index::new(pptt);
     for (number, uid) in cpus {
-        let leaf = pptt.cpu(*uid)?;
-        let path: Vec<&Processor> = pptt.path_up(leaf).collect();
+        let leaf = index.cpus.get(uid)?;
+        let path = index.path_up(leaf);
         let package = path.iter().position(|node| node.package)?;
         let core = usize::from(leaf.thread && package > 0);
         let insert = |groups: &mut BTreeMap<usize, CpuSet>, at: usize| {
@@ -50,7 +78,7 @@ pub fn hierarchy(pptt: &Pptt, cpus: &[(u32, ProcessorUid)]) -> Option<Hierarchy>
         if core.saturating_add(1) < package {
             insert(&mut clusters, core.saturating_add(1));
         }
-        for place in own_caches(pptt, &path) {
+        for place in own_caches(&index, &path) {
             caches.entry(place).or_default().insert(*number);
         }
     }
@@ -65,7 +93,7 @@ pub fn hierarchy(pptt: &Pptt, cpus: &[(u32, ProcessorUid)]) -> Option<Hierarchy>
     };
     let mut caches: Vec<Cache> = caches
         .into_iter()
-        .filter_map(|((level, _, offset), cpus)| cache(pptt, level, offset, cpus))
+        .filter_map(|((level, _, offset), cpus)| cache(&index, level, offset, cpus))
         .collect();
     caches.sort_by_key(|cache| (cache.level, cache.kind, cache.cpus.first()));
     let clusters = groups(clusters);
@@ -83,14 +111,14 @@ pub fn hierarchy(pptt: &Pptt, cpus: &[(u32, ProcessorUid)]) -> Option<Hierarchy>
 /// Level, node and place of every cache on the way up. One structure may describe the like caches of
 /// many nodes: two CPUs share it only where both find it at the same node. A cache at the end of a
 /// chain belongs to the node above that lists it.
-fn own_caches(pptt: &Pptt, path: &[&Processor]) -> Vec<(u8, usize, usize)> {
+fn own_caches(index: &Index<'_>, path: &[&Processor]) -> Vec<(u8, usize, usize)> {
     let mut found: Vec<(u8, usize, usize)> = Vec::new();
     let mut below = 0_u8;
     for node in path {
         let mut highest = below;
         for resource in &node.resources {
             let mut level = below;
-            let mut next = pptt.cache(*resource);
+            let mut next = index.caches.get(resource).copied();
             while let Some(cache) = next.filter(|_| level < LEVELS) {
                 if found.iter().any(|(_, _, known)| *known == cache.offset) {
                     break;
@@ -99,7 +127,7 @@ fn own_caches(pptt: &Pptt, path: &[&Processor]) -> Vec<(u8, usize, usize)> {
                 let lists = |above: &&&Processor| above.resources.contains(&cache.offset);
                 let owner = path.iter().rfind(lists).map_or(node.offset, |above| above.offset);
                 found.push((level, owner, cache.offset));
-                next = cache.next.and_then(|offset| pptt.cache(offset));
+                next = cache.next.and_then(|offset| index.caches.get(&offset).copied());
             }
             highest = highest.max(level);
         }
@@ -108,8 +136,8 @@ fn own_caches(pptt: &Pptt, path: &[&Processor]) -> Vec<(u8, usize, usize)> {
     found
 }
 
-fn cache(pptt: &Pptt, level: u8, offset: usize, cpus: CpuSet) -> Option<Cache> {
-    let told = pptt.cache(offset)?;
+fn cache(index: &Index<'_>, level: u8, offset: usize, cpus: CpuSet) -> Option<Cache> {
+    let told = index.caches.get(&offset)?;
     Some(Cache {
         level,
         kind: match told.kind? {

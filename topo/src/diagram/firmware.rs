@@ -81,7 +81,7 @@ fn shown_bridges(machine: &Machine) -> impl Iterator<Item = (usize, &HostBridge)
 /// "bus 40", "bus 0001:40–7f", "bus computed by the firmware".
 fn bus_words(bridge: &HostBridge) -> String {
     let Some(bus) = bridge.bus else {
-        return "root bus computed at run time".to_owned();
+        return "bus set at run time".to_owned();
     };
     let segment = match bridge.segment {
         Some(0) => String::new(),
@@ -429,7 +429,7 @@ mod tests {
             dynamic: vec!["_BBN".to_owned()],
             ..HostBridge::default()
         };
-        assert_eq!(bus_words(&bridge), "root bus computed at run time");
+        assert_eq!(bus_words(&bridge), "bus set at run time");
         assert_eq!(doubts(&bridge).len(), 1, "_STA is not known either");
         let known = HostBridge {
             segment: Some(1),

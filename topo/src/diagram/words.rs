@@ -156,7 +156,10 @@ pub fn socket_summary(machine: &Machine, socket: &Socket) -> Vec<String> {
     } else if let (Some(cores), threads) = (processor.and_then(|p| p.cores), processor.and_then(|p| p.threads)) {
         parts.push(threads.map_or_else(|| format!("{cores} cores"), |threads| format!("{cores}c/{threads}t")));
     } else if !socket.cpus.is_empty() {
-        parts.push(format!("{} CPUs", socket.cpus.len()));
+        parts.push(match socket.cpus.len() {
+            1 => "1 CPU".to_owned(),
+            count => format!("{count} CPUs"),
+        });
     }
     parts.extend(clock_words(machine, socket));
     if let Some(revision) = socket.microcode {

@@ -21,6 +21,9 @@ use crate::acpi::{Acpi, CpuCount, CxlWindow, Domain, EcamWindow, Range, Tables, 
 use crate::sysfs::CpuSet;
 use crate::sysfs::topology::{Cpu, CpuTopology, Group, MemoryKind, Node, NodeId};
 
+/// Domains that are looked at: as many as Linux can have nodes.
+const MOST_DOMAINS: usize = 1024;
+
 /// CPUs that the MADT lists as enabled, numbered in its order; their groups and caches by the PPTT.
 pub(super) fn cpus(cpu: &mut CpuTopology, tables: &Tables, told: &mut Told) {
     let Some((origin, madt)) = &tables.madt else { return };
@@ -168,12 +171,8 @@ fn places(cpu: &CpuTopology, tables: &Tables, srat: &Srat) -> BTreeMap<u32, Prox
         .flat_map(|(_, madt)| madt.enabled())
         .map(|listed| (listed.apic_id, listed.uid))
         .collect();
-    let uid_of = |id: u32| {
-        listed
-            .iter()
-            .find(|(apic, _)| *apic == Some(ApicId(id)))
-            .map(|(_, uid)| *uid)
-    };
+    let uids: BTreeMap<ApicId, ProcessorUid> = listed.iter().filter_map(|(apic, uid)| Some(((*apic)?, *uid))).collect();
+    let uid_of = |id: u32| uids.get(&ApicId(id)).copied();
     let of = |here: &Cpu| {
         let Some(id) = here.apic_id else {
             // Arm: the order of the MADT is that of the kernel's numbers
@@ -197,6 +196,7 @@ fn places(cpu: &CpuTopology, tables: &Tables, srat: &Srat) -> BTreeMap<u32, Prox
 fn domains(srat: &Srat, places: &BTreeMap<u32, ProximityDomain>) -> Vec<Domain> {
     srat.domains()
         .into_iter()
+        .take(MOST_DOMAINS)
         .map(|number| {
             let mut ranges: Vec<Range> = srat
                 .memory
@@ -275,7 +275,7 @@ fn order(srat: &Srat) -> Vec<u32> {
         .map(|range| range.domain.0);
     let mut order = Vec::new();
     for domain in first.into_iter().map(|(_, domain)| domain).chain(memory) {
-        if !order.contains(&domain) {
+        if order.len() < MOST_DOMAINS && !order.contains(&domain) {
             order.push(domain);
         }
     }
@@ -292,8 +292,9 @@ fn assume_numbers(acpi: &mut Acpi, tables: &Tables) {
     }
 }
 
-/// The kernel's nodes: a domain whose CPUs are all in one node is that node; one without CPUs has
-/// the number that the order gives, when the kernel has it and no other domain is there.
+/// The kernel's nodes: a domain whose CPUs are all in one node is that node; one whose CPUs are not
+/// known has the number that the order gives, when the kernel has a node of that number with as many
+/// CPUs or none, and no other domain is there.
 fn see_numbers(acpi: &mut Acpi, cpu: &CpuTopology, tables: &Tables) {
     assume_numbers(acpi, tables);
     let seen: Vec<Option<NodeId>> = acpi
@@ -311,11 +312,9 @@ fn see_numbers(acpi: &mut Acpi, cpu: &CpuTopology, tables: &Tables) {
             domain.node_assumed = false;
         } else {
             let free = |number: &NodeId| {
-                let known = cpu
-                    .nodes
-                    .iter()
-                    .any(|node| node.number == *number && node.cpus.is_empty());
-                known && !seen.contains(&Some(*number))
+                let node = cpu.nodes.iter().find(|node| node.number == *number);
+                let fits = node.is_some_and(|node| node.cpus.is_empty() || node.cpus.len() == domain.listed_cpus);
+                fits && domain.cpus.is_empty() && !seen.contains(&Some(*number))
             };
             domain.node = domain.node.filter(free);
             domain.node_assumed = domain.node.is_some();

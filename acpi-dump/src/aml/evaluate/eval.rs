@@ -221,7 +221,7 @@ impl Machine<'_> {
         let item = state.heap.copy(&item)?;
         if let Some(name) = self.declared(place) {
             self.create(state, name, Binding::Value(item));
-            state.stored.push(name);
+            state.stored.insert(name);
         }
         Ok(())
     }

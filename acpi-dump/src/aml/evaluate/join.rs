@@ -96,7 +96,7 @@ impl Machine<'_> {
         join.came = join.came.saturating_add(1);
         let cells = join.cells;
         for parked in &mut join.parked {
-            self.steps = self.steps.saturating_add(state.heap.len() / 16);
+            self.steps = self.steps.saturating_add(state.size() / 16);
             if !same(parked, &state, cells) {
                 continue;
             }
@@ -112,9 +112,7 @@ impl Machine<'_> {
                 *held = epoch.max(*held);
             }
             for symbol in state.decided {
-                if !parked.decided.contains(&symbol) {
-                    parked.decided.push(symbol);
-                }
+                parked.note_decision(symbol);
             }
             self.uncount_way(&state.tasks);
             return;

@@ -321,16 +321,16 @@ impl<'a> Machine<'a> {
     /// The other way of a fork; both have the decision noted.
     fn fork(&mut self, state: &mut State, id: SymbolId) -> Step<Box<State>> {
         if self.forks >= self.setup.limits.forks {
-            state.decided.push(id);
+            state.note_decision(id);
             return Err(Trouble::Limit("forks"));
         }
         self.forks = self.forks.saturating_add(1);
-        self.steps = self.steps.saturating_add(state.heap.len() / 16);
+        self.steps = self.steps.saturating_add(state.size() / 16);
         self.mark_joins(state);
         let mut other = Box::new(state.clone());
         self.count_way(state);
-        other.decided.push(id);
-        state.decided.push(id);
+        other.note_decision(id);
+        state.note_decision(id);
         Ok(other)
     }
 
@@ -380,7 +380,7 @@ impl<'a> Machine<'a> {
                     let path = state.method().and_then(|frame| frame.method);
                     let path = path.map(|id| self.space.path(id).to_string()).unwrap_or_default();
                     let symbol = self.symbols.source(Dependency::Loop { path }, 0);
-                    state.decided.push(symbol);
+                    state.note_decision(symbol);
                     return Ok(());
                 }
                 let mut other = self.fork(state, id)?;

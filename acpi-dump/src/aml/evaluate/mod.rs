@@ -164,7 +164,20 @@ impl<'a> Evaluator<'a> {
             }
         }
         self.spent.set(self.spent.get().saturating_add(machine.steps));
-        outcome(&mut machine, failures)
+        let mut outcome = outcome(&mut machine, failures);
+        self.add_choices(id, &mut outcome.answer);
+        outcome
+    }
+
+    /// Where a name is not known because of start-up, what it may be is.
+    fn add_choices(&self, id: ObjectId, answer: &mut Answer) {
+        let name = self.space.object(self.space.target(id)).map(|object| object.name_id);
+        let choices = name.and_then(|name| self.setup.choices.get(&name));
+        if let (Answer::Dynamic { candidates, .. }, Some(choices)) = (answer, choices)
+            && !candidates.iter().any(Value::is_known)
+        {
+            candidates.clone_from(choices);
+        }
     }
 
     /// The declaration of an object, and those in other branches.

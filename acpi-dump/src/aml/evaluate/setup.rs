@@ -42,6 +42,8 @@ pub(super) struct Setup<'a> {
     pub(super) interfaces: HashSet<&'static str>,
     /// Values of names after start-up, where they differ from the declared ones.
     pub(super) start: HashMap<NameId, Value, BuildHasherDefault<QuickHash>>,
+    /// What start-up may have left in names of which the value is not known.
+    pub(super) choices: HashMap<NameId, Vec<Value>, BuildHasherDefault<QuickHash>>,
     /// Methods that change nothing but registers.
     pub(super) silent: Silent,
     /// Integers and strings that methods may change later.
@@ -102,6 +104,7 @@ impl<'a> Setup<'a> {
                 HashSet::from(INTERFACES)
             },
             start: HashMap::default(),
+            choices: HashMap::default(),
             silent: Silent::default(),
             variables: HashSet::default(),
         }

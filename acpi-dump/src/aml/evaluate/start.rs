@@ -131,16 +131,25 @@ impl Evaluator<'_> {
             } else {
                 None
             };
-            let mut values = ends.iter().filter_map(|end| end.get(&name)).chain(before.as_ref());
-            let Some(first) = values.next() else { continue };
-            let value = if values.all(|value| value == first) && first.is_known() {
+            let values = ends.iter().filter_map(|end| end.get(&name)).chain(before.as_ref());
+            let mut choices: Vec<Value> = Vec::new();
+            for value in values {
+                if choices.len() < super::CANDIDATES && !choices.contains(value) {
+                    choices.push(value.clone());
+                }
+            }
+            let Some(first) = choices.first() else { continue };
+            let value = if choices.len() == 1 && first.is_known() {
                 first.clone()
             } else {
                 unknown(first, &self.space.names().path(name).to_string())
             };
-            settled.push((name, value));
+            settled.push((name, value, choices));
         }
-        self.setup.start.extend(settled);
+        for (name, value, choices) in settled {
+            self.setup.start.insert(name, value);
+            self.setup.choices.insert(name, choices);
+        }
         if unfinished {
             // Anything may still come.
             for name in uses.stored_by(id) {

@@ -1,6 +1,6 @@
 //! One path of execution: what is to be done, what has been computed, what was stored.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 use std::rc::Rc;
 
@@ -95,6 +95,9 @@ pub(super) enum Assumed {
 
 pub(super) type Bindings = HashMap<NameId, Binding, BuildHasherDefault<QuickHash>>;
 
+/// Decisions of which the reasons are kept.
+const DECISIONS: usize = 64;
+
 /// The whole path.
 #[derive(Clone, Debug)]
 pub(super) struct State {
@@ -104,7 +107,7 @@ pub(super) struct State {
     pub(super) heap: Heap,
     pub(super) named: Bindings,
     /// Names that were stored to.
-    pub(super) stored: Vec<NameId>,
+    pub(super) stored: HashSet<NameId, BuildHasherDefault<QuickHash>>,
     pub(super) assumed: Vec<(SymbolId, Assumed)>,
     /// Writes to each region so far.
     pub(super) epochs: HashMap<Rc<str>, u32>,
@@ -123,7 +126,7 @@ impl State {
             frames: Vec::new(),
             heap: Heap::new(memory),
             named: Bindings::default(),
-            stored: Vec::new(),
+            stored: HashSet::default(),
             assumed: Vec::new(),
             epochs: HashMap::new(),
             decided: Vec::new(),
@@ -172,6 +175,20 @@ impl State {
         for name in frame.created {
             self.named.remove(&name);
         }
+    }
+
+    /// Note what decided; more than that is not wanted for a reason.
+    pub(super) fn note_decision(&mut self, id: SymbolId) {
+        if self.decided.len() < DECISIONS && !self.decided.contains(&id) {
+            self.decided.push(id);
+        }
+    }
+
+    /// How much there is to copy or to compare.
+    pub(super) fn size(&self) -> usize {
+        let lists = self.tasks.len().saturating_add(self.values.len());
+        let names = self.named.len().saturating_add(self.frames.len());
+        self.heap.len().saturating_add(lists).saturating_add(names)
     }
 
     /// What is known of an unknown value on this path.

@@ -209,9 +209,7 @@ impl Machine<'_> {
     }
 
     fn note_stored(&self, state: &mut State, name: NameId) {
-        if !state.stored.contains(&name) {
-            state.stored.push(name);
-        }
+        state.stored.insert(name);
     }
 
     /// `CopyObject` to a name, and stores where nothing is converted.

@@ -32,7 +32,14 @@ fn bridge(path: &str, bus: Value<u64>, status: Value<u64>) -> Bridge {
 
 fn joined(bridges: Vec<Bridge>, slots: Vec<Slot>) -> Acpi {
     let tables = Tables {
-        namespace: Some((origin(), Facts { bridges, slots })),
+        namespace: Some((
+            origin(),
+            Facts {
+                bridges,
+                slots,
+                ..Facts::default()
+            },
+        )),
         ..Tables::default()
     };
     let mut acpi = Acpi::default();

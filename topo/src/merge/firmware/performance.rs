@@ -1,39 +1,48 @@
 //! Latency, bandwidth and memory-side caches by the HMAT: ACPI 6.5, section 5.2.28.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use acpi_dump::Hmat;
 use acpi_dump::tables::hmat::Measure;
-use acpi_dump::{Hmat, ProximityDomain};
 
 use crate::acpi::{Acpi, Performance};
 use crate::sysfs::CpuSet;
 use crate::sysfs::topology::{CpuTopology, MemoryAccess, MemorySideCache, NodeId};
 
-/// All pairs that a matrix of memory names.
+/// Pairs that are kept.
+const MOST_PAIRS: usize = 1 << 16;
+
+/// All pairs that a matrix of memory names; of each measure the first value counts, and one for
+/// accesses of any kind stands for reads and writes.
 pub(super) fn performance(hmat: &Hmat) -> Vec<Performance> {
-    let memory = hmat.matrices.iter().filter(|matrix| matrix.hierarchy == 0);
-    let pairs: BTreeSet<(u32, u32)> = memory
-        .flat_map(|matrix| &matrix.cells)
-        .map(|cell| (cell.initiator.0, cell.target.0))
-        .collect();
-    pairs
-        .into_iter()
-        .map(|(initiator, target)| {
-            let value = |own, both| hmat.value(&[own, both], ProximityDomain(initiator), ProximityDomain(target));
-            Performance {
-                initiator,
-                target,
-                read_latency: value(Measure::ReadLatency, Measure::AccessLatency),
-                write_latency: value(Measure::WriteLatency, Measure::AccessLatency),
-                read_bandwidth: value(Measure::ReadBandwidth, Measure::AccessBandwidth),
-                write_bandwidth: value(Measure::WriteBandwidth, Measure::AccessBandwidth),
+    let mut pairs: BTreeMap<(u32, u32), Performance> = BTreeMap::new();
+    for matrix in hmat.matrices.iter().filter(|matrix| matrix.hierarchy == 0) {
+        for cell in &matrix.cells {
+            let (Some(value), key) = (cell.value, (cell.initiator.0, cell.target.0)) else {
+                continue;
+            };
+            if pairs.len() >= MOST_PAIRS && !pairs.contains_key(&key) {
+                continue;
             }
-        })
-        .filter(|row| {
-            let latency = row.read_latency.or(row.write_latency);
-            latency.or(row.read_bandwidth).or(row.write_bandwidth).is_some()
-        })
-        .collect()
+            let row = pairs.entry(key).or_insert(Performance {
+                initiator: key.0,
+                target: key.1,
+                ..Performance::default()
+            });
+            let slots = match matrix.measure {
+                Measure::ReadLatency => [Some(&mut row.read_latency), None],
+                Measure::WriteLatency => [Some(&mut row.write_latency), None],
+                Measure::ReadBandwidth => [Some(&mut row.read_bandwidth), None],
+                Measure::WriteBandwidth => [Some(&mut row.write_bandwidth), None],
+                Measure::AccessLatency => [Some(&mut row.read_latency), Some(&mut row.write_latency)],
+                Measure::AccessBandwidth => [Some(&mut row.read_bandwidth), Some(&mut row.write_bandwidth)],
+            };
+            for slot in slots.into_iter().flatten() {
+                slot.get_or_insert(value);
+            }
+        }
+    }
+    pairs.into_values().collect()
 }
 
 /// The initiators nearest to a domain's memory, and what they see of it: the attached one, else the

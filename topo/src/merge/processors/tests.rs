@@ -143,7 +143,7 @@ fn distances_of_the_kernel_are_not_overwritten() {
 }
 
 #[test]
-fn domains_that_linux_numbers_otherwise_give_no_distances() {
+fn without_apic_ids_domains_are_numbered_as_they_appear_when_the_counts_fit() {
     let node = |number| Node {
         number: NodeId(number),
         cpus: CpuSet::single(number),
@@ -157,8 +157,13 @@ fn domains_that_linux_numbers_otherwise_give_no_distances() {
         srat(&[(0, 1), (1, 2)]),
         slit(&[&[10, 20, 20], &[20, 10, 21], &[20, 21, 10]]),
     ];
+    let (_, acpi) = joined(&mut cpu, &[], &tables);
+    assert_eq!(cpu.distances, [[10, 21], [21, 10]]);
+    assert!(acpi.domains.iter().all(|domain| domain.node_assumed));
+    cpu.distances.clear();
+    cpu.nodes[1].cpus = (1..3).collect();
     fill(&mut cpu, &[], &tables);
-    assert!(cpu.distances.is_empty());
+    assert!(cpu.distances.is_empty(), "a node with more CPUs than the domain");
 }
 
 /// A SRAT memory entry: domain, base and length in GiB, flags.
