@@ -290,7 +290,8 @@ impl PciFunction {
 pub struct PlaceLabel {
     /// Designation ("SLOT9", "Onboard LAN 1").
     pub name: String,
-    /// Who says so: `smbios-9`, `smbios-41`, `sysfs-slot`, `firmware-label`, `slot-number`.
+    /// Who says so: `smbios-9`, `smbios-41`, `sysfs-slot`, `firmware-label`, `slot-number`,
+    /// `acpi-sun` (`_SUN` of the namespace).
     pub source: &'static str,
     /// Index into `pci.slots`, for `smbios-9`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -49,6 +49,7 @@ pub fn device(machine: &Machine, report: &Report, function: &PciFunction, style:
         function
             .socket
             .and_then(|at| machine.sockets.get(at))
+            .filter(|socket| !socket.by_node)
             .map(|socket| socket.label.clone()),
     );
     fact("NUMA node", node_words(machine, function));
@@ -115,6 +116,20 @@ pub fn device(machine: &Machine, report: &Report, function: &PciFunction, style:
 /// The node and who says so; the kernel's -1 in words.
 fn node_words(machine: &Machine, function: &PciFunction) -> Option<String> {
     let only = machine.cpu.nodes.len() == 1;
+    let at = machine
+        .pci
+        .functions
+        .binary_search_by_key(&function.bdf(), PciFunction::bdf);
+    let path = || at.ok().into_iter().flat_map(|at| machine.path_up(at));
+    let kernel = path().any(|f| f.function.numa_node.is_some_and(|node| node >= 0));
+    let root = path().last().map(PciFunction::bdf);
+    let bridge = root.and_then(|root| machine.acpi.bridge_of(root.domain, root.bus));
+    if let (Some(node), Some(bridge)) = (
+        function.node,
+        bridge.filter(|bridge| !kernel && bridge.node == function.node),
+    ) {
+        return Some(format!("{} (_PXM of {})", node.0, bridge.path));
+    }
     Some(match (function.node, function.function.numa_node) {
         (Some(node), Some(told)) if i64::from(node.0) == i64::from(told) => told.to_string(),
         (Some(node), Some(_)) if only => format!("{} (the only one; firmware gave none)", node.0),
