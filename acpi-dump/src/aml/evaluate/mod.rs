@@ -200,10 +200,7 @@ impl<'a> Evaluator<'a> {
         id: ObjectId,
         place: Option<Place>,
         arguments: &[Value],
-    ) -> Result<State, Trouble>
-    where
-        'a: 'a,
-    {
+    ) -> Result<State, Trouble> {
         let mut state = State::new(self.setup.limits.memory);
         let id = self.space.target(id);
         let Some(object) = self.space.object(id) else {
