@@ -7,12 +7,13 @@
 //!
 //! ```
 //! use acpi_dump::aml::Namespace;
-//! let mut table = b"DSDT\x3d\0\0\0\x02\0OEMOEMOEMTABLE\x01\0\0\0TOOL\x01\0\0\0".to_vec();
-//! table.extend(b"\x10\x18\\_SB_\x5b\x82\x10PCI0\x08_UID\x0a\x07\x08_SEG\x00");
+//! let mut table = b"DSDT\x3f\0\0\0\x02\0OEMOEMOEMTABLE\x01\0\0\0TOOL\x01\0\0\0".to_vec();
+//! table.extend(b"\x10\x1a\\_SB_\x5b\x82\x12PCI0\x08_UID\x0a\x07\x08_SEG\x00");
 //! let namespace = Namespace::build(&[&table]);
 //! let device = namespace.find("\\_SB.PCI0").unwrap();
 //! assert_eq!(namespace.object(device).unwrap().kind.word(), "Device");
 //! assert_eq!(namespace.children(device).len(), 2);
+//! assert!(namespace.trees()[0].faults.is_empty());
 //! ```
 
 mod build;

@@ -21,6 +21,7 @@ mod declare;
 mod fault;
 mod field;
 mod guess;
+mod retry;
 mod term;
 #[cfg(test)]
 mod tests;
@@ -118,6 +119,10 @@ struct Frame {
     limit: usize,
     /// It has a PkgLength of its own.
     package: bool,
+    /// A call with as many arguments as are declared, which may be too many.
+    retry: bool,
+    /// Of a call: the sibling before it.
+    elder: Option<NodeId>,
     statement: bool,
     entered: bool,
     scope: NameId,
@@ -151,6 +156,9 @@ struct Reader<'a> {
     guesses: HashMap<&'a [u8], u8>,
     /// Bytes that trials may still read.
     budget: usize,
+    idle_run: Option<check::IdleRun>,
+    /// Name and count that a trial tries for a declared method.
+    corrected: Option<(&'a [u8], u8)>,
 }
 
 impl<'a> Reader<'a> {
@@ -164,7 +172,9 @@ impl<'a> Reader<'a> {
             declarations,
             trial: None,
             guesses: HashMap::new(),
-            budget: bytes.len().saturating_mul(4).saturating_add(0x1_0000),
+            budget: bytes.len().saturating_mul(8).saturating_add(0x1_0000),
+            idle_run: None,
+            corrected: None,
         }
     }
 
@@ -201,6 +211,8 @@ impl<'a> Reader<'a> {
             body: Body::Terms,
             limit,
             package: true,
+            retry: false,
+            elder: None,
             statement: false,
             entered: true,
             scope: Names::ROOT,

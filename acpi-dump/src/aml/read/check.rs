@@ -6,6 +6,13 @@ use super::super::opcode::Op;
 use super::super::tree::NodeId;
 use super::{Frame, Reader};
 
+/// Constants that stand as statements one behind the other are one fault.
+pub(super) struct IdleRun {
+    end: u32,
+    terms: usize,
+    fault: usize,
+}
+
 impl Reader<'_> {
     /// A term has been read to its end.
     pub(super) fn check(&mut self, frame: &Frame) {
@@ -42,6 +49,33 @@ impl Reader<'_> {
         }
     }
 
+    /// Whether a package has all the elements that it should.
+    pub(super) fn package_is_full(&self, frame: &Frame) -> bool {
+        let mut children = self.tree.children(frame.node);
+        let size = children
+            .next()
+            .and_then(|size| self.tree.node(size))
+            .map(|size| size.value);
+        let elements = u64::try_from(children.count()).ok();
+        frame.op == Op::Package && size.is_some() && elements >= size
+    }
+
+    /// A PkgLength reaches over the terms behind the package, as in tables that firmware shortens
+    /// in memory: the package ends behind its last element.
+    pub(super) fn end_package(&mut self, frame: &Frame) {
+        let more = frame.limit.saturating_sub(self.position);
+        let expected = "the end of a package that has all its elements".to_owned();
+        self.note(
+            self.position,
+            expected,
+            format!("{more} bytes more by its PkgLength"),
+            0,
+        );
+        if let Some(open) = self.stack.last_mut() {
+            open.limit = self.position;
+        }
+    }
+
     /// Before an `Else` is opened.
     pub(super) fn check_else(&mut self, frame: &Frame) {
         let before = frame.last.and_then(|id| self.tree.node(id)).map(|node| node.op);
@@ -60,13 +94,27 @@ impl Reader<'_> {
         if self.trial.is_some() {
             return self.idle();
         }
-        if let Some(node) = self.tree.node(node).copied() {
-            self.note_at(
-                node.start,
-                "a statement".into(),
-                format!("{:?} without effect", node.op),
-            );
+        let Some(node) = self.tree.node(node).copied() else {
+            return;
+        };
+        if let Some(run) = self.idle_run.as_mut().filter(|run| run.end == node.start) {
+            run.end = node.end;
+            run.terms = run.terms.saturating_add(1);
+            if let Some(fault) = self.tree.faults.get_mut(run.fault) {
+                fault.seen = format!("{} terms without effect", run.terms);
+            }
+            return;
         }
+        self.idle_run = Some(IdleRun {
+            end: node.end,
+            terms: 1,
+            fault: self.tree.faults.len(),
+        });
+        self.note_at(
+            node.start,
+            "a statement".into(),
+            format!("{:?} without effect", node.op),
+        );
     }
 
     fn note_at(&mut self, start: u32, expected: String, seen: String) {

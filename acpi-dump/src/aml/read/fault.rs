@@ -37,6 +37,9 @@ impl<'a> Reader<'a> {
 
     /// Pass over the rest of the enclosing package.
     pub(super) fn fault(&mut self, frame: &Frame, at: usize, expected: String, seen: String) {
+        if self.retry_call() {
+            return;
+        }
         let end = frame.limit;
         self.note(at, expected, seen, end.saturating_sub(at));
         if self.trial.is_some() {

@@ -80,6 +80,8 @@ impl<'a> Reader<'a> {
             body: Body::None,
             limit: frame.limit,
             package: false,
+            retry: false,
+            elder: None,
             statement: false,
             entered: true,
             scope: frame.scope,

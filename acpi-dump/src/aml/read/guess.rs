@@ -9,7 +9,7 @@ use super::super::opcode::{Op, Operand};
 use super::{Frame, Mark, Reader, Trial};
 
 /// Bytes behind a call that a trial reads at most.
-const AHEAD: usize = 1024;
+const AHEAD: usize = 256;
 
 impl<'a> Reader<'a> {
     /// A name that nothing declares, where a call may stand.
@@ -28,14 +28,14 @@ impl<'a> Reader<'a> {
     pub(super) fn guess(&mut self, frame: &Frame, name: NameRef<'a>) -> u8 {
         let end = self.position.saturating_add(name.length);
         let key = self.bytes.get(self.position..end).unwrap_or_default();
-        if let Some(count) = self.guesses.get(key) {
-            return *count;
+        let before = self.guesses.get(key).copied();
+        if self.trial.is_some() || (before.is_some() && self.budget == 0) {
+            return before.unwrap_or_default();
         }
-        if self.trial.is_some() {
-            return 0;
-        }
-        let mut best = (usize::MAX, 0);
-        for count in 0..8 {
+        // What was found at an earlier call comes first: it stays unless it does not fit here.
+        let mut best = (usize::MAX, before.unwrap_or_default());
+        for count in before.into_iter().chain(0..8) {
+            self.guesses.insert(key, count);
             let trial = self.try_count(frame, name, count);
             if !trial.failed && trial.idle < best.0 {
                 best = (trial.idle, count);
@@ -70,7 +70,11 @@ impl<'a> Reader<'a> {
         while going(self) {
             self.step();
         }
-        self.budget = self.budget.saturating_sub(self.position.saturating_sub(mark.position));
+        let cost = self
+            .position
+            .saturating_sub(mark.position)
+            .saturating_add(mark.stack.len());
+        self.budget = self.budget.saturating_sub(cost);
         let trial = self.trial.take().unwrap_or_default();
         self.go_back(mark);
         trial

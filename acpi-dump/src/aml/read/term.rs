@@ -61,6 +61,9 @@ impl<'a> Reader<'a> {
             return self.fault_here(frame, "an opcode");
         };
         if position != Position::Statement && !info.op.is_value() {
+            if self.package_is_full(frame) {
+                return self.end_package(frame);
+            }
             return self.fault_here(frame, "a term with a value");
         }
         if self.stack.len() >= DEPTH {
@@ -98,6 +101,8 @@ impl<'a> Reader<'a> {
             body: info.body,
             limit,
             package: info.body != Body::None,
+            retry: false,
+            elder: None,
             statement,
             entered: false,
             scope: frame.scope,
@@ -199,7 +204,10 @@ impl<'a> Reader<'a> {
         };
         match known {
             Known::Method(count) => {
-                self.call(frame, name, count, position == Position::Statement);
+                let count = self.corrected_count(name).unwrap_or(count);
+                if self.call(frame, name, count, position == Position::Statement).is_some() {
+                    self.may_retry();
+                }
             }
             Known::Nothing if !matches!(position, Position::Reference { .. }) => {
                 self.unknown(frame, name, position == Position::Statement);
@@ -219,6 +227,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         let start = self.position;
+        let elder = self.stack.last().and_then(|parent| parent.last);
         let node = self.child(Op::Call, start, frame.limit, 0);
         self.stack.push(Frame {
             node,
@@ -231,6 +240,8 @@ impl<'a> Reader<'a> {
             statement,
             limit: frame.limit,
             package: false,
+            retry: false,
+            elder,
             entered: true,
             scope: frame.scope,
         });

@@ -253,6 +253,18 @@ fn size_below_what_a_buffer_or_package_holds_is_a_fault() {
 }
 
 #[test]
+fn package_whose_length_reaches_over_the_next_terms_ends_behind_its_elements() {
+    let body = b"\x08AAAA\x12\x0c\x02\x00\x01\x08BBBB\x01\x08CCCC\x01";
+    let tree = read_alone(&table(b"SSDT", &[body]));
+    let list: Vec<String> = tree.body(Tree::ROOT).map(|id| shown(&tree, id)).collect();
+    assert_eq!(
+        list.join(" "),
+        "Name(AAAA Package(2 Zero One)) Name(BBBB One) Name(CCCC One)"
+    );
+    assert_eq!((tree.faults.len(), tree.faults[0].skipped), (1, 0));
+}
+
+#[test]
 fn length_in_the_header_that_is_not_that_of_the_bytes_is_a_fault() {
     let mut bytes = table(b"SSDT", &[&name(b"AAAA", 0)]);
     bytes.extend([1, 2, 3]);
@@ -267,6 +279,42 @@ fn length_in_the_header_that_is_not_that_of_the_bytes_is_a_fault() {
         (40, "42 bytes of table")
     );
     assert_eq!(read_alone(b"SSDT").faults.len(), 1);
+}
+
+#[test]
+fn constants_in_a_row_that_stand_as_statements_are_one_fault() {
+    let tree = read_alone(&table(b"SSDT", &[&method(b"AAAA", 0, &[b"\x00\x01\x00\xa3\x00"])]));
+    let seen: Vec<&str> = tree.faults.iter().map(|fault| fault.seen.as_str()).collect();
+    assert_eq!(seen, ["3 terms without effect", "Zero without effect"]);
+}
+
+#[test]
+fn second_call_of_an_unknown_method_takes_as_many_arguments() {
+    let user = method(b"USER", 0, &[b"FAR_HLRS\x01FAR_PWEN\x00"]);
+    let tree = read_alone(&table(b"SSDT", &[&user]));
+    let body = tree.body(Tree::ROOT).next().unwrap();
+    assert_eq!(
+        shown(&tree, body),
+        "Method(USER 0 Call(FAR HLRS One) Call(FAR PWEN Zero))"
+    );
+}
+
+#[test]
+fn call_with_too_few_arguments_is_a_fault_and_swallows_nothing() {
+    let declared = method(b"FAR_", 3, &[]);
+    let user = method(b"USER", 0, &[b"FAR_\x01\x0a\x77FAR_\x00\x00\xa4\x01"]);
+    let tree = read_alone(&table(b"SSDT", &[&declared, &user]));
+    let body = tree.body(Tree::ROOT).nth(1).unwrap();
+    assert_eq!(
+        shown(&tree, body),
+        "Method(USER 0 Call(FAR One 119) Call(FAR Zero Zero) Return(One))"
+    );
+    let faults: Vec<_> = tree
+        .faults
+        .iter()
+        .map(|fault| (fault.expected.as_str(), fault.seen.as_str()))
+        .collect();
+    assert_eq!(faults, [("3 arguments for FAR", "2"); 2]);
 }
 
 #[test]
