@@ -350,6 +350,9 @@ fn declarations_in_both_branches_are_candidates() {
         panic!()
     };
     assert_eq!(candidates, [Value::Integer(0), Value::Integer(1)]);
+    let user = method(b"USER", 0, &[b"\xa4TEST"]);
+    let outcome = outcome_of(&[&register(), &yes, &no, &user], "\\USER", &[]);
+    assert!(matches!(outcome.answer, Answer::Dynamic { .. }));
 }
 
 #[test]
