@@ -46,7 +46,7 @@ impl Machine<'_> {
     }
 
     fn local(&self, state: &State, place: Place, index: usize, mode: Mode) -> Step<Item> {
-        let Some(frame) = state.method() else {
+        let Some(frame) = state.method().or(state.frames.first()) else {
             return failed(format!("{} outside a method", self.describe(place)));
         };
         if mode == Mode::Reference {
@@ -59,7 +59,7 @@ impl Machine<'_> {
     }
 
     fn argument(&self, state: &State, place: Place, index: usize, mode: Mode) -> Step<Item> {
-        let Some(frame) = state.method() else {
+        let Some(frame) = state.method().or(state.frames.first()) else {
             return failed(format!("{} outside a method", self.describe(place)));
         };
         if mode == Mode::Reference {

@@ -229,6 +229,9 @@ impl<'a> Machine<'a> {
         if next.is_some() {
             state.tasks.push(Task::Terms(place.table, next));
         }
+        if state.method().is_none() && self.is_lazy(state, place)? {
+            return Ok(());
+        }
         match self.op(place) {
             Op::If => {
                 state.tasks.push(Task::If(place));
@@ -265,6 +268,37 @@ impl<'a> Machine<'a> {
                 self.eval(state, place, Mode::Value)
             }
         }
+    }
+
+    /// At the level of a table, what declares something waits until it is wanted; scopes are entered.
+    fn is_lazy(&mut self, state: &mut State, place: Place) -> Step<bool> {
+        match self.op(place) {
+            Op::Scope | Op::Device | Op::Processor | Op::PowerResource | Op::ThermalZone => {
+                let scope = self.declared(place).and_then(|name| self.space.object_of(name));
+                let scope = scope.and_then(|id| self.space.object(self.space.target(id)));
+                let scope = scope.map_or(super::super::names::Names::ROOT, |object| object.name_id);
+                let body = self.body(place);
+                self.enter(state, None, scope, Vec::new())?;
+                state.tasks.push(Task::LeaveDeclaration);
+                state.tasks.push(Task::Terms(place.table, body));
+                Ok(true)
+            }
+            Op::Field | Op::IndexField | Op::BankField | Op::Mutex | Op::Event => Ok(true),
+            op => Ok(op != Op::Return && is_declaration(op)),
+        }
+    }
+
+    /// The terms of a table that are no declarations.
+    pub(super) fn load(&mut self, state: &mut State, table: usize) -> Step<()> {
+        let root = Place {
+            table,
+            node: super::super::tree::Tree::ROOT,
+        };
+        let body = self.body(root);
+        self.enter(state, None, super::super::names::Names::ROOT, Vec::new())?;
+        state.tasks.push(Task::LeaveDeclaration);
+        state.tasks.push(Task::Terms(table, body));
+        Ok(())
     }
 
     /// The operands of a term are computed first, then it is applied.

@@ -11,8 +11,8 @@
 //! use acpi_dump::aml::Namespace;
 //! use acpi_dump::aml::evaluate::{Answer, Evaluator, Value};
 //! // Name (BASE, 5); Method (TWIC) { Return (Add (BASE, BASE)) }
-//! let mut table = b"DSDT\x3b\0\0\0\x02\0OEMOEMOEMTABLE\x01\0\0\0TOOL\x01\0\0\0".to_vec();
-//! table.extend(b"\x08BASE\x0a\x05\x14\x10TWIC\x00\xa4\x72BASEBASE\x00");
+//! let mut table = b"DSDT\x3d\0\0\0\x02\0OEMOEMOEMTABLE\x01\0\0\0TOOL\x01\0\0\0".to_vec();
+//! table.extend(b"\x08BASE\x0a\x05\x14\x11TWIC\x00\xa4\x72BASEBASE\x00");
 //! let namespace = Namespace::build(&[&table]);
 //! let outcome = Evaluator::new(&namespace).evaluate("\\TWIC", &[]).unwrap();
 //! assert_eq!(outcome.answer, Answer::Known(Value::Integer(10)));
@@ -201,10 +201,7 @@ impl<'a> Evaluator<'a> {
         id: ObjectId,
         place: Option<Place>,
         arguments: &[Value],
-    ) -> Result<State, Trouble>
-    where
-        'a: 'a,
-    {
+    ) -> Result<State, Trouble> {
         let mut state = State::new(self.setup.limits.memory);
         let id = self.space.target(id);
         let Some(object) = self.space.object(id) else {

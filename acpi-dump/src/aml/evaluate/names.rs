@@ -64,6 +64,7 @@ impl Machine<'_> {
         let Some(name) = self.resolve(state, place) else {
             return self.eval_missing(state, place, mode);
         };
+        self.note_ambiguous(state, name);
         let kind = self.kind(name).map(|(_, kind)| *kind);
         let declared_here = state.named.contains_key(&name);
         match kind {
@@ -95,6 +96,16 @@ impl Machine<'_> {
         };
         state.values.push(item);
         Ok(())
+    }
+
+    /// One of several declarations in different branches is used: the result holds for it only.
+    fn note_ambiguous(&mut self, state: &mut State, name: NameId) {
+        if self.setup.ambiguous.contains(&name) && !state.stored.contains(&name) {
+            let path = self.path(name);
+            let symbol = self.symbols.source(Dependency::Exists { path }, 0);
+            state.note_decision(symbol);
+            state.cut = true;
+        }
     }
 
     fn eval_missing(&mut self, state: &mut State, place: Place, mode: Mode) -> Step<()> {
@@ -369,6 +380,7 @@ impl Machine<'_> {
         name: NameId,
         arguments: Vec<Item>,
     ) -> Step<()> {
+        self.note_ambiguous(state, name);
         match self.kind(name) {
             Some((id, ObjectKind::Method { .. })) => {
                 if self.space.object(id).is_some_and(|object| object.place.is_none()) {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 
 use super::super::names::{NameId, QuickHash};
-use super::super::namespace::Namespace;
+use super::super::namespace::{Namespace, ObjectKind};
 use super::regions::Regions;
 use super::uses::Silent;
 use super::values::Value;
@@ -42,6 +42,8 @@ pub(super) struct Setup<'a> {
     pub(super) interfaces: HashSet<&'static str>,
     /// Values of names after start-up, where they differ from the declared ones.
     pub(super) start: HashMap<NameId, Value, BuildHasherDefault<QuickHash>>,
+    /// Names and methods of which another branch of a table has another declaration.
+    pub(super) ambiguous: HashSet<NameId, BuildHasherDefault<QuickHash>>,
     /// What start-up may have left in names of which the value is not known.
     pub(super) choices: HashMap<NameId, Vec<Value>, BuildHasherDefault<QuickHash>>,
     /// Methods that change nothing but registers.
@@ -104,9 +106,21 @@ impl<'a> Setup<'a> {
                 HashSet::from(INTERFACES)
             },
             start: HashMap::default(),
+            ambiguous: ambiguous(space),
             choices: HashMap::default(),
             silent: Silent::default(),
             variables: HashSet::default(),
         }
     }
+}
+
+fn ambiguous(space: &Namespace) -> HashSet<NameId, BuildHasherDefault<QuickHash>> {
+    let conditional = |name: NameId| {
+        let object = space.object_of(name).and_then(|id| space.object(id));
+        object.is_some_and(|object| {
+            object.condition.is_some() && matches!(object.kind, ObjectKind::Name | ObjectKind::Method { .. })
+        })
+    };
+    let repeats = space.repeats().iter().map(|other| other.name_id);
+    repeats.filter(|name| conditional(*name)).collect()
 }

@@ -23,6 +23,9 @@ impl Evaluator<'_> {
         self.setup.silent = uses.silent(self.space);
         let limits = self.setup.limits;
         self.setup.limits.forks = limits.forks.min(FORKS);
+        for (table, names) in &uses.loading {
+            self.load(*table, names);
+        }
         self.run_first("\\_INI", &uses);
         self.run_first("\\_SB._INI", &uses);
         self.run_handlers(&uses);
@@ -115,6 +118,31 @@ impl Evaluator<'_> {
             return;
         };
         machine.run(state);
+        let kept = self.kept(machine, unsure);
+        if self.keep(kept) {
+            for name in uses.stored_by(id) {
+                self.lose(name);
+            }
+        }
+    }
+
+    /// Run what a table does while it is loaded; `names` is what it stores to.
+    fn load(&mut self, table: usize, names: &HashSet<NameId>) {
+        let mut machine = Machine::new(self.space, &self.setup);
+        let mut state = State::new(self.setup.limits.memory);
+        if machine.load(&mut state, table).is_ok() {
+            machine.run(state);
+        }
+        let kept = self.kept(machine, false);
+        if self.keep(kept) {
+            for name in names {
+                self.lose(*name);
+            }
+        }
+    }
+
+    /// What a run stored; `unsure` when it may not happen at all.
+    fn kept(&self, mut machine: Machine<'_>, unsure: bool) -> Kept {
         self.spent.set(self.spent.get().saturating_add(machine.steps));
         let mut ends: Vec<HashMap<NameId, Value>> = Vec::new();
         let mut unfinished = false;
@@ -146,18 +174,22 @@ impl Evaluator<'_> {
             };
             settled.push((name, value, choices));
         }
-        for (name, value, choices) in settled {
+        Kept { settled, unfinished }
+    }
+
+    /// Whether more may come that was not followed.
+    fn keep(&mut self, kept: Kept) -> bool {
+        for (name, value, choices) in kept.settled {
             self.setup.start.insert(name, value);
             self.setup.choices.insert(name, choices);
         }
-        if unfinished {
-            // Anything may still come.
-            for name in uses.stored_by(id) {
-                let path = self.space.names().path(name).to_string();
-                let reason = Reason(vec![Dependency::Startup { path }]);
-                self.setup.start.insert(name, Value::Unknown(reason));
-            }
-        }
+        kept.unfinished
+    }
+
+    fn lose(&mut self, name: NameId) {
+        let path = self.space.names().path(name).to_string();
+        let reason = Reason(vec![Dependency::Startup { path }]);
+        self.setup.start.insert(name, Value::Unknown(reason));
     }
 
     fn value_before(&self, name: NameId) -> Option<Value> {
@@ -166,6 +198,14 @@ impl Evaluator<'_> {
             _ => Some(Value::Unknown(Reason::default())),
         }
     }
+}
+
+/// What a run leaves.
+struct Kept {
+    /// Names, their values, and what these may be where they are not known.
+    settled: Vec<(NameId, Value, Vec<Value>)>,
+    /// A way did not come to its end.
+    unfinished: bool,
 }
 
 /// Declared names that a way stored to, and those that hold buffers or packages, with what they hold.

@@ -113,7 +113,7 @@ pub(super) struct State {
     pub(super) epochs: HashMap<Rc<str>, u32>,
     /// Unknown values that decided which way was taken.
     pub(super) decided: Vec<SymbolId>,
-    /// A loop was left though nothing says that it ends there.
+    /// A loop was left though nothing says that it ends there, or one of several declarations was used.
     pub(super) cut: bool,
     pub(super) serial: u32,
 }

@@ -225,6 +225,19 @@ fn methods_of_start_up_have_run() {
 }
 
 #[test]
+fn stores_outside_methods_have_happened() {
+    let certain = [name(b"SPIX", 0), device(b"DEV0", &[b"\x70\x0a\x07SPIX"])].concat();
+    assert_eq!(answer(&[&certain, &method(b"TEST", 0, &[b"\xa4SPIX"])]), known(7));
+    let store = package(b"\xa0", &[b"REGA", b"\x70\x0a\x07SPIX"]);
+    let body = [register(), name(b"SPIX", 0), store];
+    let Answer::Dynamic { mut candidates, .. } = outcome_of(&[&body.concat()], "\\SPIX", &[]).answer else {
+        panic!()
+    };
+    candidates.sort_by_key(Value::integer);
+    assert_eq!(candidates, [Value::Integer(0), Value::Integer(7)]);
+}
+
+#[test]
 fn system_answers_as_linux_does_and_says_so() {
     let ask = |text: &str| {
         let call = [b"\xa4\\_OSI\x0d", text.as_bytes(), b"\0"].concat();
@@ -337,6 +350,9 @@ fn declarations_in_both_branches_are_candidates() {
         panic!()
     };
     assert_eq!(candidates, [Value::Integer(0), Value::Integer(1)]);
+    let user = method(b"USER", 0, &[b"\xa4TEST"]);
+    let outcome = outcome_of(&[&register(), &yes, &no, &user], "\\USER", &[]);
+    assert!(matches!(outcome.answer, Answer::Dynamic { .. }));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Who stores to what and who calls whom, without running anything.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 use std::rc::Rc;
 
@@ -15,6 +15,8 @@ use super::super::tree::{NodeId, Tree};
 pub(super) struct Uses {
     /// Names that are stored to, and the method, if it is in one.
     stores: Vec<(Option<ObjectId>, NameId)>,
+    /// Tables that store to names while they are loaded, and those names.
+    pub(super) loading: BTreeMap<usize, HashSet<NameId>>,
     /// Calls, and the method in which they stand.
     calls: Vec<(Option<ObjectId>, ObjectId)>,
     /// Units of regions that a method stores to.
@@ -101,7 +103,12 @@ impl Uses {
             .map(|id| space.target(id))
             .and_then(|id| Some((id, space.object(id)?)));
         match object {
-            Some((id, object)) => self.name(space, method, id, object, stored),
+            Some((id, object)) => {
+                if method.is_none() && stored && matches!(object.kind, ObjectKind::Name) {
+                    self.loading.entry(place.table).or_default().insert(object.name_id);
+                }
+                self.name(space, method, id, object, stored);
+            }
             // What a method declares itself, or nothing declares: a unit of a region and a name go
             // with the method, part of a buffer may be of one that stays.
             None if call || !self.is_passing(space, tree, place, scope) => self.lasting.extend(method),
@@ -154,7 +161,7 @@ impl Uses {
         let later = closure(open, &self.calls, |(caller, callee)| Some(((*caller)?, *callee)));
         let stores = self.stores.iter();
         stores
-            .filter(|(method, _)| method.is_none_or(|method| later.contains(&method)))
+            .filter(|(method, _)| method.is_some_and(|method| later.contains(&method)))
             .map(|(_, name)| *name)
             .collect()
     }

@@ -23,7 +23,8 @@ pub enum Dependency {
         /// Its path.
         path: String,
     },
-    /// It depends on a condition at the level of a table whether the object exists.
+    /// It depends on a condition at the level of a table whether the object, or which declaration
+    /// of it, exists.
     Exists {
         /// Its path.
         path: String,
@@ -113,7 +114,7 @@ impl fmt::Display for Dependency {
                 }
             }
             Self::Missing { path } => write!(f, "needs {path}, which no table declares"),
-            Self::Exists { path } => write!(f, "asks whether {path} exists, which is conditional"),
+            Self::Exists { path } => write!(f, "depends on the condition around {path}"),
             Self::Startup { path } => write!(f, "reads {path}, which is set at start-up"),
             Self::Argument { number } => write!(f, "needs argument {number}"),
             Self::Timer => f.write_str("reads the timer"),

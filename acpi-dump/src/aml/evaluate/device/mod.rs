@@ -4,7 +4,7 @@
 //! use acpi_dump::aml::Namespace;
 //! use acpi_dump::aml::evaluate::Evaluator;
 //! // Device (PCI0) { Name (_HID, EisaId ("PNP0A08")) }
-//! let mut table = b"DSDT\x36\0\0\0\x02\0OEMOEMOEMTABLE\x01\0\0\0TOOL\x01\0\0\0".to_vec();
+//! let mut table = b"DSDT\x35\0\0\0\x02\0OEMOEMOEMTABLE\x01\0\0\0TOOL\x01\0\0\0".to_vec();
 //! table.extend(b"\x5b\x82\x0fPCI0\x08_HID\x0c\x41\xd0\x0a\x08");
 //! let namespace = Namespace::build(&[&table]);
 //! let device = Evaluator::new(&namespace).device(namespace.find("\\PCI0").unwrap());
