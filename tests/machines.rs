@@ -11,7 +11,7 @@ mod program;
 
 use program::{MACHINES, machine, run};
 
-/// Views with the name of their file. The function is one that each of the machines has.
+/// Commands with the name of their file; `--from` follows. The function is one that each of the machines has.
 fn views(name: &str) -> Vec<(&'static str, Vec<&'static str>)> {
     let function = match name {
         "qemu-epyc-genoa-q35-seabios" => "41:00.0",
@@ -19,14 +19,18 @@ fn views(name: &str) -> Vec<(&'static str, Vec<&'static str>)> {
         _ => "00:03.0",
     };
     vec![
-        ("topo", vec!["--width", "80"]),
-        ("topo-ascii-120", vec!["--width", "120", "--ascii"]),
-        ("pci", vec!["pci"]),
-        ("memory", vec!["memory"]),
-        ("cpu", vec!["cpu"]),
-        ("distance", vec!["distance"]),
-        ("findings", vec!["findings"]),
-        ("device", vec!["device", function]),
+        ("topo", vec!["topo", "--width", "80"]),
+        ("topo-ascii-120", vec!["topo", "--width", "120", "--ascii"]),
+        ("pci", vec!["topo", "pci"]),
+        ("memory", vec!["topo", "memory"]),
+        ("cpu", vec!["topo", "cpu"]),
+        ("distance", vec!["topo", "distance"]),
+        ("findings", vec!["topo", "findings"]),
+        ("device", vec!["topo", "device", function]),
+        ("acpi-list", vec!["acpi", "list"]),
+        ("acpi-topology", vec!["acpi", "topology", "--offsets"]),
+        ("acpi-verify", vec!["acpi", "verify"]),
+        ("acpi-bridge", vec!["acpi", "device", "\\_SB.PCI0"]),
     ]
 }
 
@@ -61,7 +65,7 @@ fn every_view_of_the_shipped_machines_is_as_written_down() {
     for name in MACHINES {
         let path = machine(name);
         for (view, arguments) in views(name) {
-            let result = run(&[&["topo", "--from", &path], arguments.as_slice()].concat());
+            let result = run(&[arguments.as_slice(), &["--from", &path]].concat());
             assert!(
                 result.code == 0 || result.code == 1,
                 "{name} {view}: {} {}",

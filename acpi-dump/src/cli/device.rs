@@ -159,7 +159,7 @@ impl Page<'_> {
         self.fact("_STR", &facts.str, String::clone)?;
         self.list("_CRS", &facts.crs, template)?;
         self.list("_PRS", &facts.prs, template)?;
-        self.list("_PRT", &facts.prt, |routes| routes.iter().map(route).collect())?;
+        self.list("_PRT", &facts.prt, |routes| routing(routes))?;
         self.list("_DSD", &facts.dsd, |sections| {
             sections.iter().flat_map(properties).collect()
         })?;
@@ -323,20 +323,29 @@ fn template(template: &Template) -> Vec<String> {
     list
 }
 
-fn route(route: &Route) -> String {
+/// A row for each device: its pins and what they go to.
+fn routing(routes: &[Route]) -> Vec<String> {
+    let same = |one: &Route, two: &Route| (one.device, one.function) == (two.device, two.function);
+    let rows = routes.chunk_by(same).map(|group| {
+        let pins: Vec<String> = group.iter().map(pin).collect();
+        let device = group.first().map_or_else(String::new, |first| {
+            let function = first
+                .function
+                .map_or_else(String::new, |function| format!(".{function}"));
+            format!("{:02x}{function}", first.device)
+        });
+        format!("device {device}: {}", pins.join(", "))
+    });
+    rows.collect()
+}
+
+/// A pin and its global interrupt, or the link device that chooses one.
+fn pin(route: &Route) -> String {
     let pin = char::from(b'A'.saturating_add(route.pin.min(3)));
-    let function = route
-        .function
-        .map_or_else(String::new, |function| format!(".{function}"));
     match &route.source {
-        Some(source) => format!(
-            "device {:02x}{function} INT{pin}: {source}, index {}",
-            route.device, route.index
-        ),
-        None => format!(
-            "device {:02x}{function} INT{pin}: interrupt {}",
-            route.device, route.index
-        ),
+        Some(source) if route.index == 0 => format!("INT{pin} {source}"),
+        Some(source) => format!("INT{pin} {source} index {}", route.index),
+        None => format!("INT{pin} {}", route.index),
     }
 }
 
@@ -363,6 +372,19 @@ mod tests {
     fn an_address_is_read_as_device_and_function_only_where_it_can_be_one() {
         assert!(adr_words(0x001f_0003).ends_with("device 1f, function 3)"));
         assert_eq!(adr_words(0x8001_0400), "0x80010400");
+    }
+
+    #[test]
+    fn pins_of_a_device_stand_in_one_row() {
+        let route = |device, pin, index| Route {
+            device,
+            function: None,
+            pin,
+            source: None,
+            index,
+        };
+        let rows = routing(&[route(0x1f, 0, 16), route(0x1f, 1, 17), route(0x1c, 0, 16)]);
+        assert_eq!(rows, ["device 1f: INTA 16, INTB 17", "device 1c: INTA 16"]);
     }
 
     #[test]
