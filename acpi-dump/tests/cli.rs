@@ -185,5 +185,5 @@ fn committed_schema_is_that_of_the_commands() {
     assert_eq!(result.unwrap(), 0);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schema/acpi.json");
     let committed = fs::read_to_string(path).unwrap();
-    assert_eq!(committed, printed, "delid acpi schema > docs/schema/acpi.json");
+    assert!(committed == printed, "stale: delid acpi schema > docs/schema/acpi.json");
 }
