@@ -32,6 +32,9 @@ pub struct Tree {
     /// Only devices whose _HID or _CID is this, or may be: PNP0A08, INT3*.
     #[arg(long, value_name = "ID")]
     pub hid: Option<String>,
+    /// Names and kinds only: nothing is evaluated, devices are shown without their ids.
+    #[arg(long, conflicts_with = "hid")]
+    pub names: bool,
     /// Fields of regions and buffers too, in the tree.
     #[arg(long)]
     pub fields: bool,
@@ -89,13 +92,13 @@ impl<'a> Space<'a> {
         })
     }
 
-    fn row(&self, evaluator: &Evaluator<'_>, id: ObjectId, object: &Object) -> Row {
+    fn row(&self, evaluator: Option<&Evaluator<'_>>, id: ObjectId, object: &Object) -> Row {
         let place = object.place;
         let node = place.and_then(|place| self.namespace.node(place));
         Row {
             path: self.namespace.path(id).to_string(),
             kind: object.kind.word(),
-            says: says(evaluator, id, object),
+            says: says(&self.namespace, evaluator, id, object),
             table: place.and_then(|place| Some(self.blocks.get(place.table)?.name.clone())),
             offset: node.and_then(|node| usize::try_from(node.start).ok()),
             conditional: self.namespace.condition(id).is_some(),
@@ -116,13 +119,14 @@ pub(super) fn run(args: &Tree, out: &mut dyn Write) -> Result<u8, Error> {
     let loaded = args.input.load(&args.paths)?;
     let space = Space::of(&loaded.set)?;
     let filtered = !args.kind.is_empty() || args.path.is_some() || args.hid.is_some();
-    let evaluator = Evaluator::new(&space.namespace);
-    let chosen = choose(args, &evaluator);
+    let evaluator = (!args.names).then(|| Evaluator::new(&space.namespace));
+    let evaluator = evaluator.as_ref();
+    let chosen = choose(args, &space.namespace, evaluator);
     let faults = space.faults();
     if args.json {
         let rows = chosen
             .iter()
-            .filter_map(|id| Some(space.row(&evaluator, *id, space.namespace.object(*id)?)));
+            .filter_map(|id| Some(space.row(evaluator, *id, space.namespace.object(*id)?)));
         let dynamic = space.namespace.dynamic().iter();
         let report = Report {
             objects: rows.collect(),
@@ -137,7 +141,7 @@ pub(super) fn run(args: &Tree, out: &mut dyn Write) -> Result<u8, Error> {
             let Some(object) = space.namespace.object(*id) else {
                 continue;
             };
-            let row = space.row(&evaluator, *id, object);
+            let row = space.row(evaluator, *id, object);
             if filtered {
                 print_path(&row, out)?;
             } else {
@@ -153,13 +157,12 @@ pub(super) fn run(args: &Tree, out: &mut dyn Write) -> Result<u8, Error> {
 }
 
 /// The objects to print, in path order.
-fn choose(args: &Tree, evaluator: &Evaluator<'_>) -> Vec<ObjectId> {
-    let namespace = evaluator.namespace();
+fn choose(args: &Tree, namespace: &Namespace, evaluator: Option<&Evaluator<'_>>) -> Vec<ObjectId> {
     let wanted = |id: &ObjectId| {
         let Some(object) = namespace.object(*id) else {
             return false;
         };
-        if let Some(pattern) = &args.hid {
+        if let Some((pattern, evaluator)) = args.hid.as_ref().zip(evaluator) {
             return matches!(object.kind, ObjectKind::Device) && has_id(evaluator, *id, pattern);
         }
         if args.kind.is_empty() {
@@ -226,10 +229,10 @@ fn condition(row: &Row) -> &'static str {
 }
 
 /// What a declaration says beside its value; of a device its id, or its address where it has none.
-fn says(evaluator: &Evaluator<'_>, id: ObjectId, object: &Object) -> Option<String> {
-    let namespace = evaluator.namespace();
+fn says(namespace: &Namespace, evaluator: Option<&Evaluator<'_>>, id: ObjectId, object: &Object) -> Option<String> {
     Some(match &object.kind {
         ObjectKind::Device => {
+            let evaluator = evaluator?;
             let hid = evaluator.hid(id);
             let ids: Vec<String> = hid.values().into_iter().map(super::device::id).collect();
             if ids.is_empty() {

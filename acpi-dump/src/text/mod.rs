@@ -231,7 +231,7 @@ struct Reader {
 
 impl Reader {
     fn line(&mut self, number: usize, line: &[u8]) {
-        if line.is_empty() {
+        if line.is_empty() || self.next_row(line) {
             return;
         }
         if let Some((name, address)) = opening(line) {
@@ -248,6 +248,31 @@ impl Reader {
         } else {
             self.unreadable(number);
         }
+    }
+
+    /// The row that is expected next, whole and sound, as nearly all are: taken without a second
+    /// look. Anything else goes the long way, which says what is wrong.
+    fn next_row(&mut self, line: &[u8]) -> bool {
+        let Some(table) = &mut self.open else { return false };
+        let Some((offset, columns)) = row(line) else {
+            return false;
+        };
+        let Some(row) = whole_row(columns).filter(|_| usize::try_from(offset) == Ok(table.bytes.len())) else {
+            return false;
+        };
+        let beside = columns.get(COLUMNS..).unwrap_or_default();
+        let shown = match beside {
+            [] => beside,
+            [b' ', shown @ ..] if shown.len() <= row.len() => shown,
+            _ => return false,
+        };
+        let faults = row.iter().zip(shown).fold(0, |faults, (byte, character)| {
+            faults | (write::shown(*byte) ^ character)
+        });
+        if faults == 0 {
+            table.bytes.extend_from_slice(&row);
+        }
+        faults == 0
     }
 
     fn row(&mut self, number: usize, offset: u64, columns: &[u8]) {
@@ -294,11 +319,7 @@ impl Reader {
 
     fn bytes(&mut self, number: usize, columns: &[u8], table: &mut TextTable) {
         let start = table.bytes.len();
-        if let Some(row) = whole_row(columns) {
-            table.bytes.extend(row);
-        } else {
-            self.columns(number, columns, table);
-        }
+        self.columns(number, columns, table);
         let beside = columns.get(COLUMNS..).unwrap_or_default();
         if let [first, second, b' ' | b'\t', ..] | [first, second] = beside
             && digit(*first).is_some()
@@ -449,9 +470,11 @@ fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || digits.len() > 16 {
         return None;
     }
-    digits.iter().try_fold(0u64, |number, character| {
-        Some(number << 4 | u64::from(digit(*character)?))
-    })
+    let (number, faults) = digits.iter().fold((0u64, 0), |(number, faults), character| {
+        let digit = nibble(*character);
+        (number << 4 | u64::from(digit & 0xf), faults | digit)
+    });
+    (faults & 0xf0 == 0).then_some(number)
 }
 
 /// `SIGN @ 0x0123ABCD`.
