@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::aml::namespace::{Namespace, ObjectKind};
+use crate::aml::{NodeId, Op, Tree};
 use crate::layout::{self, Row, Section};
 use crate::set::{Named, TableSet};
 
@@ -62,10 +64,11 @@ pub enum State {
 pub fn diff(before: &TableSet, after: &TableSet) -> Vec<TableDiff> {
     let mut list = Vec::new();
     let pairs = pair(&before.tables, &after.tables);
+    let (code_before, code_after) = (Code::of(before), Code::of(after));
     for (named, other) in before.tables.iter().zip(&pairs) {
         let other = other.and_then(|index| after.tables.get(index));
         list.push(match other {
-            Some(other) => table(named, other),
+            Some(other) => table((named, &code_before), (other, &code_after)),
             None => only(named, State::Removed),
         });
     }
@@ -118,11 +121,20 @@ fn pair(before: &[Named], after: &[Named]) -> Vec<Option<usize>> {
     pairs
 }
 
-fn table(before: &Named, after: &Named) -> TableDiff {
+fn table(before: (&Named, &Code), after: (&Named, &Code)) -> TableDiff {
+    let ((before, code_before), (after, code_after)) = (before, after);
     let mut changes = Vec::new();
     if before.table.bytes != after.table.bytes {
-        let (one, two) = (layout::decode(&before.table).value, layout::decode(&after.table).value);
-        sections("", &one, &two, &mut changes);
+        let (mut one, mut two) = (layout::decode(&before.table).value, layout::decode(&after.table).value);
+        if let (Some(old), Some(new)) = (code_before.tables.get(&before.name), code_after.tables.get(&after.name)) {
+            // What the byte code declares is compared below, object by object.
+            one.rows.retain(|row| row.name != layout::AML);
+            two.rows.retain(|row| row.name != layout::AML);
+            sections("", &one, &two, &mut changes);
+            objects(old, new, &mut changes);
+        } else {
+            sections("", &one, &two, &mut changes);
+        }
         // A change anywhere changes the sum: saying so adds nothing.
         if changes.len() > 1 {
             changes.retain(|change| change.place != "Header / Checksum");
@@ -137,6 +149,97 @@ fn table(before: &Named, after: &Named) -> TableDiff {
         table: before.name.clone(),
         state,
         changes,
+    }
+}
+
+/// One object as a table declares it.
+struct Declared {
+    kind: &'static str,
+    offset: usize,
+    /// Value of a name that is a number.
+    number: Option<u64>,
+    /// Its bytes, without those of objects that it holds.
+    bytes: Vec<u8>,
+}
+
+fn own_bytes(tree: &Tree, node: NodeId, kind: &ObjectKind) -> Vec<u8> {
+    match kind {
+        ObjectKind::Scope | ObjectKind::Device | ObjectKind::ThermalZone => Vec::new(),
+        ObjectKind::Processor { .. } | ObjectKind::PowerResource { .. } => {
+            let operands = (0..).map_while(|index| tree.operand(node, index));
+            operands.flat_map(|operand| tree.slice(operand)).copied().collect()
+        }
+        _ => tree.slice(node).to_vec(),
+    }
+}
+
+fn number(tree: &Tree, node: NodeId, kind: &ObjectKind) -> Option<u64> {
+    let value = tree.node(tree.operand(node, 1)?)?;
+    let constant = matches!(
+        value.op,
+        Op::Zero | Op::One | Op::Ones | Op::ByteConst | Op::WordConst | Op::DWordConst | Op::QWordConst
+    );
+    (constant && matches!(kind, ObjectKind::Name)).then_some(value.value)
+}
+
+/// What the definition blocks of a set declare, by table and path.
+struct Code {
+    tables: BTreeMap<String, BTreeMap<String, Declared>>,
+}
+
+impl Code {
+    fn of(set: &TableSet) -> Self {
+        let blocks: Vec<&Named> = set.definition_blocks().collect();
+        let bytes: Vec<&[u8]> = blocks.iter().map(|named| named.table.bytes.as_slice()).collect();
+        let namespace = Namespace::build(&bytes);
+        let mut tables: BTreeMap<String, BTreeMap<String, Declared>> = blocks
+            .iter()
+            .map(|named| (named.name.clone(), BTreeMap::new()))
+            .collect();
+        for (id, object) in namespace.iter() {
+            let Some(place) = object.place else { continue };
+            let named = blocks.get(place.table);
+            let Some(list) = named.and_then(|named| tables.get_mut(&named.name)) else {
+                continue;
+            };
+            let Some(tree) = namespace.trees().get(place.table) else {
+                continue;
+            };
+            let declared = Declared {
+                kind: object.kind.word(),
+                offset: tree.range(place.node).start,
+                number: number(tree, place.node, &object.kind),
+                bytes: own_bytes(tree, place.node, &object.kind),
+            };
+            list.insert(namespace.path(id).to_string(), declared);
+        }
+        Self { tables }
+    }
+}
+
+fn objects(before: &BTreeMap<String, Declared>, after: &BTreeMap<String, Declared>, changes: &mut Vec<Change>) {
+    let words = |object: &Declared| match (object.number, object.bytes.len()) {
+        (Some(number), _) => format!("{} {number:#x}", object.kind),
+        (None, 0) => object.kind.to_owned(),
+        (None, bytes) => format!("{}, {bytes} bytes", object.kind),
+    };
+    let mut paths: Vec<&String> = before.keys().chain(after.keys()).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    for path in paths {
+        let (old, new) = (before.get(path), after.get(path));
+        let same = old
+            .zip(new)
+            .is_some_and(|(old, new)| old.kind == new.kind && old.bytes == new.bytes);
+        if !same {
+            changes.push(Change {
+                place: path.clone(),
+                offset_before: old.map(|object| object.offset),
+                offset_after: new.map(|object| object.offset),
+                before: old.map(words),
+                after: new.map(words),
+            });
+        }
     }
 }
 
@@ -410,6 +513,22 @@ mod tests {
         let list = diff(&set(&[sdt(b"AAAA", 1, &[])]), &set(&[sdt(b"BBBB", 1, &[])]));
         let states: Vec<_> = list.iter().map(|diff| (diff.table.as_str(), diff.state)).collect();
         assert_eq!(states, [("AAAA", State::Removed), ("BBBB", State::Added)]);
+    }
+
+    #[test]
+    fn byte_code_is_compared_object_by_object() {
+        // Name (ONE, 1), Name (TWO, 2) beside Name (ONE, 1), Name (TWO, 3), Name (NEW, 0).
+        let old = sdt(b"DSDT", 2, b"\x08ONE_\x01\x08TWO_\x0a\x02");
+        let new = sdt(b"DSDT", 2, b"\x08ONE_\x01\x08TWO_\x0a\x03\x08NEW_\x00");
+        let list = diff(&set(&[old]), &set(&[new]));
+        let places = list[0]
+            .changes
+            .iter()
+            .map(|change| (change.place.as_str(), change.before.is_some()));
+        let places: Vec<_> = places.filter(|(place, _)| place.starts_with('\\')).collect();
+        assert_eq!(places, [("\\NEW", false), ("\\TWO", true)]);
+        let two = list[0].changes.iter().find(|change| change.place == "\\TWO").unwrap();
+        assert_eq!(two.after.as_deref(), Some("Name 0x3"));
     }
 
     #[test]

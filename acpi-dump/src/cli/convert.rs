@@ -5,6 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::Error;
 use super::extract::{file_name, write_new};
@@ -40,6 +42,17 @@ pub struct Convert {
     /// Replace files that are there.
     #[arg(long)]
     pub force: bool,
+    /// Print what was converted, and what could not be, as JSON; needs --output.
+    #[arg(long, requires = "output")]
+    pub json: bool,
+}
+
+/// What is printed as JSON.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Report {
+    tables: Vec<String>,
+    /// What could not be converted as it is.
+    messages: Vec<String>,
 }
 
 pub(super) fn run(args: &Convert, out: &mut dyn Write) -> Result<u8, Error> {
@@ -74,7 +87,14 @@ pub(super) fn run(args: &Convert, out: &mut dyn Write) -> Result<u8, Error> {
         writeln!(log, "{}: bytes missing in the source are zero", named.name)?;
     }
     super::print_damage(&mut log, &loaded.set.faults, &loaded.unread)?;
-    if args.output.is_some() {
+    if args.json {
+        let text = String::from_utf8_lossy(&log);
+        let report = Report {
+            tables: tables.iter().map(|named| named.name.clone()).collect(),
+            messages: text.lines().map(str::to_owned).collect(),
+        };
+        super::json(out, &report)?;
+    } else if args.output.is_some() {
         out.write_all(&log)?;
     } else {
         std::io::stderr().write_all(&log)?;

@@ -85,7 +85,9 @@ struct Outputs {
     verify: verify::Report,
     show: Vec<show::Report>,
     disasm: Vec<disasm::Report>,
+    explain: Vec<verify::Rule>,
     extract: extract::Report,
+    convert: convert::Report,
     diff: diff::Report,
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::Error;
 use super::input::Input;
 use super::topology::wrap;
-use crate::lint::{self, Hit, Severity, Subject, catalogue};
+use crate::lint::{self, Check, Hit, Severity, Subject, catalogue};
 use crate::set::DumpFault;
 
 /// `delid acpi verify`.
@@ -40,6 +40,35 @@ pub struct Explain {
     /// Id of a check; all are listed when it is left out.
     #[arg(value_name = "ID")]
     pub id: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A check as JSON.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Rule {
+    id: &'static str,
+    severity: Severity,
+    title: &'static str,
+    meaning: &'static str,
+    seen: &'static str,
+    remedy: &'static str,
+    source: &'static str,
+}
+
+impl Rule {
+    fn of(check: &Check) -> Self {
+        Self {
+            id: check.id,
+            severity: check.severity,
+            title: check.title,
+            meaning: check.meaning,
+            seen: check.seen,
+            remedy: check.remedy,
+            source: check.source,
+        }
+    }
 }
 
 /// What is printed as JSON.
@@ -119,15 +148,22 @@ fn print(report: &Report, width: usize, out: &mut dyn Write) -> Result<(), Error
 }
 
 pub(super) fn explain(args: &Explain, out: &mut dyn Write) -> Result<u8, Error> {
-    let Some(id) = &args.id else {
-        for check in catalogue::all() {
+    let chosen: Vec<&Check> = match &args.id {
+        None => catalogue::all(),
+        Some(id) => vec![catalogue::find(id).ok_or_else(|| Error::NoCheck { id: id.clone() })?],
+    };
+    if args.json {
+        let rules: Vec<Rule> = chosen.into_iter().map(Rule::of).collect();
+        super::json(out, &rules)?;
+        return Ok(0);
+    }
+    if args.id.is_none() {
+        for check in &chosen {
             writeln!(out, "{:<7}  {:<28}  {}", check.severity, check.id, check.title)?;
         }
         return Ok(0);
-    };
-    let Some(check) = catalogue::find(id) else {
-        return Err(Error::NoCheck { id: id.clone() });
-    };
+    }
+    let Some(check) = chosen.first() else { return Ok(0) };
     writeln!(out, "{} ({})\n{}\n", check.id, check.severity, check.title)?;
     for (title, text) in [
         ("What it means", check.meaning),

@@ -16,6 +16,9 @@
 //! ```
 
 mod columns;
+/// Name of the row that holds the byte code of a definition block; [`crate::aml`] reads it.
+pub const AML: &str = "AML";
+
 pub mod cursor;
 mod defs;
 pub mod engine;

@@ -19,7 +19,7 @@ pub(crate) const TABLES: &[TableLayout] = &[
 ];
 
 const fn aml(signature: [u8; 4], name: &'static str) -> TableLayout {
-    TableLayout::new(signature, name, "ACPI 6.5, 5.2.11", &[]).rest(Rest::Bytes("AML"))
+    TableLayout::new(signature, name, "ACPI 6.5, 5.2.11", &[]).rest(Rest::Bytes(crate::layout::AML))
 }
 
 const RSDP: &[Field] = &[
