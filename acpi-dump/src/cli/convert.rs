@@ -49,6 +49,7 @@ pub struct Convert {
 
 /// What is printed as JSON.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ConvertOutput")]
 pub(super) struct Report {
     tables: Vec<String>,
     /// What could not be converted as it is.

@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use super::Error;
 use super::input::Input;
-use super::topology::wrap;
+use super::phrase::{address, device_id, wrap};
 use super::tree::Space;
-use crate::aml::evaluate::device::{Device as Facts, DeviceId, Fact, Route, Section, Status, Template};
+use crate::aml::evaluate::device::{Device as Facts, Fact, Route, Section, Status, Template};
 use crate::aml::evaluate::{Dependency, Evaluator, Value};
 use crate::aml::namespace::{Namespace, ObjectId, ObjectKind};
 use crate::aml::resource::Resource;
@@ -35,6 +35,7 @@ pub struct Device {
 
 /// A device as JSON.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DeviceOutput")]
 pub(super) struct Report {
     kind: &'static str,
     table: Option<String>,
@@ -139,15 +140,15 @@ impl Page<'_> {
             write!(self.out, "  ({table} at {offset:#06x})")?;
         }
         writeln!(self.out, "{}", if facts.conditional { "  (conditional)" } else { "" })?;
-        self.fact("_HID", &facts.hid, id)?;
+        self.fact("_HID", &facts.hid, device_id)?;
         self.fact("_CID", &facts.cid, |ids| {
-            ids.iter().map(id).collect::<Vec<_>>().join(", ")
+            ids.iter().map(device_id).collect::<Vec<_>>().join(", ")
         })?;
         self.fact("_CLS", &facts.cls, |class| {
             let [base, sub, interface] = class;
             format!("{base:02x}{sub:02x}{interface:02x}")
         })?;
-        self.fact("_ADR", &facts.adr, |adr| adr_words(*adr))?;
+        self.fact("_ADR", &facts.adr, |adr| address(*adr))?;
         self.fact("_UID", &facts.uid, Value::to_string)?;
         self.fact("_SEG", &facts.seg, |number| format!("segment {number:04x}"))?;
         self.fact("_BBN", &facts.bbn, |number| format!("bus {number:02x}"))?;
@@ -271,27 +272,6 @@ fn assumed(list: &[Dependency]) -> String {
     }
 }
 
-pub(super) fn id(id: &DeviceId) -> String {
-    match id.words {
-        Some(words) => format!("{} ({words})", id.id),
-        None => id.id.clone(),
-    }
-}
-
-/// An address below a PCI bus is device and function; elsewhere a number.
-pub(super) fn adr_words(adr: u64) -> String {
-    let (device, function) = (adr >> 16, adr & 0xffff);
-    if device < 32 && (function < 8 || function == 0xffff) {
-        let function = if function == 0xffff {
-            "*".to_owned()
-        } else {
-            function.to_string()
-        };
-        return format!("{adr:#010x} (on PCI: device {device:02x}, function {function})");
-    }
-    format!("{adr:#010x}")
-}
-
 fn status_words(status: Status) -> String {
     let mut words = vec![if status.is_present() { "present" } else { "not present" }];
     if status.is_present() && !status.is_enabled() {
@@ -367,12 +347,6 @@ fn properties(section: &Section) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_address_is_read_as_device_and_function_only_where_it_can_be_one() {
-        assert!(adr_words(0x001f_0003).ends_with("device 1f, function 3)"));
-        assert_eq!(adr_words(0x8001_0400), "0x80010400");
-    }
 
     #[test]
     fn pins_of_a_device_stand_in_one_row() {

@@ -30,6 +30,7 @@ pub struct Diff {
 
 /// What is printed as JSON.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DiffOutput")]
 pub(super) struct Report {
     tables: Vec<TableDiff>,
 }

@@ -46,6 +46,7 @@ pub struct Disasm {
 
 /// A table as JSON.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DisasmOutput")]
 pub(super) struct Report {
     name: String,
     text: String,

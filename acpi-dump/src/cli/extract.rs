@@ -51,6 +51,7 @@ fn is_zero(number: &usize) -> bool {
 
 /// What is printed.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ExtractOutput")]
 pub(super) struct Report {
     files: Vec<Written>,
     #[serde(skip_serializing_if = "Vec::is_empty")]

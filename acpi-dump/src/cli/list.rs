@@ -174,6 +174,7 @@ fn code(set: &TableSet) -> Vec<(String, String)> {
 
 /// Everything that is printed.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ListOutput")]
 pub(super) struct Listing {
     tables: Vec<Row>,
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -11,6 +11,7 @@ mod extract;
 pub mod input;
 mod list;
 mod outside;
+mod phrase;
 mod show;
 mod topology;
 mod tree;

@@ -45,6 +45,7 @@ pub struct Show {
 
 /// A table as JSON.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ShowOutput")]
 pub(super) struct Report {
     name: String,
     origin: String,

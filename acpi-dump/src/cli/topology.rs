@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::Error;
 use super::input::Input;
+use super::phrase::wrap;
 use crate::set::DumpFault;
 use crate::summary::{Part, summary};
 
@@ -34,6 +35,7 @@ pub struct Topology {
 
 /// What is printed as JSON.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "TopologyOutput")]
 pub(super) struct Report {
     parts: Vec<Part>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -72,27 +74,4 @@ pub(super) fn run(args: &Topology, out: &mut dyn Write) -> Result<u8, Error> {
     }
     super::print_damage(out, &report.faults, &report.unread)?;
     Ok(damaged)
-}
-
-/// Rows of at most `width` characters, broken between words; a longer word has a row of its own.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut rows: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match rows.last_mut() {
-            Some(row) if row.chars().count().saturating_add(word.chars().count()) < width => {
-                row.push(' ');
-                row.push_str(word);
-            }
-            _ => rows.push(word.to_owned()),
-        }
-    }
-    rows
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn rows_break_between_words() {
-        assert_eq!(super::wrap("one two three", 8), ["one two", "three"]);
-    }
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::Error;
 use super::input::Input;
+use super::phrase::{address, device_id};
 use crate::aml::evaluate::Evaluator;
 use crate::aml::namespace::{Namespace, Object, ObjectId, ObjectKind};
 use crate::set::{Named, TableSet};
@@ -61,6 +62,7 @@ struct Row {
 
 /// What is printed as JSON.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "TreeOutput")]
 pub(super) struct Report {
     objects: Vec<Row>,
     /// Paths that methods declare while they run.
@@ -234,11 +236,11 @@ fn says(namespace: &Namespace, evaluator: Option<&Evaluator<'_>>, id: ObjectId, 
         ObjectKind::Device => {
             let evaluator = evaluator?;
             let hid = evaluator.hid(id);
-            let ids: Vec<String> = hid.values().into_iter().map(super::device::id).collect();
+            let ids: Vec<String> = hid.values().into_iter().map(device_id).collect();
             if ids.is_empty() {
                 let adr = evaluator.adr(id);
                 let adr = adr.values().into_iter().next()?;
-                return Some(format!("_ADR {}", super::device::adr_words(*adr)));
+                return Some(format!("_ADR {}", address(*adr)));
             }
             ids.join(" or ")
         }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::Error;
 use super::input::Input;
-use super::topology::wrap;
+use super::phrase::wrap;
 use crate::lint::{self, Check, Hit, Severity, Subject, catalogue};
 use crate::set::DumpFault;
 
@@ -73,6 +73,7 @@ impl Rule {
 
 /// What is printed as JSON.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "VerifyOutput")]
 pub(super) struct Report {
     hits: Vec<Hit>,
     checks: usize,
