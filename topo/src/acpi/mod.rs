@@ -276,6 +276,36 @@ pub struct HostBridge {
     pub dynamic: Vec<String>,
     /// Devices with a constant address that the namespace has below it; they may be absent.
     pub named_functions: usize,
+    /// Where the INTx pins of its root bus go (`_PRT`), for the I/O APIC.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub interrupts: Vec<PinRoute>,
+}
+
+/// One row of a `_PRT`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct PinRoute {
+    /// Device number on the bus.
+    pub device: u8,
+    /// Pin: `A` to `D`.
+    pub pin: char,
+    /// Global system interrupt, where it is hard-wired.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interrupt: Option<u32>,
+    /// Link device that chooses the interrupt, by its path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+}
+
+impl PinRoute {
+    /// `GSI 16` or the link device's path.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match (&self.link, self.interrupt) {
+            (Some(link), _) => link.clone(),
+            (None, Some(number)) => format!("GSI {number}"),
+            (None, None) => String::new(),
+        }
+    }
 }
 
 /// What an IOMMU serves.
@@ -371,6 +401,17 @@ impl Acpi {
     #[must_use]
     pub fn node_of(&self, domain: u32) -> Option<NodeId> {
         self.domains.iter().find(|known| known.number == domain)?.node
+    }
+
+    /// Where the pin of a device on a root bus goes; `pin` is 1 for INTA, as configuration space has it.
+    #[must_use]
+    pub fn interrupt_of(&self, segment: u32, bus: u8, device: u8, pin: u8) -> Option<&PinRoute> {
+        let pin = char::from(b'A'.checked_add(pin.checked_sub(1)?)?);
+        let bridge = self.bridge_of(segment, bus)?;
+        bridge
+            .interrupts
+            .iter()
+            .find(|route| route.device == device && route.pin == pin)
     }
 
     /// The host bridge of a root bus.

@@ -1,11 +1,12 @@
 //! Devices of the DSDT and the SSDTs that tell of PCI: host bridges, and devices with a slot number.
 //!
 //! ACPI 6.5: 6.1.1 (`_ADR`), 6.1.5 (`_HID`), 6.1.11 (`_SUN`), 6.1.12 (`_UID`), 6.2.15 (`_PXM`),
-//! 6.5.5 (`_BBN`), 6.5.6 (`_SEG`). What depends on the running machine is named as dynamic, and what
+//! 6.5.5 (`_BBN`), 6.5.6 (`_SEG`), 6.2.13 (`_PRT`). What depends on the running machine is named as dynamic, and what
 //! stands in an `If` of a table is marked as conditional.
 
 use std::collections::BTreeMap;
 
+use acpi_dump::aml::evaluate::device::Route;
 use acpi_dump::aml::evaluate::{Answer, Evaluator, Limits, Value as Answered};
 use acpi_dump::aml::resource::{self, Resource, Space};
 use acpi_dump::aml::{Namespace, NodeId, ObjectId, ObjectKind, Op, Tree};
@@ -89,6 +90,8 @@ pub struct Bridge {
     pub conditional: bool,
     /// Devices below it with a constant address.
     pub functions: usize,
+    /// Interrupt routing of its root bus (`_PRT`), where it does not hang on the running machine.
+    pub routes: Vec<Route>,
 }
 
 /// A device with a slot number.
@@ -220,6 +223,7 @@ impl Reader<'_> {
             status: self.integer(id, b"_STA"),
             conditional: self.space.condition(id).is_some(),
             functions: 0,
+            routes: self.evaluator.prt(id).known().cloned().unwrap_or_default(),
         })
     }
 

@@ -3,10 +3,11 @@
 //! PCI Firmware specification 3.3, section 4.1 (`_SEG`, `_BBN`, MCFG); Intel VT-d specification
 //! 4.1, chapter 8 (DMAR); AMD IOMMU specification 3.08, section 5.2 (IVRS).
 
+use acpi_dump::aml::evaluate::device::Route;
 use acpi_dump::tables::dmar::{self, ScopeKind};
 
 use crate::acpi::namespace::{self, Value};
-use crate::acpi::{Acpi, HostBridge, Iommu, IommuScope, KernelUnit, NamedSlot, Tables};
+use crate::acpi::{Acpi, HostBridge, Iommu, IommuScope, KernelUnit, NamedSlot, PinRoute, Tables};
 use crate::model::{Machine, Pci, PlaceLabel};
 use crate::pci::function::Bdf;
 
@@ -81,7 +82,18 @@ fn host_bridge(acpi: &Acpi, told: &namespace::Bridge, several: bool) -> HostBrid
         dynamic: dynamic.into_iter().flatten().collect(),
         last_bus: told.buses.map(|(_, last)| last),
         named_functions: told.functions,
+        interrupts: told.routes.iter().filter_map(pin_route).collect(),
     }
+}
+
+fn pin_route(route: &Route) -> Option<PinRoute> {
+    let hard_wired = route.source.is_none();
+    Some(PinRoute {
+        device: u8::try_from(route.device).ok()?,
+        pin: char::from(b'A'.checked_add(route.pin).filter(|pin| *pin <= b'D')?),
+        interrupt: u32::try_from(route.index).ok().filter(|_| hard_wired),
+        link: route.source.clone(),
+    })
 }
 
 /// The segment when the MCFG has but one.

@@ -64,6 +64,7 @@ pub fn device(machine: &Machine, report: &Report, function: &PciFunction, style:
     );
     fact("VF of", f.physical_function.map(|pf| pf.to_string()));
     fact("errors counted (AER)", f.errors.as_ref().map(|errors| errors.words()));
+    fact("INTx", interrupt_words(machine, function));
     fact("serial", f.serial.map(|serial| format!("{serial:016x}")));
     let index = machine
         .pci
@@ -111,6 +112,15 @@ pub fn device(machine: &Machine, report: &Report, function: &PciFunction, style:
     lines.push(String::new());
     lines.extend(registers(function, style.width));
     sheet::finish(&lines, style)
+}
+
+/// Pin of a function on a root bus and where the `_PRT` of its host bridge leads it.
+fn interrupt_words(machine: &Machine, function: &PciFunction) -> Option<String> {
+    const INTERRUPT_PIN: usize = 0x3d;
+    let pin = *function.function.config.as_ref()?.get(INTERRUPT_PIN)?;
+    let bdf = function.bdf();
+    let route = machine.acpi.interrupt_of(bdf.domain, bdf.bus, bdf.device, pin)?;
+    Some(format!("INT{} to {} (ACPI _PRT)", route.pin, route.words()))
 }
 
 /// The node and who says so; the kernel's -1 in words.

@@ -242,3 +242,33 @@ fn a_segment_that_is_computed_is_the_only_one_of_the_mcfg() {
     });
     assert_eq!(host_bridge(&acpi, &told, false).segment, Some(1));
 }
+
+#[test]
+fn pin_of_a_device_on_a_root_bus_leads_where_the_prt_says() {
+    let bridge = HostBridge {
+        segment: Some(0),
+        bus: Some(0x40),
+        present: Some(true),
+        interrupts: [(0, 16, None), (1, 0, Some("\\_SB.LNKB".to_owned()))]
+            .into_iter()
+            .filter_map(|(pin, index, source)| {
+                pin_route(&Route {
+                    device: 0x1f,
+                    function: None,
+                    pin,
+                    source,
+                    index,
+                })
+            })
+            .collect(),
+        ..HostBridge::default()
+    };
+    let acpi = Acpi {
+        host_bridges: vec![bridge],
+        ..Acpi::default()
+    };
+    let words = |bus, pin| acpi.interrupt_of(0, bus, 0x1f, pin).map(PinRoute::words);
+    assert_eq!(words(0x40, 1).as_deref(), Some("GSI 16"));
+    assert_eq!(words(0x40, 2).as_deref(), Some("\\_SB.LNKB"));
+    assert_eq!((words(0x40, 3), words(0x40, 0), words(0x41, 1)), (None, None, None));
+}

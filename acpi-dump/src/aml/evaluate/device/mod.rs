@@ -208,7 +208,7 @@ impl Evaluator<'_> {
             mls: self.fact(id, b"_MLS", languages),
             crs: self.fact(id, b"_CRS", template),
             prs: self.fact(id, b"_PRS", template),
-            prt: self.fact(id, b"_PRT", routing::routes),
+            prt: self.prt(id),
             pld: self.fact(id, b"_PLD", location::locations),
             dsd: self.fact(id, b"_DSD", properties::sections),
             osc: self.namespace().child(id, b"_OSC").is_some(),
@@ -236,6 +236,12 @@ impl Evaluator<'_> {
     #[must_use]
     pub fn adr(&self, id: ObjectId) -> Fact<u64> {
         self.fact(id, b"_ADR", integer)
+    }
+
+    /// `_PRT` of a bridge alone.
+    #[must_use]
+    pub fn prt(&self, id: ObjectId) -> Fact<Vec<Route>> {
+        self.fact(id, b"_PRT", routing::routes)
     }
 
     /// One object below a device, evaluated without arguments and read as what it must give.
