@@ -85,7 +85,7 @@ pub fn numa(results: &Results, differences: &mut Vec<String>) {
         if let Some(initiator) = initiator {
             hmat(results, *initiator, *number, node, differences);
         }
-        let caches = node["side_caches"].as_array().unwrap().iter();
+        let caches = node["side_caches"].as_array().into_iter().flatten();
         let caches: Vec<_> = caches
             .map(|cache| ["level", "size", "line"].map(|key| cache[key].as_u64().unwrap_or(0)))
             .collect();

@@ -49,7 +49,8 @@ fn walk(path: &str, left: &Value, right: &Value, differences: &mut Vec<String>) 
 
 /// What is missing, without the way to get it: that is `sudo` here and another capture there.
 fn without_advice(answer: &mut Value) {
-    for gap in answer["machine"]["gaps"].as_array_mut().unwrap() {
+    // A machine that tells everything has no list of gaps.
+    for gap in answer["machine"]["gaps"].as_array_mut().into_iter().flatten() {
         *gap = gap["what"].take();
     }
 }
@@ -117,7 +118,7 @@ pub fn picture(live: &str, captured: &str, differences: &mut Vec<String>) {
     if live.len() != captured.len() {
         differences.push(format!("SVG: {} lines / {}", live.len(), captured.len()));
     }
-    let provenance = |a: &str, b: &str| a.starts_with("from live:/") && b.starts_with("from cap.tar.zst:/");
+    let provenance = |a: &str, b: &str| a.starts_with("from live") && b.starts_with("from cap.tar.zst");
     for (a, b) in live.iter().zip(&captured).filter(|(a, b)| a != b && !provenance(a, b)) {
         differences.push(format!("SVG: {a} / {b}"));
     }

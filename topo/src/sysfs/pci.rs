@@ -203,9 +203,9 @@ fn ids(text: &str) -> (Option<u16>, Option<u16>) {
     (hex(vendor).and_then(id16), hex(device).and_then(id16))
 }
 
-/// Both 0 is how a function without subsystem IDs looks.
+/// A vendor of 0 or 0xffff is how a function without subsystem IDs looks; lspci shows none then.
 const fn set_subsystem(function: &mut Function, ids: (Option<u16>, Option<u16>)) {
-    if !matches!(ids, (Some(0), Some(0))) {
+    if !matches!(ids.0, None | Some(0 | 0xffff)) {
         (function.subsystem_vendor, function.subsystem_device) = ids;
     }
 }
