@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::aml::namespace::{Namespace, ObjectKind};
 use crate::aml::{NodeId, Op, Tree};
-use crate::layout::{self, Row, Section};
+use crate::layout::{self, Row, Section, Value};
 use crate::set::{Named, TableSet};
 
 /// One difference.
@@ -306,9 +306,10 @@ fn sections(place: &str, before: &Section, after: &Section, changes: &mut Vec<Ch
 
 fn rows(place: &str, before: Option<&Row>, after: Option<&Row>, changes: &mut Vec<Change>) {
     let shown = |row: Option<&Row>| {
-        row.map(|row| match &row.words {
-            Some(words) => format!("{} ({words})", row.value),
-            None => row.value.to_string(),
+        row.map(|row| match (&row.words, &row.value) {
+            (Some(words), value) => format!("{value} ({words})"),
+            (None, Value::Bytes(bytes)) if bytes.len() > BYTES => long_bytes(bytes, before, after),
+            (None, value) => value.to_string(),
         })
     };
     if before.map(|row| &row.value) == after.map(|row| &row.value) {
@@ -338,6 +339,21 @@ fn rows(place: &str, before: Option<&Row>, after: Option<&Row>, changes: &mut Ve
         before: old,
         after: new,
     });
+}
+
+/// Longest run of bytes that is printed.
+const BYTES: usize = 32;
+
+/// Length of bytes that are too many to print, and those from the first that differs on.
+fn long_bytes(bytes: &[u8], before: Option<&Row>, after: Option<&Row>) -> String {
+    let list = |row: Option<&Row>| match row.map(|row| &row.value) {
+        Some(Value::Bytes(bytes)) => bytes.clone(),
+        _ => Vec::new(),
+    };
+    let (one, two) = (list(before), list(after));
+    let same = one.iter().zip(&two).take_while(|(one, two)| one == two).count();
+    let from = bytes.iter().skip(same).take(8).map(|byte| format!("{byte:02x}"));
+    format!("{} bytes, at +{same:#x} {}", bytes.len(), from.collect::<String>())
 }
 
 /// `Local APIC 3`: the title, with a number from 0 when there are several of it.
@@ -529,6 +545,19 @@ mod tests {
         assert_eq!(places, [("\\NEW", false), ("\\TWO", true)]);
         let two = list[0].changes.iter().find(|change| change.place == "\\TWO").unwrap();
         assert_eq!(two.after.as_deref(), Some("Name 0x3"));
+    }
+
+    #[test]
+    fn long_bytes_are_shown_from_the_first_difference_on() {
+        let (old, mut new) = (vec![7; 100], vec![7; 100]);
+        new[80] = 9;
+        let list = diff(&set(&[sdt(b"ZZZZ", 1, &old)]), &set(&[sdt(b"ZZZZ", 1, &new)]));
+        let after = list[0]
+            .changes
+            .iter()
+            .find_map(|change| change.after.as_deref())
+            .unwrap();
+        assert_eq!(after, "100 bytes, at +0x50 0907070707070707");
     }
 
     #[test]

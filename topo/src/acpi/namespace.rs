@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use acpi_dump::aml::evaluate::device::Route;
+use acpi_dump::aml::evaluate::device::{Route, eisa_id};
 use acpi_dump::aml::evaluate::{Answer, Evaluator, Limits, Value as Answered};
 use acpi_dump::aml::resource::{self, Resource, Space};
 use acpi_dump::aml::{Namespace, NodeId, ObjectId, ObjectKind, Op, Tree};
@@ -317,17 +317,9 @@ fn integer(tree: &Tree, node: NodeId) -> Option<u64> {
     }
 }
 
-/// A compressed EISA id: three letters of five bits, four hexadecimal digits, the low byte first.
+/// A compressed EISA id as text; a number that is none as it stands.
 fn eisa(number: u64) -> String {
-    let Ok(number) = u32::try_from(number) else {
-        return format!("{number:#x}");
-    };
-    let number = number.swap_bytes();
-    let letter = |shift: u32| {
-        let code = u8::try_from(number >> shift & 0x1f).unwrap_or(0);
-        char::from(code.saturating_add(0x40))
-    };
-    format!("{}{}{}{:04X}", letter(26), letter(21), letter(16), number & 0xffff)
+    u32::try_from(number).map_or_else(|_| format!("{number:#x}"), eisa_id)
 }
 
 /// First and last bus of a resource template whose bus range is wholly known.

@@ -110,16 +110,7 @@ fn conflicts(machine: &Machine, told: &[&PciFunction], report: &mut Report) -> u
     }
     let count = groups.len();
     for (words, functions) in groups {
-        let names: Vec<String> = functions
-            .iter()
-            .map(|f| format!("{} {}", place_name(f), f.short_name))
-            .collect();
-        let head = names.first().cloned().unwrap_or_default();
-        let head = if names.len() > 1 {
-            format!("{head} + {} more", names.len().saturating_sub(1))
-        } else {
-            head
-        };
+        let head = first_and_more(&functions);
         report.findings.push(Finding {
             id: "device-node-conflict",
             severity: Severity::Warn,
@@ -130,6 +121,16 @@ fn conflicts(machine: &Machine, told: &[&PciFunction], report: &mut Report) -> u
         });
     }
     count
+}
+
+/// The first function by place and name, and how many more there are.
+fn first_and_more(functions: &[&PciFunction]) -> String {
+    let first = functions.first();
+    let head = first.map_or_else(String::new, |f| format!("{} {}", place_name(f), f.short_name));
+    match functions.len().saturating_sub(1) {
+        0 => head,
+        more => format!("{head} + {more} more"),
+    }
 }
 
 fn conflict(machine: &Machine, function: &PciFunction) -> Option<String> {
@@ -171,15 +172,7 @@ fn bare(machine: &Machine, told: &[&PciFunction], report: &mut Report) -> usize 
     }
     let count = groups.len();
     for (words, functions) in groups {
-        let head = functions
-            .first()
-            .map(|f| format!("{} {}", place_name(f), f.short_name))
-            .unwrap_or_default();
-        let head = if functions.len() > 1 {
-            format!("{head} + {} more", functions.len().saturating_sub(1))
-        } else {
-            head
-        };
+        let head = first_and_more(&functions);
         report.findings.push(Finding {
             id: "device-node-bare",
             severity: Severity::Warn,
