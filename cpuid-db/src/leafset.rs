@@ -16,6 +16,10 @@ pub struct CpuLeaves {
     /// Number of the logical processor in the dump.
     pub number: u32,
     rows: BTreeMap<(Leaf, Subleaf), Registers>,
+    msrs: BTreeMap<u32, u64>,
+    /// The dump tells of some features only: what it lacks is not known to be absent (`/proc/cpuinfo`,
+    /// featureset words, libvirt definitions).
+    pub partial: bool,
 }
 
 impl CpuLeaves {
@@ -24,8 +28,31 @@ impl CpuLeaves {
     pub fn new(number: u32) -> Self {
         Self {
             number,
-            rows: BTreeMap::new(),
+            ..Self::default()
         }
+    }
+
+    /// Adds a model-specific register. An earlier value stays; then the answer is that value.
+    pub fn insert_msr(&mut self, index: u32, value: u64) -> Option<u64> {
+        use std::collections::btree_map::Entry;
+        match self.msrs.entry(index) {
+            Entry::Occupied(entry) => Some(*entry.get()),
+            Entry::Vacant(entry) => {
+                entry.insert(value);
+                None
+            }
+        }
+    }
+
+    /// Model-specific register.
+    #[must_use]
+    pub fn msr(&self, index: u32) -> Option<u64> {
+        self.msrs.get(&index).copied()
+    }
+
+    /// Model-specific registers of the dump, by index.
+    pub fn msrs(&self) -> impl Iterator<Item = (u32, u64)> {
+        self.msrs.iter().map(|(&index, &value)| (index, value))
     }
 
     /// Adds a row. An earlier row of the same leaf and subleaf stays; then the answer is that row.

@@ -26,20 +26,37 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bits;
 pub mod cache;
 pub mod cli;
+pub mod codename;
 mod damage;
+pub mod database;
+pub mod decode;
 mod descriptors;
+pub mod dialect;
+pub mod diff;
+pub mod firecracker;
 pub mod formats;
+pub mod guest;
 pub mod identity;
 pub mod leaf;
 pub mod leafset;
+pub mod libvirt;
 pub mod placement;
+pub mod policy;
+pub mod qemu;
+pub mod tlb;
 pub mod topology;
+pub mod xen;
 
+pub use bits::{Bit, Register, Word, Words};
 pub use cache::{Cache, CacheDescription, CacheKind, Ways};
 pub use damage::{Damage, Decoded};
+pub use database::{Database, Field};
+pub use dialect::Dialect;
 pub use formats::Format;
+pub use guest::{Fault, GuestCpu, Setting};
 pub use identity::{Identity, Signature, Vendor};
 pub use leaf::{Leaf, Registers, Subleaf};
 pub use leafset::{CpuLeaves, LeafSet};

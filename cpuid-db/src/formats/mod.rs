@@ -139,7 +139,7 @@ impl Builder {
 }
 
 /// Lines of a text, trimmed, with their number from 1.
-fn numbered_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(crate) fn numbered_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines()
         .enumerate()
         .map(|(index, line)| (index.saturating_add(1), line.trim()))

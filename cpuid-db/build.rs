@@ -1,0 +1,27 @@
+//! Compiles the tables of `data/` to constants, and refuses to when they contradict themselves.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a build script reads our own tables and may stop"
+)]
+
+mod build {
+    pub mod fields;
+}
+
+use std::path::Path;
+
+fn main() {
+    println!("cargo::rerun-if-changed=data");
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=build");
+    println!("cargo::rerun-if-changed=src/database/row.rs");
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
+    let out = std::env::var_os("OUT_DIR")
+        .map(std::path::PathBuf::from)
+        .unwrap_or_default();
+    if let Err(error) = build::fields::compile(&data.join("fields"), &out.join("fields.rs")) {
+        println!("cargo::error={error}");
+        std::process::exit(1);
+    }
+}

@@ -1,0 +1,1 @@
+//! Microarchitecture, codename and process technology of a processor.

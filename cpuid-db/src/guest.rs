@@ -1,0 +1,94 @@
+//! What a guest is to see, in no dialect: what the readers of `-cpu`, `<cpu>`, `cpuid=` and templates
+//! return and their writers take.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::bits::{Bit, Word, Words};
+
+/// What is asked for one bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Setting {
+    /// Set, whatever the host has (libvirt `force`).
+    Force,
+    /// Set; the guest does not start without (libvirt `require`, QEMU `+feat`, libxl `1`).
+    On,
+    /// Clear (libvirt `disable`, QEMU `-feat`, libxl `0`).
+    Off,
+    /// Clear; the guest does not start where the host has it (libvirt `forbid`).
+    Forbid,
+    /// As the host's default has it (libvirt `optional`, libxl `x`).
+    Default,
+    /// The host's value, kept over migration (libxl `k` and `s`).
+    Keep,
+}
+
+impl Setting {
+    /// Value the guest sees when it does not depend on the host.
+    #[must_use]
+    pub const fn value(self) -> Option<bool> {
+        match self {
+            Self::Force | Self::On => Some(true),
+            Self::Off | Self::Forbid => Some(false),
+            Self::Default | Self::Keep => None,
+        }
+    }
+}
+
+/// A CPU as a configuration asks for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct GuestCpu {
+    /// Model it was named after, in the dialect it was read from.
+    pub model: Option<String>,
+    /// Bits without a setting are the host's default; otherwise they are clear.
+    pub host_based: bool,
+    /// The 12 characters of leaf 0.
+    pub vendor: Option<String>,
+    /// Family as displayed.
+    pub family: Option<u32>,
+    /// Model number as displayed.
+    pub model_number: Option<u32>,
+    /// Stepping.
+    pub stepping: Option<u32>,
+    /// Processor brand string (QEMU `model-id`).
+    pub brand: Option<String>,
+    /// Highest basic leaf (QEMU `level`, libxl `maxleaf`).
+    pub level: Option<u32>,
+    /// Highest extended leaf (QEMU `xlevel`).
+    pub extended_level: Option<u32>,
+    /// Settings of bits.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", serialize_with = "as_list")]
+    pub bits: BTreeMap<Bit, Setting>,
+    /// Whole or partial words of values (not features): word, mask of the bits given, value.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<(Word, u32, u32)>,
+}
+
+fn as_list<S: serde::Serializer>(bits: &BTreeMap<Bit, Setting>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(bits)
+}
+
+impl GuestCpu {
+    /// The bits that are asked to be set.
+    #[must_use]
+    pub fn words(&self) -> Words {
+        self.bits
+            .iter()
+            .filter(|(_, setting)| setting.value() == Some(true))
+            .map(|(&bit, _)| bit)
+            .collect()
+    }
+}
+
+/// A part of a configuration that a dialect does not take, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// Byte in the text it was read from, from 0; `None` when it has no place there.
+    pub at: Option<usize>,
+    /// The part, as written, or the name of the feature.
+    pub what: String,
+    /// Why.
+    pub message: String,
+}

@@ -1,0 +1,1 @@
+//! libvirt: CPU models and the `<cpu>` element.

@@ -1,0 +1,1 @@
+//! What a pool of hosts can offer a guest, and why not more.

@@ -1,0 +1,1 @@
+//! QEMU: CPU models and the `-cpu` option.

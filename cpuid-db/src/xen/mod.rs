@@ -1,0 +1,1 @@
+//! Xen: featuresets, policies, and libxl's `cpuid=`.
