@@ -49,6 +49,7 @@ pub mod qemu;
 pub mod tlb;
 pub mod topology;
 pub mod xen;
+pub mod xsave;
 
 pub use bits::{Bit, Register, Word, Words};
 pub use cache::{Cache, CacheDescription, CacheKind, Ways};
