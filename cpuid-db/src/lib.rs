@@ -36,6 +36,7 @@ pub mod decode;
 mod descriptors;
 pub mod dialect;
 pub mod diff;
+pub mod features;
 pub mod firecracker;
 pub mod formats;
 pub mod guest;
