@@ -74,8 +74,8 @@ pub struct Context {
     pub vendor: Vendor,
     /// Family, model and stepping.
     pub signature: Option<Signature>,
-    /// The hypervisor leaves that are KVM's, by the first leaf of their range.
-    kvm: Vec<u32>,
+    /// Whose the ranges of hypervisor leaves are, by the first leaf of each.
+    hypervisors: Vec<(u32, Vendors)>,
 }
 
 impl Context {
@@ -87,44 +87,56 @@ impl Context {
             Some(_) => Vendors::of(identity.vendor),
             None => Vendors::ANY,
         };
-        let kvm = (0x4000_0000..0x4001_0000)
+        let hypervisors = (0x4000_0000..0x4001_0000)
             .step_by(0x100)
-            .filter(|&base| cpu.row(Leaf(base), Subleaf(0)).is_some_and(is_kvm))
+            .filter_map(|base| Some((base, hypervisor(cpu, base)?)))
             .collect();
         Self {
             vendors,
             vendor: identity.vendor,
             signature: identity.signature,
-            kvm,
+            hypervisors,
         }
     }
 
-    /// The leaf whose rows of the table apply: hypervisor ranges may stand at each multiple of 0x100,
-    /// and other hypervisors than KVM give the leaves a meaning of their own.
-    fn known_as(&self, leaf: u32) -> Option<u32> {
-        let base = Leaf(leaf).base().0;
-        if base >> 16 != 0x4000 || leaf == base {
-            return Some(if base >> 16 == 0x4000 { 0x4000_0000 } else { leaf });
+    /// The leaf whose rows of the table apply, and the rows of whom: hypervisor ranges may stand at
+    /// each multiple of 0x100, and each hypervisor gives its leaves a meaning of its own.
+    fn known_as(&self, place: Place) -> (Place, Vendors) {
+        match place {
+            Place::Leaf(leaf) if leaf >> 16 == 0x4000 => {
+                let base = Leaf(leaf).base().0;
+                let owner = self.hypervisors.iter().find(|range| range.0 == base);
+                let whose = owner.map_or(Vendors::of(Vendor::Other), |range| range.1);
+                (Place::Leaf(0x4000_0000 | (leaf & 0xff)), whose)
+            }
+            _ => (place, self.vendors),
         }
-        self.kvm.contains(&base).then_some(0x4000_0000 | (leaf & 0xff))
     }
 
     /// Rows of the table for a register.
     fn fields<'a>(&self, database: &'a Database, word: Word) -> impl Iterator<Item = &'static Field> + use<'a> {
-        let place = match word.place {
-            Place::Leaf(leaf) => self.known_as(leaf).map(Place::Leaf),
-            msr @ Place::Msr(_) => Some(msr),
-        };
-        let vendors = self.vendors;
-        place
-            .into_iter()
-            .flat_map(move |place| database.of_word(Word { place, ..word }, vendors))
+        let (place, vendors) = self.known_as(word.place);
+        database.of_word(Word { place, ..word }, vendors)
     }
 }
 
-/// `KVMKVMKVM` in EBX, ECX, EDX.
-fn is_kvm(row: Registers) -> bool {
-    [row.ebx, row.ecx, row.edx].map(u32::to_le_bytes) == [*b"KVMK", *b"VMKV", *b"M\0\0\0"]
+/// Whose hypervisor leaves begin at `base`, by the signature in EBX, ECX, EDX; `None` without the row.
+fn hypervisor(cpu: &CpuLeaves, base: u32) -> Option<Vendors> {
+    let row = cpu.row(Leaf(base), Subleaf(0))?;
+    let signature = [row.ebx, row.ecx, row.edx].map(u32::to_le_bytes);
+    let whose = match signature.as_flattened() {
+        b"KVMKVMKVM\0\0\0" | b"Linux KVM Hv" => Vendors::KVM,
+        b"XenVMMXenVMM" => Vendors::XEN,
+        b"VMwareVMware" => Vendors::VMWARE,
+        b"Microsoft Hv" => Vendors::HYPERV,
+        _ => Vendors::of(Vendor::Other),
+    };
+    // A hypervisor that offers Hyper-V's interface says so here ("Hv#1").
+    let interface = cpu.row(Leaf(base.saturating_add(1)), Subleaf(0));
+    if interface.is_some_and(|row| row.eax.to_le_bytes() == *b"Hv#1") {
+        return Some(Vendors::HYPERV);
+    }
+    Some(whose)
 }
 
 /// Rows of a processor: leaves by number, then MSRs.
@@ -144,9 +156,8 @@ fn rows(cpu: &CpuLeaves) -> impl Iterator<Item = (Place, Subleaf, Registers, boo
 fn is_old_kvm_range(cpu: &CpuLeaves, leaf: Leaf) -> bool {
     leaf.0 <= 0x4000_0001
         && leaf.base() == Leaf(0x4000_0000)
-        && cpu
-            .row(leaf.base(), Subleaf(0))
-            .is_some_and(|row| row.eax == 0 && is_kvm(row))
+        && cpu.row(leaf.base(), Subleaf(0)).is_some_and(|row| row.eax == 0)
+        && hypervisor(cpu, leaf.base().0) == Some(Vendors::KVM)
 }
 
 /// Every row of a processor with every field, its MSRs behind its leaves.
@@ -235,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn kvm_leaves_are_kvms_wherever_they_stand_and_nobody_elses() {
+    fn hypervisor_leaves_are_read_by_the_rows_of_who_owns_their_range() {
         let kvm = [0x4000_0101, 0x4b4d_564b, 0x564b_4d56, 0x4d];
         let other = [0x4000_0006, 0x7263_694d, 0x666f_736f, 0x7648_2074];
         let cpu = cpu(&[
@@ -245,8 +256,12 @@ mod tests {
             (0x4000_0101, 0, [1, 0, 0, 0]),
         ]);
         let rows: Vec<Row> = fields(&Database::builtin(), &cpu).collect();
-        assert!(rows[1].values.is_empty());
-        assert_eq!(rows[1].reserved[0], 0x3123_7648);
-        assert!(rows[3].values.iter().any(|value| value.raw == 1));
+        let kvm_rows = |row: &Row| {
+            row.values
+                .iter()
+                .filter(|value| value.field.id.starts_with("kvm"))
+                .count()
+        };
+        assert!(kvm_rows(&rows[3]) > 10);
     }
 }

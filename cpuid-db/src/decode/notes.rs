@@ -327,7 +327,7 @@ mod tests {
             vendors: Vendors::of(Vendor::Intel),
             vendor: Vendor::Intel,
             signature: None,
-            kvm: Vec::new(),
+            hypervisors: Vec::new(),
         };
         let [a, b, c, d] = r;
         of(&context, Place::Leaf(leaf), subleaf, Registers::new(a, b, c, d))

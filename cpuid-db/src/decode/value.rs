@@ -22,6 +22,14 @@ pub(super) fn write_meaning(out: &mut Vec<u8>, field: &Field, raw: u32) -> bool 
                 None => write!(out, "2^{raw}"),
             };
         }
+        Encoding::Ways => {
+            let _ = match raw {
+                0 => write!(out, "none"),
+                1 => write!(out, "direct mapped"),
+                0xff => write!(out, "fully associative"),
+                _ => write!(out, "{raw} ways"),
+            };
+        }
         Encoding::Scaled { add, multiply, unit } => {
             let value = u64::from(raw)
                 .saturating_add(u64::from(add))
