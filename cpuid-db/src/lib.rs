@@ -48,6 +48,7 @@ pub mod policy;
 pub mod qemu;
 pub mod tlb;
 pub mod topology;
+pub mod write;
 pub mod xen;
 
 pub use bits::{Bit, Register, Word, Words};
