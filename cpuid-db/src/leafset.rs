@@ -51,7 +51,7 @@ impl CpuLeaves {
     }
 
     /// Model-specific registers of the dump, by index.
-    pub fn msrs(&self) -> impl Iterator<Item = (u32, u64)> {
+    pub fn msrs(&self) -> impl ExactSizeIterator<Item = (u32, u64)> {
         self.msrs.iter().map(|(&index, &value)| (index, value))
     }
 

@@ -49,6 +49,7 @@ pub mod policy;
 pub mod qemu;
 pub mod tlb;
 pub mod topology;
+pub mod write;
 pub mod xen;
 pub mod xsave;
 
