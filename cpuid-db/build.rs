@@ -7,6 +7,7 @@
 
 mod build {
     pub mod fields;
+    pub mod libvirt;
 }
 
 use std::path::Path;
@@ -21,6 +22,10 @@ fn main() {
         .map(std::path::PathBuf::from)
         .unwrap_or_default();
     if let Err(error) = build::fields::compile(&data.join("fields"), &out.join("fields.rs")) {
+        println!("cargo::error={error}");
+        std::process::exit(1);
+    }
+    if let Err(error) = build::libvirt::compile(&data, &out.join("libvirt.rs")) {
         println!("cargo::error={error}");
         std::process::exit(1);
     }
