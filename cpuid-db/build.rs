@@ -7,6 +7,7 @@
 
 mod build {
     pub mod fields;
+    pub mod libvirt;
     pub mod qemu;
 }
 
@@ -21,12 +22,14 @@ fn main() {
     let out = std::env::var_os("OUT_DIR")
         .map(std::path::PathBuf::from)
         .unwrap_or_default();
-    if let Err(error) = build::fields::compile(&data.join("fields"), &out.join("fields.rs")) {
-        println!("cargo::error={error}");
-        std::process::exit(1);
-    }
-    if let Err(error) = build::qemu::compile(&data, &out.join("qemu.rs")) {
-        println!("cargo::error={error}");
-        std::process::exit(1);
+    for compiled in [
+        build::fields::compile(&data.join("fields"), &out.join("fields.rs")),
+        build::libvirt::compile(&data, &out.join("libvirt.rs")),
+        build::qemu::compile(&data, &out.join("qemu.rs")),
+    ] {
+        if let Err(error) = compiled {
+            println!("cargo::error={error}");
+            std::process::exit(1);
+        }
     }
 }
