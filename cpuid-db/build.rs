@@ -6,6 +6,7 @@
 )]
 
 mod build {
+    pub mod codenames;
     pub mod fields;
     pub mod libvirt;
     pub mod qemu;
@@ -24,6 +25,7 @@ fn main() {
         .unwrap_or_default();
     for compiled in [
         build::fields::compile(&data.join("fields"), &out.join("fields.rs")),
+        build::codenames::compile(&data.join("codenames.tsv"), &out.join("codenames.rs")),
         build::libvirt::compile(&data, &out.join("libvirt.rs")),
         build::qemu::compile(&data, &out.join("qemu.rs")),
     ] {
