@@ -7,6 +7,7 @@
 
 mod build {
     pub mod fields;
+    pub mod xen;
 }
 
 use std::path::Path;
@@ -20,7 +21,9 @@ fn main() {
     let out = std::env::var_os("OUT_DIR")
         .map(std::path::PathBuf::from)
         .unwrap_or_default();
-    if let Err(error) = build::fields::compile(&data.join("fields"), &out.join("fields.rs")) {
+    let compiled = build::fields::compile(&data.join("fields"), &out.join("fields.rs"))
+        .and_then(|()| build::xen::compile(&data.join("xen-libxl-keys.tsv"), &out.join("xen.rs")));
+    if let Err(error) = compiled {
         println!("cargo::error={error}");
         std::process::exit(1);
     }
