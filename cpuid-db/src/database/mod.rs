@@ -9,6 +9,7 @@
 //! assert_eq!(field.name(Dialect::Xen), Some("pclmulqdq"));
 //! ```
 
+mod reading;
 pub mod row;
 
 use crate::bits::{Bit, Register, Word};
@@ -16,6 +17,7 @@ use crate::damage::{DamageLog, Decoded};
 use crate::dialect::Dialect;
 use crate::identity::Vendor;
 use crate::leaf::Subleaf;
+pub use reading::Reading;
 pub use row::{Combine, Encoding, Kind, Migratable, Place, Vendors};
 use row::{EncodingText, Row};
 
