@@ -47,6 +47,10 @@ impl<'a> Comparison<'a> {
                 false => Outcome::Differs("no such descriptor".to_owned()),
             };
         }
+        // It names the bits of leaves beyond the maximum, where Intel repeats another leaf.
+        if map.fields.iter().any(|cell| self.is_beyond(cell)) {
+            return Outcome::NotCompared;
+        }
         let values: Option<Vec<u32>> = map.fields.iter().map(|cell| self.value(cell, line.subleaf)).collect();
         // It prints some sections without a row to print them from.
         let Some(values) = values else {
@@ -79,6 +83,7 @@ impl<'a> Comparison<'a> {
             "not" => ((1 - value).to_string(), printed()),
             "+1" => ((u64::from(value) + 1).to_string(), printed()),
             "decoded" => (self.decoded(&map.fields[0], value).to_string(), printed()),
+            "/256" => ((value / 256).to_string(), printed()),
             "half" => (format!("{}.{}", value / 2, value % 2 * 5), line.value.clone()),
             "code" => {
                 let code = line.value.split([' ', '(', ')']).find(|word| word.starts_with("0x"));
@@ -151,6 +156,20 @@ impl<'a> Comparison<'a> {
     fn decoded(&self, cell: &str, raw: u32) -> u64 {
         let words = decode::meaning(self.field(cell), raw).unwrap_or_else(|| raw.to_string());
         number(words.split(' ').next().unwrap()).unwrap()
+    }
+
+    /// Whether a cell is of a leaf beyond the maximum.
+    fn is_beyond(&self, cell: &str) -> bool {
+        let leaf = match cell.split_once('.') {
+            Some((leaf, _)) => u32::from_str_radix(leaf, 16).unwrap(),
+            None => match self.field(cell).place {
+                Place::Leaf(leaf) => leaf,
+                Place::Msr(_) => panic!("{cell} is of an MSR"),
+            },
+        };
+        self.rows
+            .values()
+            .any(|row| row.beyond && row.place == Place::Leaf(leaf))
     }
 
     /// Value of a cell of the mapping; `None` without the row.
