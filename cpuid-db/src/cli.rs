@@ -29,13 +29,6 @@ use crate::leafset::LeafSet;
 use crate::placement::CoreType;
 use crate::topology::{Group, Topology, decode};
 
-/// Documents that are CPUID dumps.
-const KINDS: [DocumentKind; 3] = [
-    DocumentKind::CpuidRaw,
-    DocumentKind::CpuidAida64,
-    DocumentKind::CpuidHwloc,
-];
-
 /// CPUID of this machine or of a dump.
 #[derive(Clone, Debug, Parser)]
 pub struct Args {
@@ -134,7 +127,7 @@ struct Shown {
 
 fn gather(source: &Source) -> Result<Vec<Shown>, Error> {
     let mut shown = Vec::new();
-    for document in KINDS.iter().flat_map(|&kind| source.documents(kind)) {
+    for document in DocumentKind::CPUID.into_iter().flat_map(|kind| source.documents(kind)) {
         let text = String::from_utf8_lossy(&document.bytes);
         let no_row = || Error::NoRow {
             origin: document.origin.to_string(),
