@@ -12,10 +12,7 @@ use super::cpu::{
 };
 
 /// Elements, attributes and texts a document may have.
-const MOST_NODES: u32 = 1_000_000;
-
-/// How deep elements may be nested.
-const DEEPEST: usize = 256;
+const MOST_NODES: u32 = 300_000;
 
 /// Architectures that libvirt knows by name (`<arch>`).
 const ARCHITECTURES: [&str; 37] = [
@@ -93,14 +90,6 @@ impl Definitions {
 pub fn read(text: &str, read_as: ReadAs) -> Definitions {
     let mut out = Definitions::default();
     let (skipped, document) = without_declaration(text);
-    if let Err(at) = nesting(document) {
-        out.faults.push(fault(
-            Some(at.saturating_add(skipped)),
-            "<",
-            format!("elements are nested more than {DEEPEST} deep"),
-        ));
-        return out;
-    }
     let wrapped = format!("<c>{document}</c>");
     let options = ParsingOptions {
         nodes_limit: MOST_NODES,
@@ -157,27 +146,6 @@ fn without_declaration(text: &str) -> (usize, &str) {
         false => body,
     };
     (text.len().saturating_sub(body.len()), body)
-}
-
-/// Refuses a text whose elements are nested too deep to be parsed by recursion; the byte where it is.
-fn nesting(text: &str) -> Result<(), usize> {
-    let mut depth = 0_usize;
-    let bytes = text.as_bytes();
-    for (at, pair) in bytes.windows(2).enumerate() {
-        match pair {
-            [b'<', b'/'] => depth = depth.saturating_sub(1),
-            [b'<', b'!' | b'?'] => {}
-            [b'<', _] => {
-                depth = depth.saturating_add(1);
-                if depth > DEEPEST {
-                    return Err(at);
-                }
-            }
-            [b'/', b'>'] => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 /// Byte of a line and column.
@@ -368,7 +336,10 @@ impl Reader {
     }
 
     fn model(&mut self, node: Node<'_, '_>, cpu: &mut LibvirtCpu) {
-        cpu.model = child_text(node, "model").map(|(_, text)| text);
+        if let Some((place, model)) = child_text(node, "model") {
+            cpu.model = Some(model);
+            cpu.model_at = Some(self.at(place));
+        }
         if cpu.model.is_none() && cpu.kind == Kind::Host {
             self.refuse(
                 node.range().start,
@@ -405,6 +376,7 @@ impl Reader {
                 self.refuse(place, &vendor, message.to_owned());
             }
             cpu.vendor = Some(vendor);
+            cpu.vendor_at = Some(self.at(place));
         }
     }
 
