@@ -110,7 +110,7 @@ fn policy_text(text: &str) -> Option<String> {
 /// The object `"cpuid": {…}` of the JSON that `xl list -l` prints.
 fn json_cpuid(text: &str) -> Option<serde_json::Value> {
     let at = text.find("\"cpuid\": {")? + "\"cpuid\": ".len();
-    serde_json::Deserializer::from_str(&text[at..])
+    serde_json::Deserializer::from_str(text.get(at..)?)
         .into_iter::<serde_json::Value>()
         .next()?
         .ok()
