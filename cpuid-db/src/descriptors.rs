@@ -103,7 +103,7 @@ pub(crate) fn leaf_2(cpu: &CpuLeaves, identity: &Identity) -> Vec<CacheDescripti
     caches
 }
 
-fn describe(byte: u8, identity: &Identity) -> Option<CacheDescription> {
+pub(crate) fn describe(byte: u8, identity: &Identity) -> Option<CacheDescription> {
     let &(_, level, kind, kib, ways, line) = TABLE.iter().find(|row| row.0 == byte)?;
     // The one byte with two meanings: an L3 on the Xeon MP of family 15 model 6.
     let level = if byte == 0x49 && identity.family() == 15 && identity.model() == 6 {
