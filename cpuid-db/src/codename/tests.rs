@@ -1,8 +1,10 @@
 use super::*;
 use crate::leaf::{Leaf, Registers, Subleaf};
 
-fn word(text: &str) -> u32 {
-    u32::from_le_bytes(text.as_bytes().try_into().unwrap())
+/// Four characters from a place on, as a register.
+fn word(text: &str, at: usize) -> u32 {
+    let bytes = text.as_bytes();
+    u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
 }
 
 /// A CPU with a vendor, a signature and a brand.
@@ -11,13 +13,13 @@ fn cpu(vendor: &str, signature: u32, brand: &str) -> CpuLeaves {
     let mut row = |leaf, [a, b, c, d]: [u32; 4]| {
         cpu.insert(Leaf(leaf), Subleaf(0), Registers::new(a, b, c, d));
     };
-    let part = |at: usize| word(&vendor[at..at + 4]);
+    let part = |at: usize| word(vendor, at);
     row(0, [0x1a, part(0), part(8), part(4)]);
     row(1, [signature, 0, 0, 0]);
     row(0x8000_0000, [0x8000_0004, 0, 0, 0]);
     let brand = format!("{brand:\0<48}");
     for (leaf, at) in [(0x8000_0002, 0), (0x8000_0003, 16), (0x8000_0004, 32)] {
-        let part = |offset: usize| word(&brand[at + offset..at + offset + 4]);
+        let part = |offset: usize| word(&brand, at + offset);
         row(leaf, [part(0), part(4), part(8), part(12)]);
     }
     cpu
