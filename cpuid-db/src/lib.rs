@@ -70,4 +70,5 @@ pub use leaf::{Leaf, Registers, Subleaf};
 pub use leafset::{CpuLeaves, LeafSet};
 pub use level::FeatureLevel;
 pub use placement::{ApicId, CoreKind, CoreType, Domain, Method};
+pub use tlb::{Tlb, TlbKind};
 pub use topology::{Group, Kind, Note, Topology};
