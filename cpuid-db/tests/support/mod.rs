@@ -1,5 +1,11 @@
 //! Where the corpus is, and its compressed files.
-#![allow(dead_code, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "each test uses a part of it")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "each test uses a part of it"
+)]
 
 use std::fs;
 use std::io::Read;
