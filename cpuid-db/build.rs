@@ -6,7 +6,10 @@
 )]
 
 mod build {
+    pub mod codenames;
     pub mod fields;
+    pub mod libvirt;
+    pub mod qemu;
 }
 
 use std::path::Path;
@@ -20,8 +23,15 @@ fn main() {
     let out = std::env::var_os("OUT_DIR")
         .map(std::path::PathBuf::from)
         .unwrap_or_default();
-    if let Err(error) = build::fields::compile(&data.join("fields"), &out.join("fields.rs")) {
-        println!("cargo::error={error}");
-        std::process::exit(1);
+    for compiled in [
+        build::fields::compile(&data.join("fields"), &out.join("fields.rs")),
+        build::codenames::compile(&data.join("codenames.tsv"), &out.join("codenames.rs")),
+        build::libvirt::compile(&data, &out.join("libvirt.rs")),
+        build::qemu::compile(&data, &out.join("qemu.rs")),
+    ] {
+        if let Err(error) = compiled {
+            println!("cargo::error={error}");
+            std::process::exit(1);
+        }
     }
 }

@@ -10,6 +10,10 @@ use serde::Serialize;
 use crate::leaf::{Leaf, Registers, bit, bits};
 use crate::leafset::CpuLeaves;
 
+pub use crate::addresses::Addresses;
+pub use crate::kinds::{CoreGroup, Purpose, kinds, purpose};
+pub use crate::level::{FeatureLevel, feature_level};
+
 /// Processor signature: EAX of leaf 1.
 ///
 /// ```
