@@ -10,6 +10,7 @@ mod build {
     pub mod fields;
     pub mod libvirt;
     pub mod qemu;
+    pub mod xen;
 }
 
 use std::path::Path;
@@ -28,6 +29,7 @@ fn main() {
         build::codenames::compile(&data.join("codenames.tsv"), &out.join("codenames.rs")),
         build::libvirt::compile(&data, &out.join("libvirt.rs")),
         build::qemu::compile(&data, &out.join("qemu.rs")),
+        build::xen::compile(&data.join("xen-libxl-keys.tsv"), &out.join("xen.rs")),
     ] {
         if let Err(error) = compiled {
             println!("cargo::error={error}");

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::input::{damage_note, of_path};
 use super::phrase::printable;
 use super::{Context, Error};
+use crate::codename;
 use crate::formats::Format;
 use crate::identity::{Identity, Signature};
 use crate::topology::decode;
@@ -45,6 +46,8 @@ struct Line {
     cores: usize,
     cpus: usize,
     hybrid: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    codename: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
 }
@@ -127,6 +130,7 @@ fn lines(file: &Path) -> Vec<Line> {
                 cores: 0,
                 cpus: 0,
                 hybrid: false,
+                codename: None,
                 note: Some(error.to_string()),
             }];
         }
@@ -146,6 +150,7 @@ fn lines(file: &Path) -> Vec<Line> {
                 cores: topology.cores.len(),
                 cpus: dump.set.cpus().len(),
                 hybrid: dump.set.is_hybrid(),
+                codename: dump.set.first().and_then(|first| codename::of(first).codename),
                 note: damage_note(&dump.damage),
             }
         })
@@ -165,12 +170,13 @@ fn print(lines: &[Line], out: &mut dyn Write) -> Result<(), Error> {
         let brand = line.brand.as_deref().unwrap_or("no brand string");
         writeln!(
             out,
-            "{:<12}  {signature:<8}  {:>2} x {:>3} cores {:>4} CPUs {:<6}  {:<48}  {path}",
+            "{:<12}  {signature:<8}  {:>2} x {:>3} cores {:>4} CPUs {:<6}  {:<20}  {:<48}  {path}",
             printable(vendor),
             line.packages,
             line.cores,
             line.cpus,
             if line.hybrid { "hybrid" } else { "" },
+            line.codename.unwrap_or("-"),
             printable(brand)
         )?;
         if let Some(note) = &line.note {

@@ -22,13 +22,18 @@ use serde::Serialize;
 use super::input::{Dump, Input, damage_note};
 use super::phrase::{count, ranges, sizes, wrapped};
 use super::{Context, Error};
+use crate::addresses::Addresses;
 use crate::cache::{CacheDescription, CacheKind, Ways, describe};
+use crate::codename::{self, Codename};
 use crate::damage::Damage;
+use crate::database::Vendors;
+use crate::decode;
 use crate::features::{self, Naming};
 use crate::formats::Format;
-use crate::identity::Identity;
-use crate::placement::CoreType;
-use crate::topology::{Topology, decode};
+use crate::identity::{FeatureLevel, Identity, feature_level};
+use crate::kinds::{CoreGroup, Purpose, kinds};
+use crate::placement::CoreKind;
+use crate::topology::{self, Topology};
 
 /// Columns of the list of features.
 const WIDTH: usize = 100;
@@ -68,6 +73,9 @@ impl Show {
                 return Err(Error::NoCpu { number });
             }
         }
+        if self.full && !self.json {
+            return full(context, &dumps, out);
+        }
         let shown: Vec<Shown> = dumps
             .into_iter()
             .filter_map(|dump| Shown::of(context, self.names, dump))
@@ -84,6 +92,46 @@ impl Show {
     }
 }
 
+/// CPUs of one kind of core.
+#[derive(Serialize)]
+struct KindShown {
+    purpose: Purpose,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<CoreKind>,
+    codename: Codename,
+    cpus: Vec<u32>,
+    /// Features that other kinds lack.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    only_here: Vec<String>,
+}
+
+impl KindShown {
+    fn of(context: &Context, naming: Naming, vendors: Vendors, kind: CoreGroup) -> Self {
+        let name = |&bit| naming.of_bit(&context.database, bit, vendors);
+        Self {
+            only_here: kind.only_here.iter().map(name).collect(),
+            purpose: kind.purpose,
+            kind: kind.kind,
+            codename: kind.codename,
+            cpus: kind.cpus,
+        }
+    }
+}
+
+/// Every field of every row.
+fn full(context: &Context, dumps: &[Dump], out: &mut dyn Write) -> Result<u8, Error> {
+    let mut code = 0;
+    for dump in dumps {
+        writeln!(out, "{} ({})", dump.origin, dump.format)?;
+        decode::write_text(&context.database, &dump.set, decode::Options::default(), out)?;
+        if let Some(note) = damage_note(&dump.damage) {
+            writeln!(out, "note: {note}")?;
+            code = 1;
+        }
+    }
+    Ok(code)
+}
+
 /// One dump, decoded.
 #[derive(Serialize)]
 struct Shown {
@@ -92,7 +140,14 @@ struct Shown {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     damage: Vec<Damage>,
     identity: Identity,
+    codename: Codename,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    addresses: Option<Addresses>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level: Option<FeatureLevel>,
     hybrid: bool,
+    /// Kinds of core; one where all are alike.
+    kinds: Vec<KindShown>,
     topology: Topology,
     /// Caches of the first CPU, when sharing cannot be told.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -104,7 +159,8 @@ impl Shown {
     fn of(context: &Context, naming: Naming, dump: Dump) -> Option<Self> {
         let first = dump.set.first()?;
         let identity = Identity::of(first);
-        let topology = decode(&dump.set);
+        let vendors = Vendors::of(identity.vendor);
+        let topology = topology::decode(&dump.set);
         let first_cpu_caches = if topology.caches.is_empty() {
             describe(first, &identity)
         } else {
@@ -115,6 +171,13 @@ impl Shown {
             origin: dump.origin,
             format: dump.format,
             damage: dump.damage,
+            codename: codename::of(first),
+            level: feature_level(first),
+            kinds: kinds(&dump.set)
+                .into_iter()
+                .map(|kind| KindShown::of(context, naming, vendors, kind))
+                .collect(),
+            addresses: Addresses::of(first),
             identity,
             topology,
             first_cpu_caches,
@@ -164,6 +227,21 @@ impl Shown {
             }
             writeln!(out)?;
         }
+        let line = self.codename.line();
+        if !line.is_empty() {
+            let level = self.level.map_or(String::new(), |level| format!(", {}", level.name()));
+            writeln!(out, "  {line}{level}")?;
+        }
+        if let Some(note) = &self.codename.note {
+            writeln!(out, "  note: {note}")?;
+        }
+        if let Some(addresses) = &self.addresses {
+            writeln!(
+                out,
+                "  addresses of {} bits physical, {} linear",
+                addresses.physical, addresses.linear
+            )?;
+        }
         if identity.under_hypervisor {
             let name = identity.hypervisor.as_deref().unwrap_or("name not told");
             writeln!(out, "  under a hypervisor: {name}")?;
@@ -200,14 +278,20 @@ impl Shown {
                 writeln!(out, "  {} of {}", count(groups.len(), name), sizes(groups))?;
             }
         }
-        for kind in &topology.kinds {
+        for kind in self.kinds.iter().filter(|_| self.kinds.len() > 1) {
+            let core = kind.codename.microarchitecture.as_deref().unwrap_or("not known");
+            let native = kind
+                .kind
+                .map_or(String::new(), |kind| format!(", native model {:#x}", kind.native_model));
             writeln!(
                 out,
-                "  {} (native model 0x{:x}): CPUs {}",
-                core_type(kind.kind.core_type),
-                kind.kind.native_model,
+                "  {} cores ({core}{native}): CPUs {}",
+                kind.purpose.name(),
                 ranges(&kind.cpus)
             )?;
+            if !kind.only_here.is_empty() {
+                writeln!(out, "    only these have {}", kind.only_here.join(" "))?;
+            }
         }
         Ok(())
     }
@@ -251,16 +335,6 @@ fn cache_text(cache: &CacheDescription) -> String {
         text.push_str(&format!(", {line}-byte lines"));
     }
     text
-}
-
-fn core_type(core_type: CoreType) -> String {
-    match core_type {
-        CoreType::Atom => "Intel Atom (efficient) cores".to_owned(),
-        CoreType::Core => "Intel Core (performance) cores".to_owned(),
-        CoreType::Performance => "performance cores".to_owned(),
-        CoreType::Efficiency => "efficiency cores".to_owned(),
-        CoreType::Unknown(number) => format!("cores of type 0x{number:02x}"),
-    }
 }
 
 #[cfg(test)]
