@@ -84,7 +84,7 @@ pub struct CheckOptions {
 pub fn check(db: &Database, guest: &CpuLeaves, hosts: &[Host], options: &CheckOptions) -> Verdict {
     let identity = Identity::of(guest);
     let mut work = Check::new(db, hosts, options, identity.vendor_name.clone());
-    let words = Words::of(guest);
+    let words = rules::words_of(guest);
     work.vendor(identity.vendor.is_amd_like());
     for (word, value) in words.iter() {
         if !rules::is_hypervisor(word.place) && !state::is_rebuilt(word) {
