@@ -30,6 +30,18 @@ pub(crate) fn mark(line: &str, next: &str) -> Option<Mark> {
     }
 }
 
+/// The most frequent lines of long dumps, which need no closer look within one.
+pub(crate) fn goes_on(running: DocumentKind, line: &str) -> bool {
+    match running {
+        DocumentKind::CpuidAida64 => {
+            line.starts_with("CPUID ") || line.starts_with("MSR 0") || line.starts_with("MSR C")
+        }
+        DocumentKind::CpuidRaw => line.starts_with("   0x"),
+        DocumentKind::CpuidLibvirt => line.starts_with("  <cpuid "),
+        _ => false,
+    }
+}
+
 /// What stands behind the rule that ends the dump in a test file of libcpuid.
 fn is_architecture(line: &str) -> bool {
     ["x86", "ARM", "unknown"].contains(&line)

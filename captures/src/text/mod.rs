@@ -36,6 +36,10 @@ pub(crate) fn split(bytes: &[u8]) -> Vec<(DocumentKind, Range<usize>)> {
         if is_byte_row(line.as_bytes()) {
             continue;
         }
+        if runs.last().is_some_and(|(running, _)| cpuid::goes_on(*running, line)) {
+            opening = None;
+            continue;
+        }
         let next = lines.peek().map_or("", |(_, next)| next);
         let kind = match mark(line, next) {
             None => continue,
