@@ -8,6 +8,9 @@
 mod build {
     pub mod codenames;
     pub mod fields;
+    pub mod libvirt;
+    pub mod qemu;
+    pub mod xen;
 }
 
 use std::path::Path;
@@ -24,6 +27,9 @@ fn main() {
     for compiled in [
         build::fields::compile(&data.join("fields"), &out.join("fields.rs")),
         build::codenames::compile(&data.join("codenames.tsv"), &out.join("codenames.rs")),
+        build::libvirt::compile(&data, &out.join("libvirt.rs")),
+        build::qemu::compile(&data, &out.join("qemu.rs")),
+        build::xen::compile(&data.join("xen-libxl-keys.tsv"), &out.join("xen.rs")),
     ] {
         if let Err(error) = compiled {
             println!("cargo::error={error}");

@@ -151,6 +151,7 @@ fn write(rows: &[Row]) -> String {
             EncodingText::Hex => "Encoding::Hex".to_owned(),
             EncodingText::Ascii => "Encoding::Ascii".to_owned(),
             EncodingText::PowerOfTwo => "Encoding::PowerOfTwo".to_owned(),
+            EncodingText::Ways => "Encoding::Ways".to_owned(),
             EncodingText::Scaled(add, multiply, unit) => {
                 format!("Encoding::Scaled {{ add: {add}, multiply: {multiply}, unit: {unit:?} }}")
             }

@@ -90,7 +90,7 @@ pub enum Vendor {
 
 impl Vendor {
     /// The 12 characters of leaf 0, and the family where it decides.
-    fn of(name: &str, family: Option<u32>) -> Self {
+    pub(crate) fn of(name: &str, family: Option<u32>) -> Self {
         match name {
             "GenuineIntel" => Self::Intel,
             "AuthenticAMD" | "AMDisbetter!" => Self::Amd,

@@ -37,6 +37,7 @@ pub mod decode;
 mod descriptors;
 pub mod dialect;
 pub mod diff;
+pub mod features;
 pub mod firecracker;
 pub mod formats;
 pub mod guest;
@@ -51,6 +52,7 @@ pub mod policy;
 pub mod qemu;
 pub mod tlb;
 pub mod topology;
+pub mod write;
 pub mod xen;
 pub mod xsave;
 

@@ -259,6 +259,7 @@ impl From<Row> for Field {
                 EncodingText::Hex => Encoding::Hex,
                 EncodingText::Ascii => Encoding::Ascii,
                 EncodingText::PowerOfTwo => Encoding::PowerOfTwo,
+                EncodingText::Ways => Encoding::Ways,
                 EncodingText::Scaled(add, multiply, unit) => Encoding::Scaled {
                     add,
                     multiply,

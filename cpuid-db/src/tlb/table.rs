@@ -116,7 +116,7 @@ pub(super) fn meaning(byte: u8, identity: &Identity) -> String {
     if is_cyrix(identity) && byte == 0x80 {
         return "L1 cache: 16 KiB, 4-way, 16-byte lines".to_owned();
     }
-    if let Some(cache) = descriptors::describe(byte, identity) {
+    if let Some(cache) = descriptors::describe_byte(byte, identity.signature) {
         let kind = match cache.kind {
             CacheKind::Data => " data",
             CacheKind::Instruction => " instruction",
@@ -161,7 +161,6 @@ mod tests {
 
     #[test]
     fn no_byte_has_two_meanings() {
-        let intel = Identity::default();
         let mut bytes: Vec<u8> = TLBS
             .iter()
             .map(|row| row.0)
@@ -172,6 +171,10 @@ mod tests {
         bytes.sort_unstable();
         bytes.dedup();
         assert_eq!(bytes.len(), before);
-        assert!(bytes.iter().all(|&byte| descriptors::describe(byte, &intel).is_none()));
+        assert!(
+            bytes
+                .iter()
+                .all(|&byte| descriptors::describe_byte(byte, None).is_none())
+        );
     }
 }
