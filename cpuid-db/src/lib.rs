@@ -36,6 +36,8 @@ pub mod decode;
 mod descriptors;
 pub mod dialect;
 pub mod diff;
+pub mod explain;
+pub mod find;
 pub mod firecracker;
 pub mod formats;
 pub mod guest;
