@@ -37,6 +37,8 @@ pub mod decode;
 mod descriptors;
 pub mod dialect;
 pub mod diff;
+pub mod explain;
+pub mod find;
 pub mod features;
 pub mod firecracker;
 pub mod formats;
