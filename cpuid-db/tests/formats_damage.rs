@@ -216,7 +216,7 @@ fn a_text_that_is_cut_gives_what_it_has() {
                 .rev()
                 .find(|end| text.is_char_boundary(*end))
                 .unwrap();
-            let rows: usize = formats::parse(format, &text[..end])
+            let rows: usize = formats::parse(format, text.get(..end).unwrap())
                 .value
                 .cpus()
                 .iter()
