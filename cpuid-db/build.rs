@@ -6,7 +6,11 @@
 )]
 
 mod build {
+    pub mod codenames;
     pub mod fields;
+    pub mod libvirt;
+    pub mod qemu;
+    pub mod xen;
 }
 
 use std::path::Path;
@@ -20,8 +24,16 @@ fn main() {
     let out = std::env::var_os("OUT_DIR")
         .map(std::path::PathBuf::from)
         .unwrap_or_default();
-    if let Err(error) = build::fields::compile(&data.join("fields"), &out.join("fields.rs")) {
-        println!("cargo::error={error}");
-        std::process::exit(1);
+    for compiled in [
+        build::fields::compile(&data.join("fields"), &out.join("fields.rs")),
+        build::codenames::compile(&data.join("codenames.tsv"), &out.join("codenames.rs")),
+        build::libvirt::compile(&data, &out.join("libvirt.rs")),
+        build::qemu::compile(&data, &out.join("qemu.rs")),
+        build::xen::compile(&data.join("xen-libxl-keys.tsv"), &out.join("xen.rs")),
+    ] {
+        if let Err(error) = compiled {
+            println!("cargo::error={error}");
+            std::process::exit(1);
+        }
     }
 }

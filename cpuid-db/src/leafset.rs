@@ -172,6 +172,12 @@ impl LeafSet {
         self.cpus.first()
     }
 
+    /// The set with one logical processor left.
+    #[must_use]
+    pub fn only(&self, number: u32) -> Self {
+        self.cpus.iter().filter(|cpu| cpu.number == number).cloned().collect()
+    }
+
     /// No logical processor at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -1,1 +1,26 @@
-//! Xen: featuresets, policies, and libxl's `cpuid=`.
+//! Xen 4.20: featuresets, CPU policies, and the `cpuid=` of xl and libxl.
+//!
+//! [`featureset`] names the bits as `xen-cpuid` does; [`xl::apply`] does with `cpuid=` what xl does.
+
+mod cfglex;
+pub mod config;
+pub mod domain;
+pub mod features;
+pub mod featureset;
+pub mod libxl;
+pub mod lint;
+mod lint_flags;
+mod lint_lines;
+pub mod policy;
+pub mod source;
+pub mod suggest;
+pub mod xend;
+pub mod xl;
+pub mod xlcfg;
+
+pub use config::CpuidConfig;
+pub use domain::{CreateFailure, Domain, DomainType, HostPolicies, predict};
+pub use features::{Feature, Features, StaticSet};
+pub use featureset::Featureset;
+pub use lint::{Circumstances, Finding, Severity, lint};
+pub use policy::CpuPolicy;
