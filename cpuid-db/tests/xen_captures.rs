@@ -15,7 +15,7 @@ use std::io::Read;
 use std::path::Path;
 
 use cpuid_db::xen::xlcfg::Config;
-use cpuid_db::xen::{Features, HostPolicies, featureset, predict, xl};
+use cpuid_db::xen::{Circumstances, Features, HostPolicies, Severity, featureset, lint, predict, xl};
 use cpuid_db::{CpuLeaves, Database, Leaf, Registers, Subleaf};
 
 /// Files of the captures by path; empty, with a line on stderr, when they are not there. The variable
@@ -110,7 +110,7 @@ fn policy_text(text: &str) -> Option<String> {
 /// The object `"cpuid": {…}` of the JSON that `xl list -l` prints.
 fn json_cpuid(text: &str) -> Option<serde_json::Value> {
     let at = text.find("\"cpuid\": {")? + "\"cpuid\": ".len();
-    serde_json::Deserializer::from_str(&text[at..])
+    serde_json::Deserializer::from_str(text.get(at..)?)
         .into_iter::<serde_json::Value>()
         .next()?
         .ok()
@@ -256,4 +256,93 @@ fn sets_are_printed_as_xen_cpuid_prints_them() {
         cases += 1;
     }
     assert!(files.is_empty() || cases >= 3, "{cases}");
+}
+
+#[test]
+fn lint_says_before_the_guest_starts_what_the_captures_show_after() {
+    let files = captures();
+    let database = Database::builtin();
+    let features = Features::of(&database);
+    for (path, capture) in &files {
+        let Some(first) = capture.lines().next().and_then(|line| line.strip_prefix("## ")) else {
+            continue;
+        };
+        let folder = path.rsplit_once('/').unwrap().0;
+        let host = host_policies(file(&files, folder, "xen-cpuid-p.txt").unwrap());
+        let config = match first.split_once('|') {
+            Some((kind @ ("pv" | "hvm" | "pvh"), lines)) => {
+                format!("type=\"{kind}\"\n{}\n", lines.replacen('|', "\n", 9))
+            }
+            _ => format!("type=\"pvh\"\n{first}\n"),
+        };
+        if config.contains("hap=0") {
+            continue;
+        }
+        let circumstances = Circumstances {
+            policies: Some(&host),
+            kind: None,
+        };
+        let findings = lint(&database, &config, circumstances);
+        if std::env::var_os("DELID_SHOW").is_some() {
+            eprintln!("{config}");
+            for finding in &findings {
+                eprintln!(
+                    "  {:?} {} {:?}: {} -> {} => {}",
+                    finding.severity, finding.at, finding.what, finding.message, finding.effect, finding.advice
+                );
+            }
+        }
+        let errors = findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error)
+            .count();
+        let refused = capture.lines().filter(|line| line.starts_with("  error")).count();
+        if capture.contains("create rc=0") {
+            assert_eq!(errors, refused, "{path} {first}: {findings:?}");
+        } else {
+            assert!(errors > refused, "{path} {first}");
+        }
+        // Each message of xl is one of ours.
+        for line in capture
+            .lines()
+            .filter(|line| line.starts_with("  error") || line.starts_with("xc: error"))
+        {
+            let line = match line.split_once(" set d") {
+                Some((head, tail)) => format!("{head} set dN's{}", tail.split_once("'s").unwrap().1),
+                None => line.to_owned(),
+            };
+            assert!(
+                findings.iter().any(|finding| finding.message == line.trim()),
+                "{path} {first}: {line}: {findings:?}"
+            );
+        }
+        // A piece that changes nothing is told of, unless it asks for what is there.
+        let source = Config::read(&config);
+        let Ok((domain, outcome)) = xl::domain(&features, &source) else {
+            continue;
+        };
+        let mut none = domain.clone();
+        none.cpuid = cpuid_db::xen::CpuidConfig::default();
+        let Ok(without) = predict(&features, &host, &none, 1) else {
+            continue;
+        };
+        for piece in &outcome.pieces {
+            let xl::PieceKind::Flag(Some(target)) = &piece.kind else {
+                continue;
+            };
+            let mut alone = none.clone();
+            let _ = cpuid_db::xen::libxl::parse_flag(&features, &mut alone.cpuid, &piece.text);
+            let same = predict(&features, &host, &alone, 1).is_ok_and(|with| with == without);
+            let set = without.featureset().words();
+            let there = target.bits().all(|bit| set.has(bit)) && piece.text.ends_with(['1', 'k', 's', 'x'])
+                || piece.text.ends_with('x');
+            if same && !there && piece.problem.is_none() {
+                assert!(
+                    findings.iter().any(|finding| finding.what == piece.text),
+                    "{path} {first}: {} does nothing and nothing is said",
+                    piece.text
+                );
+            }
+        }
+    }
 }

@@ -12,15 +12,6 @@ use crate::database::Database;
 use crate::formats::{Format, detect_and_parse};
 use crate::leafset::LeafSet;
 
-/// Documents that are CPUID dumps.
-const KINDS: [DocumentKind; 5] = [
-    DocumentKind::CpuidRaw,
-    DocumentKind::CpuidAida64,
-    DocumentKind::CpuidHwloc,
-    DocumentKind::CpuidKcpuid,
-    DocumentKind::CpuidLibcpuid,
-];
-
 /// Largest file that is tried as a plain dump before it is opened as a capture, in bytes.
 const PLAIN: u64 = 64 << 20;
 
@@ -90,7 +81,7 @@ fn of_bytes(origin: String, bytes: &[u8]) -> Option<Dump> {
 
 fn of_source(source: &Source) -> Result<Vec<Dump>, Error> {
     let mut dumps = Vec::new();
-    for document in KINDS.iter().flat_map(|&kind| source.documents(kind)) {
+    for document in DocumentKind::CPUID.into_iter().flat_map(|kind| source.documents(kind)) {
         let origin = document.origin.to_string();
         let text = String::from_utf8_lossy(&document.bytes);
         let dump = of_bytes(origin.clone(), text.as_bytes()).ok_or(Error::NoRow { origin })?;

@@ -123,6 +123,9 @@ impl fmt::Display for Format {
 /// features only count when no row of another follows: logs hold them too.
 #[must_use]
 pub fn detect(text: &str) -> Option<Format> {
+    if let Some(format) = detect_json(text) {
+        return Some(format);
+    }
     let mut partial = None;
     let mut found = None;
     for line in text.lines().take(DETECT_LINES) {
@@ -131,7 +134,9 @@ pub fn detect(text: &str) -> Option<Format> {
             continue;
         }
         match Format::ALL.into_iter().find(|format| format.is_row(line)) {
-            Some(format) if format.is_partial() => partial = partial.or(Some(format)),
+            Some(format) if format.is_partial() => {
+                partial = Some(partial.map_or(format, |other: Format| other.min(format)));
+            }
             Some(format) => {
                 found = Some(format);
                 break;
@@ -146,6 +151,16 @@ pub fn detect(text: &str) -> Option<Format> {
         }
         _ => format,
     }
+}
+
+/// Format of a text that is one JSON object; its names may stand anywhere in it.
+fn detect_json(text: &str) -> Option<Format> {
+    if !text.trim_start().starts_with('{') {
+        return None;
+    }
+    [Format::Firecracker, Format::Json]
+        .into_iter()
+        .find(|format| format.is_row(text))
 }
 
 /// Reads a text in the format given.

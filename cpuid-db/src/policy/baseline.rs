@@ -11,7 +11,7 @@ use super::closure::{Needs, Requirements};
 use super::explain;
 use super::host::Host;
 use super::lost::{Lost, Reason, names};
-use super::rules::{self, ARCH_CAPABILITIES, IBRS_ALL, LEAF_NEEDS, RRSBA, RSBA, Span};
+use super::rules::{self, ARCH_CAPABILITIES, IBRS_ALL, RRSBA, RSBA, Span};
 use super::state::{self, Pool, Unequal};
 use crate::bits::{Bit, Place, Word, Words};
 use crate::database::{Combine, Database, Migratable, Vendors};
@@ -106,6 +106,7 @@ pub fn baseline(db: &Database, hosts: &[Host], options: &Options) -> Result<Base
         warnings: Vec::new(),
     };
     work.combine();
+    work.agree();
     work.return_predictors();
     work.limit_leaves();
     work.migratable(options);
@@ -238,6 +239,47 @@ impl Work<'_> {
                     .fold(0, |value, span| value | self.merge(span, word, &values)),
             };
             self.words.put(word, value);
+        }
+    }
+
+    /// Takes out features whose values differ between hosts that have them.
+    fn agree(&mut self) {
+        let words: Vec<(Word, Bit)> = self
+            .hosts
+            .iter()
+            .flat_map(|host| host.words.iter())
+            .filter_map(|(word, _)| Some((word, rules::agreement_for(word)?)))
+            .filter(|(_, feature)| self.words.has(*feature))
+            .collect();
+        for (word, feature) in words {
+            let agrees = rules::spans(self.db, word, self.vendors)
+                .iter()
+                .filter(|span| span.rule == Some(Combine::Equal))
+                .all(|span| {
+                    let mut values = self
+                        .hosts
+                        .iter()
+                        .filter_map(|host| host.value(word))
+                        .map(|value| value & span.mask);
+                    let first = values.next();
+                    values.all(|value| Some(value) == first)
+                });
+            if agrees {
+                continue;
+            }
+            let taken = match feature.word.place {
+                Place::Leaf(0x8000_001f) => self
+                    .words
+                    .iter()
+                    .filter(|(other, _)| other.place == word.place)
+                    .collect(),
+                _ => Words::from_iter([feature]),
+            };
+            for bit in taken.bits() {
+                self.words.set(bit, false);
+                self.reasons.insert(bit, Reason::Disagree);
+                self.gone.insert(bit, Vec::new());
+            }
         }
     }
 
@@ -405,26 +447,36 @@ impl Work<'_> {
         self.reasons.insert(taken.bit, reason);
     }
 
-    /// Leaves that speak of a feature the guest has not.
+    /// Leaves and MSRs that speak of a feature the guest has not.
     fn empty_leaves(&mut self) {
-        for (leaf, needed) in LEAF_NEEDS {
-            if self.words.has(needed) {
-                continue;
-            }
-            let words: Vec<(Word, u32)> = self
-                .words
-                .iter()
-                .filter(|(word, _)| word.place == Place::Leaf(leaf))
-                .collect();
+        let empty: Vec<(Word, u32, Bit)> = self
+            .words
+            .iter()
+            .filter_map(|(word, value)| Some((word, value, rules::needed_by(word.place)?)))
+            .filter(|(.., needed)| !self.words.has(*needed))
+            .collect();
+        for (word, value, needed) in empty {
             let mut because: Vec<&'static str> = Vec::new();
             because.extend(self.db.of_bit(needed, self.vendors).map(|field| field.id));
             because.extend(self.gone.get(&needed).into_iter().flatten());
-            for (word, value) in words {
-                for bit in Words::from_iter([(word, value)]).bits() {
-                    let because = because.clone();
-                    self.reasons.insert(bit, Reason::Dependency { because });
-                }
-                self.words.put(word, 0);
+            for bit in Words::from_iter([(word, value)]).bits() {
+                let because = because.clone();
+                self.reasons.insert(bit, Reason::Dependency { because });
+            }
+            self.words.put(word, 0);
+        }
+        self.replaced();
+    }
+
+    /// A bit that another was to stand for went as the other did.
+    fn replaced(&mut self) {
+        let pairs = [(RSBA, RRSBA), (RRSBA, RSBA)];
+        for (bit, other) in pairs {
+            if !self.words.has(other) && matches!(self.reasons.get(&bit), Some(Reason::Replaced { .. })) {
+                match self.reasons.get(&other).cloned() {
+                    Some(reason) => self.reasons.insert(bit, reason),
+                    None => self.reasons.remove(&bit),
+                };
             }
         }
     }

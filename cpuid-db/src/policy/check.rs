@@ -84,14 +84,14 @@ pub struct CheckOptions {
 pub fn check(db: &Database, guest: &CpuLeaves, hosts: &[Host], options: &CheckOptions) -> Verdict {
     let identity = Identity::of(guest);
     let mut work = Check::new(db, hosts, options, identity.vendor_name.clone());
-    let words = Words::of(guest);
+    let words = rules::words_of(guest);
     work.vendor(identity.vendor.is_amd_like());
     for (word, value) in words.iter() {
         if !rules::is_hypervisor(word.place) && !state::is_rebuilt(word) {
             work.word(word, value);
         }
     }
-    work.untold(&words, |_| true);
+    work.untold(&words, |_| true, |bit| has_leaf(guest, bit));
     work.maxima(guest);
     work.layouts(guest);
     work.migratable(&words);
@@ -138,7 +138,12 @@ pub fn check_guest(db: &Database, guest: &GuestCpu, hosts: &[Host], options: &Ch
             .map(|(&bit, _)| bit)
             .collect();
         work.host_default(|bit| defaults.contains(bit));
-        work.untold(&words, |bit| !guest.bits.contains_key(&bit));
+        let reaches = |bit: Bit| match bit.word.place {
+            Place::Leaf(leaf) if leaf >= 0x8000_0000 => guest.extended_level.is_none_or(|level| leaf <= level),
+            Place::Leaf(leaf) => guest.level.is_none_or(|level| leaf <= level),
+            Place::Msr(_) => true,
+        };
+        work.untold(&words, |bit| !guest.bits.contains_key(&bit), reaches);
     }
     work.agree(&words, guest.host_based);
     work.migratable(&words);
@@ -304,34 +309,27 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Bits of hosts that a guest must be told of and is not.
-    fn untold(&mut self, words: &Words, counts: impl Fn(Bit) -> bool) {
-        let absent: Vec<(Bit, &'static str)> = self
-            .db
-            .fields()
-            .filter(|field| field.vendors.overlaps(self.vendors))
-            .filter_map(|field| {
-                let bit = field.bit()?;
-                (rules::of_field(field, bit.word) == Some(Combine::Or)).then_some((bit, field.id))
-            })
-            .filter(|(bit, _)| !words.has(*bit) && counts(*bit))
-            .filter(|(bit, _)| !matches!(bit.word.place, Place::Leaf(0xa)))
-            .collect();
+    /// Bits of hosts that a guest should be told of and is not. Where all hosts behave alike nothing
+    /// changes for a guest that moves; where they differ, it may have come to rely on what is gone.
+    fn untold(&mut self, words: &Words, counts: impl Fn(Bit) -> bool, reaches: impl Fn(Bit) -> bool) {
         let either = |bit: Bit| [rules::RSBA, rules::RRSBA].contains(&bit);
         let told_other = words.has(rules::RSBA) || words.has(rules::RRSBA);
-        for (bit, id) in absent {
-            if either(bit) && told_other {
+        let (db, vendors, hosts) = (self.db, self.vendors, self.hosts);
+        for field in db.fields().filter(|field| field.vendors.overlaps(vendors)) {
+            let Some(bit) = field.bit().filter(|bit| !words.has(*bit) && counts(*bit)) else {
+                continue;
+            };
+            let skipped = bit.word.place == Place::Leaf(0xa) || (either(bit) && told_other);
+            if skipped || rules::of_field(field, bit.word) != Some(Combine::Or) {
                 continue;
             }
-            for index in 0..self.hosts.len() {
-                let Some(host) = self.hosts.get(index).filter(|host| host.words.has(bit)) else {
-                    continue;
-                };
-                let message = format!("{} has {id} ({bit}), the guest is not told", host.name);
-                if !is_removal(bit) {
-                    self.warn(index, Rule::Untold, bit, id, message);
+            let differ = hosts.iter().any(|host| !host.words.has(bit));
+            for (index, host) in hosts.iter().enumerate().filter(|(_, host)| host.words.has(bit)) {
+                let message = format!("{} has {} ({bit}), the guest is not told", host.name, field.id);
+                if differ && is_removal(bit) && reaches(bit) {
+                    self.note(Some(index), Rule::Untold, Some(bit), field.id, message);
                 } else {
-                    self.note(Some(index), Rule::Untold, Some(bit), id, message);
+                    self.warn(index, Rule::Untold, bit, field.id, message);
                 }
             }
         }
@@ -536,11 +534,20 @@ fn is_mitigation(bit: Bit) -> bool {
 
 /// Bits that tell that a behaviour guests may rely on is gone.
 fn is_removal(bit: Bit) -> bool {
-    const GONE: [Bit; 4] = [
+    const GONE: [Bit; 3] = [
         Word::cpuid(7, 0, Register::Ebx).bit(6),
         Word::cpuid(7, 0, Register::Ebx).bit(13),
         Word::cpuid(0x8000_0008, 0, Register::Ebx).bit(20),
-        Word::cpuid(0x8000_0021, 0, Register::Eax).bit(1),
     ];
     GONE.contains(&bit)
+}
+
+/// Whether the leaves of a guest reach up to a bit's.
+fn has_leaf(guest: &CpuLeaves, bit: Bit) -> bool {
+    match bit.word.place {
+        Place::Leaf(leaf) => guest
+            .maximum(Leaf(leaf).base())
+            .is_none_or(|maximum| Leaf(leaf) <= maximum),
+        Place::Msr(_) => true,
+    }
 }

@@ -7,7 +7,7 @@ use super::host::Host;
 use super::lost::{Lost, Reason};
 use super::rules::{self, Span};
 use super::state::{self, Pool};
-use crate::bits::{Bit, Place, Word, Words};
+use crate::bits::{Bit, Word, Words};
 use crate::database::{Combine, Database, Vendors};
 
 /// Everything that hosts have and `words` has not.
@@ -131,11 +131,8 @@ impl Ask<'_> {
 
     /// A bit that every host has.
     fn remaining(&self, word: Word) -> Reason {
-        let Place::Leaf(leaf) = word.place else {
-            return Reason::Recomputed;
-        };
-        let needed = rules::LEAF_NEEDS.iter().find(|(known, _)| *known == leaf);
-        match needed.and_then(|(_, bit)| self.db.of_bit(*bit, self.vendors)) {
+        let needed = rules::needed_by(word.place).filter(|bit| !self.words.has(*bit));
+        match needed.and_then(|bit| self.db.of_bit(bit, self.vendors)) {
             _ if state::is_rebuilt(word) => Reason::Recomputed,
             Some(field) => Reason::Dependency {
                 because: vec![field.id],

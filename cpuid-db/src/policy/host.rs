@@ -71,7 +71,7 @@ impl Host {
         let vendors = host.vendors();
         host.join_rows(db, &cpus, vendors);
         host.join_msrs(db, &cpus, vendors);
-        host.words = Words::of(&host.cpu);
+        host.words = rules::words_of(&host.cpu);
         host.tell_asymmetries();
         Some(host)
     }
@@ -82,7 +82,7 @@ impl Host {
         Self::of(db, name, &LeafSet::from_iter([cpu.clone()]))
     }
 
-    /// All of its bits: features, values, MSRs.
+    /// All of its bits: features, values, MSRs; of VMX's control MSRs what may be 1, in EAX.
     #[must_use]
     pub const fn words(&self) -> &Words {
         &self.words

@@ -1,8 +1,9 @@
 //! Which rule of a pool applies to which bits: the `combine` column of the table, and what follows
 //! from the leaf where the column says nothing.
 
-use crate::bits::{Bit, Place, Register, Word};
+use crate::bits::{Bit, Place, Register, Word, Words, halves};
 use crate::database::{Combine, Database, Field, Kind, Vendors};
+use crate::leafset::CpuLeaves;
 
 /// Bits of a word with one rule.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +46,7 @@ const fn basic(leaf: u32, subleaf: u32, register: Register, number: u8) -> Bit {
 
 /// Bits whose rule is another than AND although they look like any feature: what a set bit tells of
 /// is a behaviour that is gone or a flaw, or it follows the guest's own topology and state.
-const SPECIAL: [(Bit, Combine); 22] = [
+const SPECIAL: [(Bit, Combine); 23] = [
     // FDP_EXCPTN_ONLY and ZERO_FCS_FDS: parts of the x87 environment that are no longer written.
     (basic(7, 0, Register::Ebx, 6), Combine::Or),
     (basic(7, 0, Register::Ebx, 13), Combine::Or),
@@ -75,6 +76,8 @@ const SPECIAL: [(Bit, Combine); 22] = [
     // HTT, CMP_LEGACY: how many threads the guest has.
     (basic(1, 0, Register::Edx, 28), Combine::Policy),
     (basic(0x8000_0001, 0, Register::Ecx, 1), Combine::Policy),
+    // The unit of TLB sizes in 0x80000006.
+    (basic(0x8000_0021, 0, Register::Eax, 14), Combine::Policy),
     (basic(0xd, 0, Register::Ebx, 0), Combine::Dynamic),
     (basic(0xd, 1, Register::Ebx, 0), Combine::Dynamic),
 ];
@@ -96,8 +99,18 @@ pub(crate) fn is_synthesised(bit: Bit) -> bool {
     is_apic(bit) || EMULATED.contains(&bit)
 }
 
-/// A leaf that only speaks of one feature, and that feature.
-pub(crate) const LEAF_NEEDS: [(u32, Bit); 13] = [
+/// The feature that a leaf or MSR is about: without it there is nothing to tell.
+pub(crate) fn needed_by(place: Place) -> Option<Bit> {
+    match place {
+        Place::Msr(0x10a) => Some(ARCH_CAPABILITIES),
+        Place::Msr(0xcf) => Some(basic(7, 0, Register::Edx, 30)),
+        Place::Msr(0x480..=0x493) => Some(basic(1, 0, Register::Ecx, 5)),
+        Place::Msr(_) => None,
+        Place::Leaf(leaf) => LEAF_NEEDS.iter().find(|(known, _)| *known == leaf).map(|&(_, bit)| bit),
+    }
+}
+
+const LEAF_NEEDS: [(u32, Bit); 13] = [
     (5, basic(1, 0, Register::Ecx, 3)),
     (0xf, basic(7, 0, Register::Ebx, 12)),
     (0x10, basic(7, 0, Register::Ebx, 15)),
@@ -112,6 +125,20 @@ pub(crate) const LEAF_NEEDS: [(u32, Bit); 13] = [
     (0x8000_001b, basic(0x8000_0001, 0, Register::Ecx, 10)),
     (0x8000_001c, basic(0x8000_0001, 0, Register::Ecx, 15)),
 ];
+
+/// The feature that is of no use when hosts disagree on a value of a word.
+pub(crate) fn agreement_for(word: Word) -> Option<Bit> {
+    match (word.place, word.subleaf.0) {
+        (Place::Leaf(0xf), 1) => Some(basic(0xf, 0, Register::Edx, 1)),
+        (Place::Leaf(0x10), 3) => Some(basic(0x10, 0, Register::Ebx, 3)),
+        (Place::Leaf(0x1d), 1..) | (Place::Leaf(0x1e), 0) => Some(basic(7, 0, Register::Edx, 24)),
+        // The C bit: memory encryption as a whole.
+        (Place::Leaf(0x8000_001f), 0) => Some(basic(0x8000_001f, 0, Register::Eax, 1)),
+        (Place::Leaf(0x8000_0020), 1) => Some(basic(0x8000_0020, 0, Register::Ebx, 1)),
+        (Place::Leaf(0x8000_0020), 2) => Some(basic(0x8000_0020, 0, Register::Ebx, 2)),
+        _ => None,
+    }
+}
 
 /// A leaf range of hypervisors.
 pub(crate) const fn is_hypervisor(place: Place) -> bool {
@@ -210,22 +237,41 @@ fn of_value(word: Word, low: u8) -> Option<Combine> {
         .map(|&(.., combine)| combine)
 }
 
-/// Control MSRs of VMX, whose halves have rules of their own (SDM volume 3, appendix A): the low half
-/// tells what must be 1, the high half what may be. Of CR0 and CR4 the same by pairs.
+/// Control MSRs of VMX (SDM volume 3, appendix A.3 to A.5): the low half tells what must be 1, the high
+/// half what may be.
+const fn is_control(index: u32) -> bool {
+    matches!(index, 0x481..=0x484 | 0x48b | 0x48d..=0x490)
+}
+
+/// The words of a processor with the control MSRs of VMX as features are named in them: what may be
+/// 1, in EAX. A dump has that in the high half; configurations have only that, in the low one.
+pub(crate) fn words_of(cpu: &CpuLeaves) -> Words {
+    let mut words = Words::of(cpu);
+    for (index, value) in cpu.msrs().filter(|(index, _)| is_control(*index)) {
+        let [_, allowed] = halves(value);
+        if allowed != 0 {
+            words.put(Word::msr(index, Register::Eax), allowed);
+            words.put(Word::msr(index, Register::Edx), 0);
+        }
+    }
+    words
+}
+
+/// Rules of VMX's MSRs for what nobody names: of CR0 and CR4 one MSR tells what must be 1, the next
+/// what may be.
 const fn of_vmx(word: Word) -> Option<Combine> {
     match (word.place, word.register) {
-        (Place::Msr(0x481..=0x484 | 0x48b | 0x48d..=0x490), Register::Eax) | (Place::Msr(0x486 | 0x488), _) => {
-            Some(Combine::Or)
-        }
-        (Place::Msr(0x481..=0x484 | 0x48b | 0x48d..=0x490), _)
-        | (Place::Msr(0x487 | 0x489 | 0x48c | 0x491..=0x493), _) => Some(Combine::And),
+        (Place::Msr(0x486 | 0x488), _) => Some(Combine::Or),
+        (Place::Msr(index), _) if is_control(index) => Some(Combine::And),
+        (Place::Msr(0x487 | 0x489 | 0x48c | 0x491..=0x493), _) => Some(Combine::And),
         (Place::Msr(0x480 | 0x485), _) => Some(Combine::Equal),
         (Place::Msr(0x48a), _) => Some(Combine::Min),
         _ => None,
     }
 }
 
-/// Rule of a row in a word.
+/// Rule of a row in a word. A value the table leaves to the guest's policy has the rule of its leaf
+/// all the same: a guest cannot be promised more than the least of its hosts has.
 pub(crate) fn of_field(field: &Field, word: Word) -> Option<Combine> {
     if is_hypervisor(word.place) {
         return Some(Combine::Drop);
@@ -233,28 +279,27 @@ pub(crate) fn of_field(field: &Field, word: Word) -> Option<Combine> {
     if is_identity(word) {
         return Some(Combine::Policy);
     }
-    let plain = matches!(field.combine, None | Some(Combine::And));
-    let special = || {
-        let found = SPECIAL
-            .iter()
-            .find(|(bit, _)| bit.word == word && bit.number == field.low);
-        found.map(|&(_, combine)| combine)
-    };
-    if let Some(combine) = special().filter(|_| plain) {
+    let open = matches!(field.combine, None | Some(Combine::And | Combine::Policy));
+    let special = SPECIAL
+        .iter()
+        .find(|(bit, _)| open && bit.word == word && bit.number == field.low);
+    if let Some(&(_, combine)) = special {
         return Some(combine);
     }
-    if field.absence && plain {
-        return Some(Combine::Or);
+    if !open {
+        return field.combine;
     }
-    field.combine.or(match field.kind {
-        Kind::Reserved => None,
+    match field.kind {
+        Kind::Reserved => field.combine,
+        Kind::Feature if field.absence => Some(Combine::Or),
         Kind::Feature => of_value(word, field.low)
-            .filter(|combine| *combine == Combine::Or)
+            .filter(|combine| matches!(combine, Combine::Or | Combine::Drop))
             .or(Some(Combine::And)),
         Kind::Field | Kind::Count | Kind::Magic => of_value(word, field.low)
             .or_else(|| of_vmx(word))
+            .or(field.combine)
             .or(Some(Combine::Equal)),
-    })
+    }
 }
 
 /// All 32 bits of a word, each in one span.
@@ -311,7 +356,11 @@ mod tests {
 
     #[test]
     fn every_special_bit_that_has_a_row_has_its_rule() {
-        for (bit, combine) in SPECIAL {
+        let db = Database::builtin();
+        for (bit, combine) in SPECIAL
+            .into_iter()
+            .filter(|(bit, _)| db.of_bit(*bit, Vendors::ANY).is_some())
+        {
             assert_eq!(rule(bit), Some(combine), "{bit}");
         }
     }
