@@ -81,7 +81,7 @@ fn of_definitions(database: &Database, map: &Map, text: &str, name: &str) -> Res
         let mut host = Host::of_cpu(database, &name, &leaves).ok_or(Error::NoRow { origin: name })?;
         let model = cpu.model.as_deref().and_then(|name| map.model(name));
         let vendor = cpu.vendor.as_deref().and_then(|name| map.vendor(name));
-        if let Some(vendor) = vendor.or_else(|| model.and_then(crate::libvirt::Model::vendor)) {
+        if let Some(vendor) = vendor.or_else(|| model.and_then(libvirt::Model::vendor)) {
             host.vendor = Vendor::of(vendor.string, None);
             host.vendor_name = Some(vendor.string.to_owned());
         }

@@ -13,7 +13,7 @@ use crate::formats::{Format, detect_and_parse};
 use crate::leafset::LeafSet;
 
 /// Largest file that is tried as a plain dump before it is opened as a capture, in bytes.
-const PLAIN: u64 = 64 << 20;
+pub(super) const PLAIN: u64 = 64 << 20;
 
 /// Sources, as commands that show one machine take them.
 #[derive(Clone, Debug, Default, Args)]
