@@ -3,8 +3,8 @@
 //!
 //! A configuration is read into a [`GuestCpu`] and written from it. Languages without models (libxl,
 //! Firecracker) change what the host gives: a model is brought there by switching off what guests have by
-//! default and the model has not, with its family, model and stepping. Read back, a `cpuid=` with these
-//! three numbers is taken for a whole CPU: Xen's defaults with its changes.
+//! default and the model has not, with its family, model and stepping. Read back, a `cpuid=` that speaks of
+//! every feature guests have by default is taken for a whole CPU.
 //!
 //! ```
 //! use cpuid_db::{Database, convert::{self, Language}};
@@ -149,20 +149,21 @@ pub fn read(database: &Database, language: Language, text: &str) -> Result<Guest
     if faults.is_empty() { Ok(guest) } else { Err(faults) }
 }
 
-/// A `cpuid=` that pins family, model and stepping stands for itself: what it does not speak of is as
-/// Xen's default for HVM guests has it.
+/// A `cpuid=` that speaks of every feature HVM guests have by default stands for itself and not for what
+/// it changes of a host. Features that Xen sees to itself do not count.
 fn whole(database: &Database, mut guest: GuestCpu) -> GuestCpu {
-    if guest.family.is_none() || guest.model_number.is_none() || guest.stepping.is_none() {
-        return guest;
-    }
-    let default = Features::of(database).static_set(StaticSet::HvmHapDefault);
-    guest.host_based = false;
-    for bit in default.iter().map(xen::Feature::bit) {
-        let setting = guest.bits.entry(bit).or_insert(Setting::On);
-        if *setting == Setting::Default {
-            *setting = Setting::On;
-        }
-    }
+    let features = Features::of(database);
+    let default = features.static_set(StaticSet::HvmHapDefault);
+    let told = default
+        .iter()
+        .filter(|&feature| !features.attributes(feature).contains(['!', '|']))
+        .all(|feature| {
+            guest
+                .bits
+                .get(&feature.bit())
+                .is_some_and(|setting| setting.value().is_some())
+        });
+    guest.host_based = !told;
     guest
 }
 
