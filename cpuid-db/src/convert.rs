@@ -20,10 +20,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::bits::Bit;
+use crate::bits::{Bit, Place};
 use crate::database::{Database, Vendors};
 use crate::dialect::Dialect;
-use crate::guest::{Fault, GuestCpu, Setting};
+use crate::guest::{Fault, GuestCpu};
 use crate::libvirt::{self, Map, ReadAs};
 use crate::xen::{self, Features, StaticSet};
 use crate::{firecracker, qemu};
@@ -134,7 +134,7 @@ pub fn read(database: &Database, language: Language, text: &str) -> Result<Guest
         }
         Language::Xl | Language::Xend => {
             let (guest, faults) = xen::read(database, text);
-            (whole(database, guest), faults)
+            (whole(database, language, guest), faults)
         }
         Language::Firecracker => {
             let decoded = firecracker::read(text);
@@ -143,7 +143,9 @@ pub fn read(database: &Database, language: Language, text: &str) -> Result<Guest
                 what: format!("line {}: {}", damage.line, damage.seen),
                 message: format!("expected {}", damage.expected),
             });
-            (decoded.value, faults.collect())
+            let mut guest = decoded.value;
+            guest.name_values();
+            (whole(database, language, guest), faults.collect())
         }
     };
     if faults.is_empty() { Ok(guest) } else { Err(faults) }
@@ -151,12 +153,13 @@ pub fn read(database: &Database, language: Language, text: &str) -> Result<Guest
 
 /// A `cpuid=` that speaks of every feature HVM guests have by default stands for itself and not for what
 /// it changes of a host. Features that Xen sees to itself do not count.
-fn whole(database: &Database, mut guest: GuestCpu) -> GuestCpu {
+fn whole(database: &Database, language: Language, mut guest: GuestCpu) -> GuestCpu {
     let features = Features::of(database);
     let default = features.static_set(StaticSet::HvmHapDefault);
     let told = default
         .iter()
         .filter(|&feature| !features.attributes(feature).contains(['!', '|']))
+        .filter(|feature| language == Language::Xl || matches!(feature.bit().word.place, Place::Leaf(_)))
         .all(|feature| {
             guest
                 .bits
@@ -206,7 +209,14 @@ pub fn without(database: &Database, guest: &GuestCpu, faults: &[Fault]) -> (Gues
     let mut left = guest.clone();
     let mut taken = Vec::new();
     left.bits.retain(|&bit, _| {
-        let hit = faults.iter().any(|fault| names(bit).contains(&fault.what));
+        let names = names(bit);
+        let hit = faults.iter().any(|fault| {
+            let what = fault
+                .what
+                .split_once(" (")
+                .map_or(fault.what.as_str(), |(name, _)| name);
+            names.iter().any(|name| name == what)
+        });
         if hit {
             taken.push(bit);
         }
