@@ -12,8 +12,8 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use cpuid_db::Database;
 use cpuid_db::libvirt::{Map, Mode, ReadAs, from_guest, from_xl, lint, qmp, read, to_guest, to_qemu_argument, to_xl};
+use cpuid_db::{Database, qemu};
 use proptest::prelude::*;
 
 /// Arguments that other elements of the domain add.
@@ -105,6 +105,37 @@ fn xl_strings_become_definitions_and_come_back_as_in_libvirt() {
         count += 1;
     }
     assert!(count > 0);
+}
+
+/// Each model of QEMU with a few strings: the definition has the words that QEMU gives the guest, but
+/// for what libvirt has no name for.
+#[test]
+fn strings_of_qemu_become_definitions_with_the_same_bits() {
+    let (database, map) = (Database::builtin(), Map::builtin());
+    let mut seen = BTreeMap::<String, usize>::new();
+    for (model, _) in qemu::model_names() {
+        for change in ["", ",+pcid,-aes", ",avx512f=on,fpu=off"] {
+            let string = format!("{model}{change}");
+            let Ok(asked) = qemu::parse(&database, &string) else {
+                continue;
+            };
+            if asked.host_based {
+                continue;
+            }
+            let (cpu, faults) = from_guest(&map, &database, &asked).unwrap();
+            for fault in &faults {
+                *seen.entry(fault.what.clone()).or_default() += 1;
+            }
+            let (given, more) = to_guest(&map, &cpu);
+            assert_eq!(more, [], "{string}");
+            let mut expected = asked.words();
+            for bit in asked.words().bits().filter(|bit| map.of_bit(*bit).is_none()) {
+                expected.set(bit, false);
+            }
+            assert_eq!(given.words(), expected, "{string}: {}", cpu.to_xml());
+        }
+    }
+    eprintln!("{seen:?}");
 }
 
 /// A definition with each kind of element, to be damaged.
