@@ -172,10 +172,6 @@ mod tests {
         bytes.sort_unstable();
         bytes.dedup();
         assert_eq!(bytes.len(), before);
-        assert!(
-            bytes
-                .iter()
-                .all(|&byte| descriptors::describe_byte(byte, intel.signature).is_none())
-        );
+        assert!(bytes.iter().all(|&byte| descriptors::describe_byte(byte, intel.signature).is_none()));
     }
 }
