@@ -85,12 +85,12 @@ fn walk(cpuid: &dyn Fn(u32, u32) -> Registers, row: &mut dyn FnMut(u32, u32, Reg
                 break;
             }
             let base = HYPERVISOR + number * 0x100;
-            let [max, ..] = cpuid(base, 0);
+            let [max, name, ..] = cpuid(base, 0);
             // The first range may say 0 for "one leaf more" (early KVM).
             if (base..base + LEAF_LIMIT).contains(&max) {
                 found = true;
                 hypervisor_range(cpuid, row, base, max);
-            } else if number == 0 && max == 0 {
+            } else if number == 0 && max == 0 && name != 0 {
                 found = true;
                 range(cpuid, row, base, base + 1);
             }

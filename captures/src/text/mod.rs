@@ -36,6 +36,10 @@ pub(crate) fn split(bytes: &[u8]) -> Vec<(DocumentKind, Range<usize>)> {
         if is_byte_row(line.as_bytes()) {
             continue;
         }
+        if runs.last().is_some_and(|(running, _)| cpuid::goes_on(*running, line)) {
+            opening = None;
+            continue;
+        }
         let next = lines.peek().map_or("", |(_, next)| next);
         let kind = match mark(line, next) {
             None => continue,
@@ -102,6 +106,7 @@ fn mark(line: &str, next: &str) -> Option<Mark> {
             .or_else(|| cpuid::hwloc_mark(line))
             .or_else(|| cpuid::kcpuid_mark(line))
             .or_else(|| cpuid::libcpuid_mark(line))
+            .or_else(|| cpuid::words_mark(line))
             .or_else(|| linux::mark(line, next)),
         b'H' | b'#' => dmidecode::mark(line).or_else(|| lscpu::mark(line, next)),
         b'C' | b'-' => cpuid::mark(line, next).or_else(|| lscpu::mark(line, next)),

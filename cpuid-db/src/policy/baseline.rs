@@ -106,6 +106,7 @@ pub fn baseline(db: &Database, hosts: &[Host], options: &Options) -> Result<Base
         warnings: Vec::new(),
     };
     work.combine();
+    work.agree();
     work.return_predictors();
     work.limit_leaves();
     work.migratable(options);
@@ -238,6 +239,47 @@ impl Work<'_> {
                     .fold(0, |value, span| value | self.merge(span, word, &values)),
             };
             self.words.put(word, value);
+        }
+    }
+
+    /// Takes out features whose values differ between hosts that have them.
+    fn agree(&mut self) {
+        let words: Vec<(Word, Bit)> = self
+            .hosts
+            .iter()
+            .flat_map(|host| host.words.iter())
+            .filter_map(|(word, _)| Some((word, rules::agreement_for(word)?)))
+            .filter(|(_, feature)| self.words.has(*feature))
+            .collect();
+        for (word, feature) in words {
+            let agrees = rules::spans(self.db, word, self.vendors)
+                .iter()
+                .filter(|span| span.rule == Some(Combine::Equal))
+                .all(|span| {
+                    let mut values = self
+                        .hosts
+                        .iter()
+                        .filter_map(|host| host.value(word))
+                        .map(|value| value & span.mask);
+                    let first = values.next();
+                    values.all(|value| Some(value) == first)
+                });
+            if agrees {
+                continue;
+            }
+            let taken = match feature.word.place {
+                Place::Leaf(0x8000_001f) => self
+                    .words
+                    .iter()
+                    .filter(|(other, _)| other.place == word.place)
+                    .collect(),
+                _ => Words::from_iter([feature]),
+            };
+            for bit in taken.bits() {
+                self.words.set(bit, false);
+                self.reasons.insert(bit, Reason::Disagree);
+                self.gone.insert(bit, Vec::new());
+            }
         }
     }
 

@@ -38,3 +38,6 @@ pub use host::{Asymmetry, Host};
 pub use lost::{Lost, Reason};
 pub use nearest::{Nearness, nearest};
 pub use state::{Layout, Unequal};
+
+pub(crate) use host::ranges;
+pub(crate) use rules::is_ability;

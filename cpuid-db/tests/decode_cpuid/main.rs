@@ -161,6 +161,6 @@ fn the_installed_cpuid_prints_the_same_values_for_other_dumps() {
     }
     eprintln!(
         "{dumps} dumps: {equal} values equal, {} lines are not mapped",
-        unmapped.len()
+        others.len()
     );
 }
