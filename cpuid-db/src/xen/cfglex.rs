@@ -202,9 +202,8 @@ impl<'a> Lexer<'a> {
                 '\n' => return (None, 0),
                 c if c == quote => {
                     text.end = place;
-                    if bad.is_some() && self.errors.is_empty() {
-                        let near = rest.get(..=index).unwrap_or(rest);
-                        self.lexical(at, near, "invalid character after backlash in quoted string");
+                    if let Some(message) = bad.filter(|_| self.errors.is_empty()) {
+                        self.lexical(at, rest.get(..=index).unwrap_or(rest), message);
                     }
                     return (Some(Token::Text(text)), index.saturating_add(1));
                 }
@@ -214,7 +213,11 @@ impl<'a> Lexer<'a> {
                     Some((_, escaped)) => match resolve(escaped) {
                         Some(character) if bad.is_none() => text.push(character, place),
                         Some(_) => {}
-                        None => bad = bad.or(Some(place)),
+                        None => match numeric(escaped, rest.get(index..).unwrap_or_default()) {
+                            // What the number stands for is dropped.
+                            Ok(digits) => (0..digits).for_each(|_| drop(characters.next())),
+                            Err(message) => bad = bad.or(Some(message)),
+                        },
                     },
                 },
                 c if bad.is_none() => text.push(c, place),
@@ -225,7 +228,19 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// Numeric escapes are left out: libxlu drops what they stand for, or refuses them.
+/// A numeric escape: how many digits follow its first character, or why libxlu refuses it, as it does
+/// every hexadecimal one (in words that lack a blank). `text` begins with the backslash.
+fn numeric(escaped: char, text: &str) -> Result<usize, &'static str> {
+    match escaped {
+        'x' => Err("invalid digit after backslash hexnumerical character escape in quoted string"),
+        '0'..='7' => match text.chars().skip(2).take(3).take_while(char::is_ascii_digit).count() {
+            digits @ 2.. => Ok(digits),
+            _ => Err("invalid digit after backslash octalnumerical character escape in quoted string"),
+        },
+        _ => Err("invalid character after backlash in quoted string"),
+    }
+}
+
 const fn resolve(escaped: char) -> Option<char> {
     Some(match escaped {
         '"' | '\'' | '\\' => escaped,
