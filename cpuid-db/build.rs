@@ -6,7 +6,10 @@
 )]
 
 mod build {
+    pub mod codenames;
     pub mod fields;
+    pub mod libvirt;
+    pub mod qemu;
     pub mod xen;
 }
 
@@ -21,10 +24,16 @@ fn main() {
     let out = std::env::var_os("OUT_DIR")
         .map(std::path::PathBuf::from)
         .unwrap_or_default();
-    let compiled = build::fields::compile(&data.join("fields"), &out.join("fields.rs"))
-        .and_then(|()| build::xen::compile(&data.join("xen-libxl-keys.tsv"), &out.join("xen.rs")));
-    if let Err(error) = compiled {
-        println!("cargo::error={error}");
-        std::process::exit(1);
+    for compiled in [
+        build::fields::compile(&data.join("fields"), &out.join("fields.rs")),
+        build::codenames::compile(&data.join("codenames.tsv"), &out.join("codenames.rs")),
+        build::libvirt::compile(&data, &out.join("libvirt.rs")),
+        build::qemu::compile(&data, &out.join("qemu.rs")),
+        build::xen::compile(&data.join("xen-libxl-keys.tsv"), &out.join("xen.rs")),
+    ] {
+        if let Err(error) = compiled {
+            println!("cargo::error={error}");
+            std::process::exit(1);
+        }
     }
 }

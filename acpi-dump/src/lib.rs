@@ -27,7 +27,7 @@ pub mod diff;
 pub mod finding;
 pub mod header;
 pub mod ids;
-pub mod json;
+mod json;
 pub mod layout;
 pub mod lint;
 pub mod set;

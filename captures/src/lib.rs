@@ -25,6 +25,7 @@ mod detect;
 pub mod document;
 mod dumps;
 mod fsroot;
+pub mod json;
 mod layout;
 mod live;
 mod memory;

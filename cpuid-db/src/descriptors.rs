@@ -4,7 +4,7 @@
 //! prefetch and the trace cache are not caches in the sense of this crate and are left out.
 
 use crate::cache::{CacheDescription, CacheKind, Ways, plain};
-use crate::identity::Identity;
+use crate::identity::{Identity, Signature};
 use crate::leaf::bit;
 use crate::leafset::CpuLeaves;
 
@@ -96,17 +96,18 @@ pub(crate) fn leaf_2(cpu: &CpuLeaves, identity: &Identity) -> Vec<CacheDescripti
         .into_iter()
         .filter(|&register| !bit(register, 31))
         .flat_map(u32::to_le_bytes)
-        .filter_map(|byte| describe(byte, identity))
+        .filter_map(|byte| describe_byte(byte, identity.signature))
         .collect();
     caches.sort_unstable();
     caches.dedup();
     caches
 }
 
-fn describe(byte: u8, identity: &Identity) -> Option<CacheDescription> {
+/// The cache a descriptor byte stands for; `None` for other bytes.
+pub(crate) fn describe_byte(byte: u8, signature: Option<Signature>) -> Option<CacheDescription> {
     let &(_, level, kind, kib, ways, line) = TABLE.iter().find(|row| row.0 == byte)?;
     // The one byte with two meanings: an L3 on the Xeon MP of family 15 model 6.
-    let level = if byte == 0x49 && identity.family() == 15 && identity.model() == 6 {
+    let level = if byte == 0x49 && signature.is_some_and(|s| s.family() == 15 && s.model() == 6) {
         3
     } else {
         level

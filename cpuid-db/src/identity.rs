@@ -10,6 +10,10 @@ use serde::Serialize;
 use crate::leaf::{Leaf, Registers, bit, bits};
 use crate::leafset::CpuLeaves;
 
+pub use crate::addresses::Addresses;
+pub use crate::kinds::{CoreGroup, Purpose, kinds, purpose};
+pub use crate::level::{FeatureLevel, feature_level};
+
 /// Processor signature: EAX of leaf 1.
 ///
 /// ```
@@ -86,7 +90,7 @@ pub enum Vendor {
 
 impl Vendor {
     /// The 12 characters of leaf 0, and the family where it decides.
-    fn of(name: &str, family: Option<u32>) -> Self {
+    pub(crate) fn of(name: &str, family: Option<u32>) -> Self {
         match name {
             "GenuineIntel" => Self::Intel,
             "AuthenticAMD" | "AMDisbetter!" => Self::Amd,

@@ -51,7 +51,7 @@ impl CpuLeaves {
     }
 
     /// Model-specific registers of the dump, by index.
-    pub fn msrs(&self) -> impl Iterator<Item = (u32, u64)> {
+    pub fn msrs(&self) -> impl ExactSizeIterator<Item = (u32, u64)> {
         self.msrs.iter().map(|(&index, &value)| (index, value))
     }
 
@@ -170,6 +170,12 @@ impl LeafSet {
     #[must_use]
     pub fn first(&self) -> Option<&CpuLeaves> {
         self.cpus.first()
+    }
+
+    /// The set with one logical processor left.
+    #[must_use]
+    pub fn only(&self, number: u32) -> Self {
+        self.cpus.iter().filter(|cpu| cpu.number == number).cloned().collect()
     }
 
     /// No logical processor at all.

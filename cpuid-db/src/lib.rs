@@ -26,39 +26,52 @@
 
 #![forbid(unsafe_code)]
 
+pub mod addresses;
 pub mod bits;
 pub mod cache;
 pub mod cli;
 pub mod codename;
+pub mod convert;
 mod damage;
 pub mod database;
 pub mod decode;
 mod descriptors;
 pub mod dialect;
 pub mod diff;
+pub mod explain;
+pub mod features;
+pub mod find;
 pub mod firecracker;
 pub mod formats;
 pub mod guest;
 pub mod identity;
+pub mod kinds;
 pub mod leaf;
 pub mod leafset;
+pub mod level;
 pub mod libvirt;
 pub mod placement;
 pub mod policy;
 pub mod qemu;
 pub mod tlb;
 pub mod topology;
+pub mod write;
 pub mod xen;
+pub mod xsave;
 
 pub use bits::{Bit, Register, Word, Words};
 pub use cache::{Cache, CacheDescription, CacheKind, Ways};
+pub use codename::Codename;
 pub use damage::{Damage, Decoded};
 pub use database::{Database, Field};
 pub use dialect::Dialect;
 pub use formats::Format;
 pub use guest::{Fault, GuestCpu, Setting};
 pub use identity::{Identity, Signature, Vendor};
+pub use kinds::{CoreGroup, Purpose};
 pub use leaf::{Leaf, Registers, Subleaf};
 pub use leafset::{CpuLeaves, LeafSet};
+pub use level::FeatureLevel;
 pub use placement::{ApicId, CoreKind, CoreType, Domain, Method};
+pub use tlb::{Tlb, TlbKind};
 pub use topology::{Group, Kind, Note, Topology};

@@ -141,6 +141,8 @@ pub(crate) struct Placement {
     pub shifts: Vec<(Domain, u32)>,
     /// Logical processors in the package, as declared.
     pub declared: Option<u32>,
+    /// Cores in the package, as declared; of a hybrid package as if all were of this kind.
+    pub cores: Option<u32>,
     pub method: Method,
     pub extended: Option<Extended>,
     pub kind: Option<CoreKind>,
@@ -193,6 +195,7 @@ fn new(apic: u32, method: Method, shifts: Vec<(Domain, u32)>, declared: Option<u
         initial_apic: None,
         shifts,
         declared,
+        cores: None,
         method,
         extended: None,
         kind: None,
@@ -242,7 +245,9 @@ fn x2apic_levels(cpu: &CpuLeaves, leaf: u32, method: Method) -> Option<Placement
     }
     shifts.push((Domain::Package, reached));
     let declared = levels.last().map(|(_, row)| bits(row.ebx, 15, 0));
-    Some(new(first.edx, method, shifts, declared))
+    let mut placement = new(first.edx, method, shifts, declared);
+    placement.cores = declared.and_then(|count| count.checked_div(bits(first.ebx, 15, 0)));
+    Some(placement)
 }
 
 /// Leaf 0x80000026: the shift of a level leads to the level itself.
@@ -269,6 +274,7 @@ fn leaf_80000026(cpu: &CpuLeaves) -> Option<Placement> {
     }
     let declared = bits(top.ebx, 15, 0);
     let mut placement = new(first.edx, Method::Leaf80000026, shifts, Some(declared));
+    placement.cores = declared.checked_div(bits(first.ebx, 15, 0));
     // EAX bit 30: the components of a level differ; only then the core type says something.
     if levels.iter().any(|(_, row)| bit(row.eax, 30)) {
         placement.kind = Some(CoreKind {
@@ -306,7 +312,9 @@ fn intel_legacy(cpu: &CpuLeaves) -> Option<Placement> {
     };
     let core = cores.map(|cores| (Domain::Core, package.saturating_sub(bits_for(cores))));
     let shifts = core.into_iter().chain([(Domain::Package, package)]).collect();
-    Some(new(bits(one.ebx, 31, 24), Method::Legacy, shifts, Some(logical)))
+    let mut placement = new(bits(one.ebx, 31, 24), Method::Legacy, shifts, Some(logical));
+    placement.cores = cores.map(|cores| cores.min(logical));
+    Some(placement)
 }
 
 /// Leaf 0x80000008 ECX (size of the core part of the APIC id), 0x8000001E EBX (threads of a core, Zen).
@@ -330,6 +338,7 @@ fn amd_legacy(cpu: &CpuLeaves, identity: &Identity) -> Option<Placement> {
     let apic = topology.map_or(initial, |row| row.eax);
     let mut placement = new(apic, Method::Leaf80000008, shifts, Some(count));
     placement.initial_apic = Some(ApicId(initial)).filter(|_| topology.is_some());
+    placement.cores = count.checked_div(threads);
     Some(placement)
 }
 

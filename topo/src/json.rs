@@ -1,7 +1,7 @@
 //! How the model is written as JSON: numbers that are read in hexadecimal as strings of full
 //! width, and the JSON Schema of what `delid topo --json` prints (JSON Schema 2020-12).
 //!
-//! The rules of the schema are those of [`acpi_dump::json`].
+//! The rules of the schema are those of [`captures::json`].
 
 use std::fmt::LowerHex;
 
@@ -38,7 +38,7 @@ macro_rules! string_schema {
         }
     };
 }
-pub(crate) use acpi_dump::json::schema;
+pub(crate) use captures::json::schema;
 pub(crate) use string_schema;
 
 /// Shape of [`captures::Gap`].

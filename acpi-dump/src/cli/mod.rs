@@ -180,7 +180,7 @@ pub fn run(args: Args, out: &mut dyn Write) -> Result<u8, Error> {
         Command::Extract(args) => extract::run(&args, out),
         Command::Convert(args) => convert::run(&args, out),
         Command::Diff(args) => diff::run(&args, out),
-        Command::Schema => json(out, &crate::json::schema::<Outputs>()).map(|()| 0),
+        Command::Schema => json(out, &captures::json::schema::<Outputs>()).map(|()| 0),
     }
 }
 

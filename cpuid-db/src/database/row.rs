@@ -12,7 +12,7 @@
 //! | id | our own name, unique in the whole table: lower case, digits, `_` |
 //! | kind | [`Kind`] |
 //! | encoding | [`Encoding`] |
-//! | vendors | [`Vendors`]: `any` or a comma-separated list |
+//! | vendors | [`Vendors`]: `any` or a comma-separated list: whose meaning of the bits the row gives |
 //! | linux … apm | names in the dialect, comma-separated, the preferred one first; Linux names in brackets are not shown in /proc/cpuinfo |
 //! | requires | ids that must be there for this feature to be there |
 //! | requires_xen | the same by Xen's own table |
@@ -20,8 +20,12 @@
 //! | polarity | `presence` or `absence`: a set bit tells that something is gone |
 //! | migratable | `yes`, `no`, `with-tsc` (when the TSC frequency is fixed) |
 //! | xen_attr | Xen's annotation in cpufeatureset.h: `A S H a s h ! \|` |
-//! | description | in our own words |
+//! | description | in our own words, at most 90 characters |
 //! | source | document the row is from |
+//!
+//! Hypervisors stand at 0x40000000 with their name as vendor; `Reading` finds the rows of
+//! one that answers elsewhere. Of the MSRs that control VMX (0x48b, 0x48d to 0x490) the rows stand in
+//! `eax`, as QEMU and libvirt count them, and mean the setting that may be 1: bits 63:32 of the register.
 
 /// Columns of the table, in order.
 pub const COLUMNS: [&str; 23] = [
@@ -106,6 +110,8 @@ pub enum Encoding {
     Ascii,
     /// 2 to the power of the value (`pow2`).
     PowerOfTwo,
+    /// Associativity in 8 bits (`ways`): 0 none, 1 direct mapped, 255 fully associative, else ways.
+    Ways,
     /// `+A*M unit`: (value + A) × M, in a unit; each part may be left out.
     Scaled {
         /// Added first.
@@ -119,15 +125,35 @@ pub enum Encoding {
     Names(&'static [(u32, &'static str)]),
 }
 
-/// Vendors a row is for, as bits.
+/// Vendors a row is for, as bits: of processors, and of hypervisors for the leaves from 0x40000000 on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Vendors(pub u8);
+pub struct Vendors(pub u16);
 
 impl Vendors {
     /// Every vendor, known or not.
-    pub const ANY: Self = Self(u8::MAX);
+    pub const ANY: Self = Self(u16::MAX);
     /// Names of the bits, from bit 0.
-    pub const NAMES: [&'static str; 7] = ["intel", "amd", "hygon", "zhaoxin", "centaur", "transmeta", "other"];
+    pub const NAMES: [&'static str; 11] = [
+        "intel",
+        "amd",
+        "hygon",
+        "zhaoxin",
+        "centaur",
+        "transmeta",
+        "other",
+        "kvm",
+        "hyperv",
+        "xen",
+        "vmware",
+    ];
+    /// `KVMKVMKVM`, and `TCGTCGTCGTCG` without its features.
+    pub const KVM: Self = Self(1 << 7);
+    /// `Microsoft Hv`, and hypervisors that offer its interface.
+    pub const HYPERV: Self = Self(1 << 8);
+    /// `XenVMMXenVMM`.
+    pub const XEN: Self = Self(1 << 9);
+    /// `VMwareVMware`.
+    pub const VMWARE: Self = Self(1 << 10);
 
     /// Whether both have a vendor in common.
     #[must_use]
@@ -135,12 +161,18 @@ impl Vendors {
         self.0 & other.0 != 0
     }
 
+    /// Both.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Reads `any` or `intel,amd`.
     pub fn read(text: &str) -> Result<Self, String> {
         if text == "any" {
             return Ok(Self::ANY);
         }
-        let mut mask = 0_u8;
+        let mut mask = 0_u16;
         for name in text.split(',') {
             let bit = Self::NAMES
                 .iter()
@@ -163,6 +195,8 @@ pub enum EncodingText {
     Ascii,
     /// See [`Encoding::PowerOfTwo`].
     PowerOfTwo,
+    /// See [`Encoding::Ways`].
+    Ways,
     /// See [`Encoding::Scaled`].
     Scaled(u32, u32, String),
     /// See [`Encoding::Names`].
@@ -176,6 +210,7 @@ impl EncodingText {
             "hex" => Self::Hex,
             "ascii" => Self::Ascii,
             "pow2" => Self::PowerOfTwo,
+            "ways" => Self::Ways,
             _ => {
                 if let Some(list) = text.strip_prefix("enum ") {
                     return list

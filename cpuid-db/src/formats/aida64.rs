@@ -8,10 +8,17 @@
 //! `CPUID Registers (CPU #1)`; in a dump without any, each row of leaf 0 begins a CPU. An older kind of row separates leaf and
 //! registers with spaces and a tabulator. Older dumps list subleaves one after the other without `[SL nn]`;
 //! in the leaves that count theirs from 0 without gaps such rows are numbered. The same files hold sections
-//! of MSRs with the same words in their headers: those are not CPUs. Everything else in such a report is
-//! passed over.
+//! of MSRs under headers of the same words, which add to the CPU they name and are none by themselves:
+//!
+//! ```text
+//! ------[ MSR Registers / Logical CPU #0 ]------
+//! MSR 0000001B: 0000-0000-FEE0-0900
+//! MSR 000000E2: < FAILED >
+//! ```
+//! Everything else in such a report is passed over.
 
-use super::{Builder, four, hex, numbered_lines};
+use super::builder::Builder;
+use super::scan::{Cursor, numbered_lines};
 use crate::damage::Decoded;
 use crate::leaf::{Leaf, Registers, Subleaf};
 use crate::leafset::LeafSet;
@@ -33,25 +40,62 @@ const COUNTED: [u32; 12] = [
 ];
 
 /// Leaf and what follows it, when a line begins as a row does.
-fn row_start(line: &str) -> Option<(Leaf, &str)> {
-    let rest = line.strip_prefix("CPUID ")?;
-    let leaf = hex(rest.get(..8)?)?;
-    let rest = rest.get(8..)?;
-    let values = rest.strip_prefix(':').unwrap_or(rest);
-    values
-        .starts_with([' ', '\t'])
-        .then_some((Leaf(leaf), values.trim_start()))
+fn row_start(line: &str) -> Option<(Leaf, Cursor<'_>)> {
+    let mut cursor = Cursor::new(line);
+    cursor.eat(b"CPUID ")?;
+    let before = cursor.rest().len();
+    let leaf = cursor.hex()?;
+    if before.saturating_sub(cursor.rest().len()) != 8 {
+        return None;
+    }
+    let _ = cursor.eat(b":");
+    cursor.blanks().then_some((Leaf(leaf), cursor))
 }
 
 /// Registers and subleaf (`[SL 03]`, hexadecimal).
-fn row_values(values: &str) -> Option<(Registers, Option<Subleaf>)> {
-    let mut words = values.splitn(2, [' ', '\t']);
-    let registers = four(words.next()?.split('-').map(hex))?;
-    let subleaf = match words.next().and_then(|notes| notes.split_once("[SL ")) {
-        Some((_, after)) => Some(Subleaf(hex(after.split(']').next()?.trim())?)),
-        None => None,
-    };
-    Some((registers, subleaf))
+fn row_values(mut cursor: Cursor<'_>) -> Option<(Registers, Option<Subleaf>)> {
+    let registers = cursor.four(b"-")?;
+    if cursor.rest().is_empty() {
+        return Some((registers, None));
+    }
+    if !cursor.blanks() {
+        return None;
+    }
+    let mut notes = cursor.rest();
+    while !notes.is_empty() {
+        if let Some(after) = notes.strip_prefix(b"[SL ") {
+            return Some((registers, Some(Subleaf(subleaf(after)?))));
+        }
+        notes = notes.get(1..).unwrap_or_default();
+    }
+    Some((registers, None))
+}
+
+fn subleaf(text: &[u8]) -> Option<u32> {
+    let text = std::str::from_utf8(text.get(..text.len().min(12))?).ok()?;
+    let mut cursor = Cursor::new(text);
+    cursor.blanks();
+    let number = cursor.hex()?;
+    cursor.blanks();
+    cursor.eat(b"]")?;
+    Some(number)
+}
+
+/// Index of an MSR and its value; without a value the register could not be read.
+fn msr_row(mut cursor: Cursor<'_>) -> Option<(u32, Option<u64>)> {
+    let index = cursor.hex()?;
+    cursor.eat(b":")?;
+    cursor.blanks();
+    if cursor.rest().starts_with(b"<") {
+        return Some((index, None));
+    }
+    let mut value = u64::from(cursor.hex()?);
+    for _ in 0..3 {
+        cursor.eat(b"-")?;
+        let part = cursor.hex().filter(|part| *part <= 0xffff)?;
+        value = value << 16 | u64::from(part);
+    }
+    (cursor.rest().is_empty() || cursor.blanks()).then_some((index, Some(value)))
 }
 
 /// Whether a trimmed line is a row of this format.
@@ -65,16 +109,24 @@ fn leading_number(text: &str) -> Option<u32> {
     text.get(..end)?.parse().ok()
 }
 
-/// CPU number when a line is one of the four headers, and not that of an MSR section.
+/// CPU number when a line is one of the four headers.
 fn header(line: &str) -> Option<u32> {
-    if line.contains("MSR") {
-        return None;
-    }
     if let Some(rest) = line.strip_prefix("CPU#") {
         return affinity_header(rest);
     }
     let framed = line.starts_with("------[") || line.starts_with("CPUID Registers");
     let (_, rest) = line.split_once("CPU #").filter(|_| framed)?;
+    leading_number(rest)
+}
+
+/// Whether a line opens a section of MSRs.
+fn is_msr_header(line: &str) -> bool {
+    (line.starts_with("------[") || line.starts_with("MSR Registers")) && line.contains("MSR")
+}
+
+/// CPU that a section of MSRs belongs to, when its header names one.
+fn msr_header(line: &str) -> Option<u32> {
+    let (_, rest) = line.split_once("CPU #")?;
     leading_number(rest)
 }
 
@@ -88,32 +140,75 @@ fn affinity_header(rest: &str) -> Option<u32> {
     }
 }
 
+const EXPECTED: &str = "four registers of 8 hexadecimal digits, joined by `-`";
+const EXPECTED_MSR: &str = "four groups of 4 hexadecimal digits, joined by `-`, or `< FAILED >`";
+
 /// Reads the text.
 #[must_use]
 pub fn parse(text: &str) -> Decoded<LeafSet> {
-    let mut builder = Builder::default();
-    let mut before: Option<(Leaf, Subleaf)> = None;
-    let mut headers = false;
+    let mut reader = Reader::default();
     for (number, line) in numbered_lines(text) {
-        if let Some((leaf, values)) = row_start(line) {
-            match row_values(values) {
-                Some((registers, told)) => {
-                    let subleaf = told.unwrap_or_else(|| next_subleaf(leaf, before));
-                    before = Some((leaf, subleaf));
-                    if leaf == Leaf(0) && !headers {
-                        builder.next_cpu_unless_new();
-                    }
-                    builder.row(number, leaf, subleaf, registers);
-                }
-                None => builder.damaged(number, "four registers of 8 hexadecimal digits, joined by `-`", line),
+        reader.line(number, line);
+    }
+    reader.builder.finish()
+}
+
+#[derive(Default)]
+struct Reader {
+    builder: Builder,
+    before: Option<(Leaf, Subleaf)>,
+    headers: bool,
+}
+
+impl Reader {
+    fn line(&mut self, number: usize, line: &str) {
+        match line.as_bytes() {
+            [] => {}
+            [b'C', b'P', b'U', b'I', b'D', b' ', ..] => self.cpuid(number, line),
+            [b'M', b'S', b'R', b' ', rest @ ..] if rest.first().is_some_and(u8::is_ascii_hexdigit) => {
+                self.msr(number, line);
             }
-        } else if let Some(cpu) = header(line) {
-            builder.cpu(cpu);
-            headers = true;
-            before = None;
+            _ if is_msr_header(line) => {
+                let cpu = msr_header(line).or_else(|| self.builder.lowest());
+                self.builder.cpu(cpu.unwrap_or(0));
+            }
+            _ => self.header(line),
         }
     }
-    builder.finish()
+
+    fn header(&mut self, line: &str) {
+        if let Some(cpu) = header(line) {
+            self.builder.cpu(cpu);
+            self.headers = true;
+            self.before = None;
+        }
+    }
+
+    fn cpuid(&mut self, number: usize, line: &str) {
+        let Some((leaf, values)) = row_start(line) else {
+            return self.header(line);
+        };
+        let Some((registers, told)) = row_values(values) else {
+            return self.builder.damaged(number, EXPECTED, line);
+        };
+        let subleaf = told.unwrap_or_else(|| next_subleaf(leaf, self.before));
+        self.before = Some((leaf, subleaf));
+        if leaf == Leaf(0) && !self.headers {
+            self.builder.next_cpu_unless_new();
+        }
+        self.builder.row(number, leaf, subleaf, registers);
+    }
+
+    /// MSRs of older texts have no header: they belong to the CPU before them.
+    fn msr(&mut self, number: usize, line: &str) {
+        let mut cursor = Cursor::new(line);
+        let row = cursor.eat(b"MSR ").and_then(|()| msr_row(cursor));
+        match row {
+            Some((index, Some(value))) => self.builder.msr(number, index, value),
+            Some((_, None)) => {}
+            None => self.builder.damaged(number, EXPECTED_MSR, line),
+        }
+    }
 }
 
 /// Subleaf of a row that does not tell it, from the row before it.
@@ -168,6 +263,21 @@ mod tests {
         );
         assert_eq!(numbers(&text), [0]);
         assert_eq!(parse(&text).damage, []);
+    }
+
+    #[test]
+    fn msrs_belong_to_the_cpu_their_section_names() {
+        let text = format!(
+            "------[ CPUID Registers / Logical CPU #0 ]------\n{ROW}\
+             ------[ CPUID Registers / Logical CPU #1 ]------\n{ROW}\
+             ------[ MSR Registers / Logical CPU #0 ]------\nMSR 0000010A: 0000-0000-0000-0001 [x]\n\
+             ------[ MSR Registers / Logical CPU #1 ]------\nMSR 0000010A: 8000-0000-0000-0003\nMSR 00000048: 00-0\n"
+        );
+        let decoded = parse(&text);
+        let msrs: Vec<_> = decoded.value.cpus().iter().map(|cpu| cpu.msr(0x10a)).collect();
+        assert_eq!(msrs, [Some(1), Some(0x8000_0000_0000_0003)]);
+        assert_eq!(decoded.damage.len(), 1);
+        assert_eq!(decoded.damage[0].line, 9);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Text of `cpuid -r` and `cpuid -1 -r` (Todd Allen's tool): read and written.
+//! Text of `cpuid -r` and `cpuid -1 -r` (Todd Allen's tool).
 //!
 //! ```text
 //! CPU 0:
@@ -6,31 +6,39 @@
 //! ```
 //! With `-1` the header is `CPU:`. Old versions leave the subleaf out; then it is 0.
 
-use std::fmt::Write as _;
-
-use super::{Builder, cpu_header, four, hex_0x, numbered_lines};
+use super::builder::Builder;
+use super::scan::{Cursor, cpu_header, numbered_lines};
 use crate::damage::Decoded;
 use crate::leaf::{Leaf, Registers, Subleaf};
 use crate::leafset::LeafSet;
 
+pub use crate::write::cpuid_r::write;
+
 fn row(line: &str) -> Option<(Leaf, Subleaf, Registers)> {
-    let (input, output) = line.split_once(':')?;
-    let mut input = input.split_ascii_whitespace();
-    let leaf = hex_0x(input.next()?)?;
-    let subleaf = match input.next() {
-        Some(subleaf) => hex_0x(subleaf)?,
-        None => 0,
-    };
-    if input.next().is_some() {
-        return None;
+    let mut cursor = Cursor::new(line);
+    let leaf = cursor.hex_0x()?;
+    let mut subleaf = 0;
+    if cursor.blanks() && !cursor.rest().starts_with(b":") {
+        subleaf = cursor.hex_0x()?;
+        cursor.blanks();
     }
-    let names = ["eax=", "ebx=", "ecx=", "edx=", ""];
-    let values = output
-        .split_ascii_whitespace()
-        .zip(names)
-        .map(|(word, name)| hex_0x(word.strip_prefix(name)?));
-    Some((Leaf(leaf), Subleaf(subleaf), four(values)?))
+    cursor.eat(b":")?;
+    let mut register = |name: &[u8]| {
+        cursor.blanks();
+        cursor.eat(name)?;
+        cursor.hex_0x()
+    };
+    let registers = Registers::new(
+        register(b"eax=")?,
+        register(b"ebx=")?,
+        register(b"ecx=")?,
+        register(b"edx=")?,
+    );
+    cursor.end()?;
+    Some((Leaf(leaf), Subleaf(subleaf), registers))
 }
+
+const EXPECTED: &str = "`CPU N:` or `0xLEAF 0xSUBLEAF: eax=0x… ebx=0x… ecx=0x… edx=0x…`";
 
 /// Whether a trimmed line is a row of this format.
 pub(crate) fn is_row(line: &str) -> bool {
@@ -47,31 +55,10 @@ pub fn parse(text: &str) -> Decoded<LeafSet> {
         } else if let Some((leaf, subleaf, registers)) = row(line) {
             builder.row(number, leaf, subleaf, registers);
         } else if !line.is_empty() {
-            builder.damaged(
-                number,
-                "`CPU N:` or `0xLEAF 0xSUBLEAF: eax=0x… ebx=0x… ecx=0x… edx=0x…`",
-                line,
-            );
+            builder.damaged(number, EXPECTED, line);
         }
     }
     builder.finish()
-}
-
-/// Writes a dump as `cpuid -r` does; `cpuid -f FILE` reads it.
-#[must_use]
-pub fn write(set: &LeafSet) -> String {
-    let mut out = String::new();
-    for cpu in set.cpus() {
-        let _ = writeln!(out, "CPU {}:", cpu.number);
-        for (leaf, subleaf, r) in cpu.rows() {
-            let _ = writeln!(
-                out,
-                "   0x{:08x} 0x{:02x}: eax=0x{:08x} ebx=0x{:08x} ecx=0x{:08x} edx=0x{:08x}",
-                leaf.0, subleaf.0, r.eax, r.ebx, r.ecx, r.edx
-            );
-        }
-    }
-    out
 }
 
 #[cfg(test)]

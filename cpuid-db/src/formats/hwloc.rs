@@ -7,7 +7,8 @@
 //! ```
 //! Bit i of the mask says that input register i was compared: 1 is EAX alone, 5 is EAX and ECX.
 
-use super::{Builder, cpu_header, four, hex, numbered_lines};
+use super::builder::Builder;
+use super::scan::{Cursor, cpu_header, numbered_lines};
 use crate::damage::Decoded;
 use crate::leaf::{Leaf, Registers, Subleaf};
 use crate::leafset::LeafSet;
@@ -16,12 +17,18 @@ use crate::leafset::LeafSet;
 const MASK_ECX: u32 = 1 << 2;
 
 fn row(line: &str) -> Option<(Leaf, Subleaf, Registers)> {
-    let (input, output) = line.split_once("=>")?;
-    let mut input = input.split_ascii_whitespace().map(hex);
-    let mask = input.next()??;
-    let going_in = four(input)?;
+    let mut cursor = Cursor::new(line);
+    let mask = cursor.hex()?;
+    if !cursor.blanks() {
+        return None;
+    }
+    let going_in = cursor.four_words()?;
+    cursor.blanks();
+    cursor.eat(b"=>")?;
+    cursor.blanks();
+    let registers = cursor.four_words()?;
+    cursor.end()?;
     let subleaf = if mask & MASK_ECX == 0 { 0 } else { going_in.ecx };
-    let registers = four(output.split_ascii_whitespace().map(hex))?;
     Some((Leaf(going_in.eax), Subleaf(subleaf), registers))
 }
 

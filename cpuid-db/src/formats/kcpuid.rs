@@ -7,18 +7,34 @@
 //! ```
 //! Leaves whose four registers are zero are not in it.
 
-use super::{Builder, four, hex_0x, numbered_lines};
+use super::builder::Builder;
+use super::scan::{Cursor, numbered_lines};
 use crate::damage::Decoded;
 use crate::leaf::{Leaf, Registers, Subleaf};
 use crate::leafset::LeafSet;
 
 fn registers(text: &str) -> Option<Registers> {
-    let names = ["EAX=", "EBX=", "ECX=", "EDX=", ""];
-    let values = text
-        .split(',')
-        .zip(names)
-        .map(|(word, name)| hex_0x(word.trim().strip_prefix(name)?));
-    four(values)
+    let mut cursor = Cursor::new(text);
+    let mut register = |name: &[u8]| {
+        cursor.blanks();
+        cursor.eat(name)?;
+        cursor.hex_0x()
+    };
+    let registers = Registers::new(
+        register(b"EAX=")?,
+        register(b", EBX=")?,
+        register(b", ECX=")?,
+        register(b", EDX=")?,
+    );
+    cursor.end()?;
+    Some(registers)
+}
+
+fn hex_0x(text: &str) -> Option<u32> {
+    let mut cursor = Cursor::new(text);
+    let value = cursor.hex_0x()?;
+    cursor.end()?;
+    Some(value)
 }
 
 /// Whether a trimmed line is a row of this format.

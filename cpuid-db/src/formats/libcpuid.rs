@@ -11,7 +11,8 @@
 //! its subleaves. Rows of `basic_cpuid` above the maximum repeat the highest leaf: the lookup rules of
 //! [`crate::CpuLeaves`] keep them out.
 
-use super::{Builder, four, hex, numbered_lines};
+use super::builder::Builder;
+use super::scan::{Cursor, numbered_lines};
 use crate::damage::Decoded;
 use crate::leaf::{Leaf, Registers, Subleaf};
 use crate::leafset::LeafSet;
@@ -41,7 +42,10 @@ fn row(line: &str) -> Option<(Leaf, Subleaf, Registers)> {
     let (input, output) = line.split_once('=')?;
     let (key, index) = input.strip_suffix(']')?.split_once('[')?;
     let (leaf, subleaf) = place(key, index.parse().ok()?)?;
-    let registers = four(output.split_ascii_whitespace().map(hex))?;
+    let mut cursor = Cursor::new(output);
+    cursor.blanks();
+    let registers = cursor.four_words()?;
+    cursor.end()?;
     Some((leaf, subleaf, registers))
 }
 

@@ -1,20 +1,30 @@
 //! CPUID dumps as tools write them. Each parser takes text and returns a [`LeafSet`] with the
-//! lines it could not read.
+//! lines it could not read. [`crate::write`] has the other direction.
 
 pub mod aida64;
+mod builder;
+pub mod cpudata;
 pub mod cpuid_r;
+pub mod cpuinfo;
+pub mod featureset;
 pub mod hwloc;
+pub mod json;
+pub(crate) mod json_text;
 pub mod kcpuid;
 pub mod libcpuid;
+pub mod libcpuid_test;
+pub(crate) mod scan;
+pub mod words;
+pub mod xen_policies;
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 
-use crate::damage::{DamageLog, Decoded};
-use crate::leaf::{Leaf, Registers, Subleaf};
-use crate::leafset::{CpuLeaves, LeafSet};
+use crate::damage::Decoded;
+use crate::firecracker;
+use crate::leafset::LeafSet;
+pub(crate) use scan::numbered_lines;
 
 /// How many lines are looked at before a text is given up as unknown.
 const DETECT_LINES: usize = 20_000;
@@ -33,6 +43,66 @@ pub enum Format {
     Kcpuid,
     /// `cpuid_tool --save` of libcpuid.
     Libcpuid,
+    /// Test file of libcpuid.
+    LibcpuidTest,
+    /// Rows read from `/dev/cpu/N/cpuid`.
+    Words,
+    /// `<cpudata>` of libvirt.
+    Cpudata,
+    /// `xen-cpuid -p`: policies of a live Xen.
+    XenPolicies,
+    /// Fingerprint or template of Firecracker.
+    Firecracker,
+    /// Our own JSON.
+    Json,
+    /// `/proc/cpuinfo`: features as far as Linux shows them.
+    Cpuinfo,
+    /// Featureset words of Xen.
+    Featureset,
+}
+
+impl Format {
+    /// All, in the order in which a line is tried.
+    pub const ALL: [Self; 13] = [
+        Self::CpuidR,
+        Self::Aida64,
+        Self::Hwloc,
+        Self::Kcpuid,
+        Self::Libcpuid,
+        Self::LibcpuidTest,
+        Self::Words,
+        Self::Cpudata,
+        Self::XenPolicies,
+        Self::Firecracker,
+        Self::Json,
+        Self::Cpuinfo,
+        Self::Featureset,
+    ];
+
+    /// Whether a dump in it tells of some features only.
+    #[must_use]
+    pub const fn is_partial(self) -> bool {
+        matches!(self, Self::Cpuinfo | Self::Featureset)
+    }
+
+    /// Whether a trimmed line belongs to this format; a test file is told by its end.
+    fn is_row(self, line: &str) -> bool {
+        match self {
+            Self::CpuidR => cpuid_r::is_row(line),
+            Self::Aida64 => aida64::is_row(line),
+            Self::Hwloc => hwloc::is_row(line),
+            Self::Kcpuid => kcpuid::is_row(line),
+            Self::Libcpuid => libcpuid::is_row(line),
+            Self::LibcpuidTest => false,
+            Self::Words => words::is_row(line),
+            Self::Cpudata => cpudata::is_row(line),
+            Self::XenPolicies => xen_policies::is_row(line),
+            Self::Firecracker => firecracker::is_row(line),
+            Self::Json => json::is_row(line),
+            Self::Cpuinfo => cpuinfo::is_row(line),
+            Self::Featureset => featureset::is_row(line),
+        }
+    }
 }
 
 impl fmt::Display for Format {
@@ -43,29 +113,60 @@ impl fmt::Display for Format {
             Self::Hwloc => "hwloc-gather-cpuid",
             Self::Kcpuid => "kcpuid -r",
             Self::Libcpuid => "libcpuid raw",
+            Self::LibcpuidTest => "libcpuid test",
+            Self::Words => "/dev/cpu/N/cpuid",
+            Self::Cpudata => "libvirt cpudata",
+            Self::XenPolicies => "xen-cpuid -p",
+            Self::Firecracker => "Firecracker JSON",
+            Self::Json => "delid.cpuid JSON",
+            Self::Cpuinfo => "/proc/cpuinfo",
+            Self::Featureset => "Xen featureset",
         })
     }
 }
 
-/// Format of a text, from the first line that is a row of one of them.
+/// Format of a text, from the first line that is a row of one of them. Lines of formats that tell of some
+/// features only count when no row of another follows: logs hold them too.
 #[must_use]
 pub fn detect(text: &str) -> Option<Format> {
-    text.lines().take(DETECT_LINES).find_map(|line| {
+    if let Some(format) = detect_json(text) {
+        return Some(format);
+    }
+    let mut partial = None;
+    let mut found = None;
+    for line in text.lines().take(DETECT_LINES) {
         let line = line.trim();
-        if cpuid_r::is_row(line) {
-            Some(Format::CpuidR)
-        } else if aida64::is_row(line) {
-            Some(Format::Aida64)
-        } else if hwloc::is_row(line) {
-            Some(Format::Hwloc)
-        } else if kcpuid::is_row(line) {
-            Some(Format::Kcpuid)
-        } else if libcpuid::is_row(line) {
-            Some(Format::Libcpuid)
-        } else {
-            None
+        if line.is_empty() {
+            continue;
         }
-    })
+        match Format::ALL.into_iter().find(|format| format.is_row(line)) {
+            Some(format) if format.is_partial() => {
+                partial = Some(partial.map_or(format, |other: Format| other.min(format)));
+            }
+            Some(format) => {
+                found = Some(format);
+                break;
+            }
+            None => {}
+        }
+    }
+    let format = found.or(partial);
+    match format {
+        Some(Format::Aida64 | Format::Libcpuid) if libcpuid_test::end_of_dump(text).is_some() => {
+            Some(Format::LibcpuidTest)
+        }
+        _ => format,
+    }
+}
+
+/// Format of a text that is one JSON object; its names may stand anywhere in it.
+fn detect_json(text: &str) -> Option<Format> {
+    if !text.trim_start().starts_with('{') {
+        return None;
+    }
+    [Format::Firecracker, Format::Json]
+        .into_iter()
+        .find(|format| format.is_row(text))
 }
 
 /// Reads a text in the format given.
@@ -77,6 +178,14 @@ pub fn parse(format: Format, text: &str) -> Decoded<LeafSet> {
         Format::Hwloc => hwloc::parse(text),
         Format::Kcpuid => kcpuid::parse(text),
         Format::Libcpuid => libcpuid::parse(text),
+        Format::LibcpuidTest => libcpuid_test::parse(text),
+        Format::Words => words::parse(text),
+        Format::Cpudata => cpudata::parse(text),
+        Format::XenPolicies => xen_policies::parse_set(text),
+        Format::Firecracker => firecracker::parse_set(text),
+        Format::Json => json::parse(text),
+        Format::Cpuinfo => cpuinfo::parse(text),
+        Format::Featureset => featureset::parse_set(text),
     }
 }
 
@@ -86,98 +195,10 @@ pub fn detect_and_parse(text: &str) -> Option<(Format, Decoded<LeafSet>)> {
     let format = detect(text)?;
     Some((format, parse(format, text)))
 }
-
-/// Collects rows while a text is read line by line.
-#[derive(Default)]
-struct Builder {
-    cpus: BTreeMap<u32, CpuLeaves>,
-    current: u32,
-    damage: DamageLog,
-}
-
-impl Builder {
-    /// Rows that follow belong to this CPU.
-    fn cpu(&mut self, number: u32) {
-        self.current = number;
-    }
-
-    /// Goes on to the next CPU when the current one has rows.
-    fn next_cpu_unless_new(&mut self) {
-        if self.cpus.contains_key(&self.current) {
-            self.current = self.current.saturating_add(1);
-        }
-    }
-
-    /// Adds a row of the current CPU; a repeat that says something else is damage.
-    fn row(&mut self, line: usize, leaf: Leaf, subleaf: Subleaf, registers: Registers) {
-        let number = self.current;
-        let cpu = self.cpus.entry(number).or_insert_with(|| CpuLeaves::new(number));
-        if let Some(kept) = cpu.insert(leaf, subleaf, registers)
-            && kept != registers
-        {
-            self.damage.note(
-                line,
-                "each subleaf of a CPU once, with its number where the leaf has several (the first row is kept)",
-                &format!(
-                    "CPU {number}, leaf {leaf} subleaf {} again with other values",
-                    subleaf.0
-                ),
-            );
-        }
-    }
-
-    fn damaged(&mut self, line: usize, expected: &str, seen: &str) {
-        self.damage.note(line, expected, seen);
-    }
-
-    fn finish(self) -> Decoded<LeafSet> {
-        Decoded {
-            value: self.cpus.into_values().collect(),
-            damage: self.damage.finish(),
-        }
-    }
-}
-
-/// Lines of a text, trimmed, with their number from 1.
-pub(crate) fn numbered_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines()
-        .enumerate()
-        .map(|(index, line)| (index.saturating_add(1), line.trim()))
-}
-
-/// Hexadecimal number without prefix, 1 to 8 digits.
-fn hex(digits: &str) -> Option<u32> {
-    let plain = (1..=8).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    plain.then(|| u32::from_str_radix(digits, 16).ok()).flatten()
-}
-
-/// Hexadecimal number with prefix `0x`.
-fn hex_0x(digits: &str) -> Option<u32> {
-    hex(digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X"))?)
-}
-
-/// Number of `CPU N:`; `CPU:` (from `cpuid -1`) is 0.
-fn cpu_header(line: &str) -> Option<u32> {
-    let number = line.strip_prefix("CPU")?.strip_suffix(':')?.trim();
-    if number.is_empty() {
-        return Some(0);
-    }
-    number
-        .bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| number.parse().ok())
-        .flatten()
-}
-
-/// Four register values, one after the other.
-fn four(mut values: impl Iterator<Item = Option<u32>>) -> Option<Registers> {
-    let registers = Registers::new(values.next()??, values.next()??, values.next()??, values.next()??);
-    values.next().is_none().then_some(registers)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::leaf::Registers;
 
     #[test]
     fn each_format_is_told_by_its_rows() {

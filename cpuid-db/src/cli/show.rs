@@ -16,105 +16,114 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use captures::{DocumentKind, Source};
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use serde::Serialize;
-use thiserror::Error;
 
+use super::input::{Dump, Input, damage_note};
+use super::phrase::{count, print_features, ranges, sizes};
+use super::{Context, Error};
+use crate::addresses::Addresses;
 use crate::cache::{CacheDescription, CacheKind, Ways, describe};
+use crate::codename::{self, Codename};
 use crate::damage::Damage;
-use crate::formats::{Format, detect_and_parse};
-use crate::identity::Identity;
-use crate::leafset::LeafSet;
-use crate::placement::CoreType;
-use crate::topology::{Group, Topology, decode};
+use crate::database::Vendors;
+use crate::decode;
+use crate::features::{self, Naming};
+use crate::formats::Format;
+use crate::identity::{FeatureLevel, Identity, feature_level};
+use crate::kinds::{CoreGroup, Purpose, kinds};
+use crate::placement::CoreKind;
+use crate::topology::{self, Topology};
 
-/// Documents that are CPUID dumps.
-const KINDS: [DocumentKind; 3] = [
-    DocumentKind::CpuidRaw,
-    DocumentKind::CpuidAida64,
-    DocumentKind::CpuidHwloc,
-];
-
-/// CPUID of this machine or of a dump.
-#[derive(Clone, Debug, Parser)]
-pub struct Args {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-/// What `delid cpuid` can do.
-#[derive(Clone, Debug, Subcommand)]
-pub enum Command {
-    /// Show who the processor is, its packages, cores and caches.
-    Show(Show),
-}
+/// Columns of the list of features.
+const WIDTH: usize = 100;
 
 /// `delid cpuid show`.
 #[derive(Clone, Debug, Parser)]
 pub struct Show {
-    /// Read a dump instead of this machine: text of cpuid -r, AIDA64 or InstLatx64, or a directory
-    /// or archive of hwloc-gather-cpuid. May be given several times.
-    #[arg(long, value_name = "PATH")]
-    pub from: Vec<PathBuf>,
+    /// Sources.
+    #[command(flatten)]
+    pub input: Input,
+    /// More dumps.
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Show every field of every row, with its value and what it means.
+    #[arg(long)]
+    pub full: bool,
+    /// Show this CPU only.
+    #[arg(long, value_name = "N")]
+    pub cpu: Option<u32>,
+    /// Names of features: own, linux, qemu, libvirt, xen, sdm or apm.
+    #[arg(long, value_name = "DIALECT", default_value = "own", value_parser = Naming::read)]
+    pub names: Naming,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
 }
 
-/// Why nothing could be shown.
-#[derive(Debug, Error)]
-pub enum Error {
-    /// A `--from` argument could not be opened.
-    #[error(transparent)]
-    Open(#[from] captures::source::OpenError),
-    /// No CPUID dump was found.
-    #[error("CPUID: no dump in {place}")]
-    NoDump {
-        /// Where it was sought.
-        place: String,
-    },
-    /// A dump has no row that can be read.
-    #[error("{origin}: no CPUID row that can be read")]
-    NoRow {
-        /// Where the dump is from.
-        origin: String,
-    },
-    /// The output could not be written.
-    #[error("output: {0}")]
-    Write(#[from] io::Error),
-    /// The output could not be made into JSON.
-    #[error("JSON output: {0}")]
-    Json(#[from] serde_json::Error),
-}
-
-/// Run the command; the answer is the exit code.
-///
-/// # Errors
-/// When no dump could be read or the output could not be written.
-pub fn run(args: Args, out: &mut dyn Write) -> Result<u8, Error> {
-    match args.command {
-        Command::Show(show) => run_show(&show, out),
+impl Show {
+    pub(super) fn run(&self, context: &Context, out: &mut dyn Write) -> Result<u8, Error> {
+        let mut dumps = self.input.load(&self.paths)?;
+        for dump in &mut dumps {
+            dump.choose(self.cpu)?;
+        }
+        if self.full && !self.json {
+            return full(context, &dumps, out);
+        }
+        let shown: Vec<Shown> = dumps
+            .into_iter()
+            .filter_map(|dump| Shown::of(context, self.names, dump))
+            .collect();
+        let damaged = shown.iter().any(|dump| !dump.damage.is_empty());
+        if self.json {
+            super::json(out, &shown)?;
+        } else {
+            for dump in &shown {
+                dump.print(out)?;
+            }
+        }
+        Ok(u8::from(damaged))
     }
 }
 
-fn run_show(args: &Show, out: &mut dyn Write) -> Result<u8, Error> {
-    let source = if args.from.is_empty() {
-        Source::live()
-    } else {
-        Source::open(&args.from)?
-    };
-    let shown = gather(&source)?;
-    if args.json {
-        serde_json::to_writer_pretty(&mut *out, &shown)?;
-        writeln!(out)?;
-        return Ok(0);
+/// CPUs of one kind of core.
+#[derive(Serialize)]
+struct KindShown {
+    purpose: Purpose,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<CoreKind>,
+    codename: Codename,
+    cpus: Vec<u32>,
+    /// Features that other kinds lack.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    only_here: Vec<String>,
+}
+
+impl KindShown {
+    fn of(context: &Context, naming: Naming, vendors: Vendors, kind: CoreGroup) -> Self {
+        let name = |&bit| naming.of_bit(&context.database, bit, vendors);
+        Self {
+            only_here: kind.only_here.iter().map(name).collect(),
+            purpose: kind.purpose,
+            kind: kind.kind,
+            codename: kind.codename,
+            cpus: kind.cpus,
+        }
     }
-    for dump in &shown {
-        dump.print(out)?;
+}
+
+/// Every field of every row.
+fn full(context: &Context, dumps: &[Dump], out: &mut dyn Write) -> Result<u8, Error> {
+    let mut code = 0;
+    for dump in dumps {
+        writeln!(out, "{} ({})", dump.origin, dump.format)?;
+        decode::write_text(&context.database, &dump.set, decode::Options::default(), out)?;
+        if let Some(note) = damage_note(&dump.damage) {
+            writeln!(out, "note: {note}")?;
+            code = 1;
+        }
     }
-    Ok(0)
+    Ok(code)
 }
 
 /// One dump, decoded.
@@ -125,55 +134,48 @@ struct Shown {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     damage: Vec<Damage>,
     identity: Identity,
+    codename: Codename,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    addresses: Option<Addresses>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level: Option<FeatureLevel>,
     hybrid: bool,
+    /// Kinds of core; one where all are alike.
+    kinds: Vec<KindShown>,
     topology: Topology,
     /// Caches of the first CPU, when sharing cannot be told.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     first_cpu_caches: Vec<CacheDescription>,
-}
-
-fn gather(source: &Source) -> Result<Vec<Shown>, Error> {
-    let mut shown = Vec::new();
-    for document in KINDS.iter().flat_map(|&kind| source.documents(kind)) {
-        let text = String::from_utf8_lossy(&document.bytes);
-        let no_row = || Error::NoRow {
-            origin: document.origin.to_string(),
-        };
-        let (format, decoded) = detect_and_parse(&text).ok_or_else(no_row)?;
-        let dump = Shown::of(document.origin.to_string(), format, &decoded.value, decoded.damage);
-        shown.push(dump.ok_or_else(no_row)?);
-    }
-    if shown.is_empty() {
-        let labels: Vec<String> = source
-            .layers
-            .iter()
-            .map(|layer| layer.origin.label.to_string())
-            .collect();
-        return Err(Error::NoDump {
-            place: labels.join(", "),
-        });
-    }
-    Ok(shown)
+    features: Vec<features::Group>,
 }
 
 impl Shown {
-    fn of(origin: String, format: Format, set: &LeafSet, damage: Vec<Damage>) -> Option<Self> {
-        let first = set.first()?;
+    fn of(context: &Context, naming: Naming, dump: Dump) -> Option<Self> {
+        let first = dump.set.first()?;
         let identity = Identity::of(first);
-        let topology = decode(set);
+        let vendors = Vendors::of(identity.vendor);
+        let topology = topology::decode(&dump.set);
         let first_cpu_caches = if topology.caches.is_empty() {
             describe(first, &identity)
         } else {
             Vec::new()
         };
         Some(Self {
-            origin,
-            format,
-            damage,
+            hybrid: dump.set.is_hybrid(),
+            origin: dump.origin,
+            format: dump.format,
+            damage: dump.damage,
+            codename: codename::of(first),
+            level: feature_level(first),
+            kinds: kinds(&dump.set)
+                .into_iter()
+                .map(|kind| KindShown::of(context, naming, vendors, kind))
+                .collect(),
+            addresses: Addresses::of(first),
             identity,
-            hybrid: set.is_hybrid(),
             topology,
             first_cpu_caches,
+            features: features::of(&context.database, first, naming),
         })
     }
 
@@ -183,18 +185,12 @@ impl Shown {
         self.print_identity(out)?;
         self.print_topology(out)?;
         self.print_caches(out)?;
+        print_features(&self.features, WIDTH, out)?;
         for note in &self.topology.notes {
             writeln!(out, "  note: {note}")?;
         }
-        if let Some(first) = self.damage.first() {
-            let lines = count(self.damage.len(), "line");
-            writeln!(
-                out,
-                "  note: {lines} not read; line {}: expected {}, seen {}",
-                first.line,
-                first.expected,
-                printable(&first.seen)
-            )?;
+        if let Some(note) = damage_note(&self.damage) {
+            writeln!(out, "  note: {note}")?;
         }
         Ok(())
     }
@@ -220,6 +216,21 @@ impl Shown {
                 write!(out, " and {extended}")?;
             }
             writeln!(out)?;
+        }
+        let line = self.codename.line();
+        if !line.is_empty() {
+            let level = self.level.map_or(String::new(), |level| format!(", {}", level.name()));
+            writeln!(out, "  {line}{level}")?;
+        }
+        if let Some(note) = &self.codename.note {
+            writeln!(out, "  note: {note}")?;
+        }
+        if let Some(addresses) = &self.addresses {
+            writeln!(
+                out,
+                "  addresses of {} bits physical, {} linear",
+                addresses.physical, addresses.linear
+            )?;
         }
         if identity.under_hypervisor {
             let name = identity.hypervisor.as_deref().unwrap_or("name not told");
@@ -257,14 +268,20 @@ impl Shown {
                 writeln!(out, "  {} of {}", count(groups.len(), name), sizes(groups))?;
             }
         }
-        for kind in &topology.kinds {
+        for kind in self.kinds.iter().filter(|_| self.kinds.len() > 1) {
+            let core = kind.codename.microarchitecture.as_deref().unwrap_or("not known");
+            let native = kind
+                .kind
+                .map_or(String::new(), |kind| format!(", native model {:#x}", kind.native_model));
             writeln!(
                 out,
-                "  {} (native model 0x{:x}): CPUs {}",
-                core_type(kind.kind.core_type),
-                kind.kind.native_model,
+                "  {} cores ({core}{native}): CPUs {}",
+                kind.purpose.name(),
                 ranges(&kind.cpus)
             )?;
+            if !kind.only_here.is_empty() {
+                writeln!(out, "    only these have {}", kind.only_here.join(" "))?;
+            }
         }
         Ok(())
     }
@@ -310,59 +327,6 @@ fn cache_text(cache: &CacheDescription) -> String {
     text
 }
 
-fn core_type(core_type: CoreType) -> String {
-    match core_type {
-        CoreType::Atom => "Intel Atom (efficient) cores".to_owned(),
-        CoreType::Core => "Intel Core (performance) cores".to_owned(),
-        CoreType::Performance => "performance cores".to_owned(),
-        CoreType::Efficiency => "efficiency cores".to_owned(),
-        CoreType::Unknown(number) => format!("cores of type 0x{number:02x}"),
-    }
-}
-
-/// `1 package`, `2 packages`.
-fn count(number: usize, noun: &str) -> String {
-    match (number, noun.split_once(' ')) {
-        (1, _) => format!("1 {noun}"),
-        (_, Some(("group", rest))) => format!("{number} groups {rest}"),
-        _ if noun.ends_with('x') => format!("{number} {noun}es"),
-        _ => format!("{number} {noun}s"),
-    }
-}
-
-/// `16 CPUs`, or `4 to 16 CPUs` when they differ.
-fn sizes(groups: &[Group]) -> String {
-    let lengths = groups.iter().map(|group| group.cpus.len());
-    match (lengths.clone().min(), lengths.max()) {
-        (Some(low), Some(high)) if low != high => format!("{low} to {high} CPUs"),
-        (_, high) => count(high.unwrap_or(0), "CPU"),
-    }
-}
-
-/// `0-3,8`.
-fn ranges(cpus: &[u32]) -> String {
-    let mut ranges: Vec<(u32, u32)> = Vec::new();
-    for &cpu in cpus {
-        match ranges.last_mut() {
-            Some((_, last)) if last.checked_add(1) == Some(cpu) => *last = cpu,
-            _ => ranges.push((cpu, cpu)),
-        }
-    }
-    let texts: Vec<String> = ranges
-        .into_iter()
-        .map(|(first, last)| match first == last {
-            true => first.to_string(),
-            false => format!("{first}-{last}"),
-        })
-        .collect();
-    texts.join(",")
-}
-
-/// Text of an input without control characters.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -383,9 +347,15 @@ CPU 1:
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(text.as_bytes()).unwrap();
         let mut out = Vec::new();
-        let from = vec![file.path().to_path_buf()];
-        let command = Command::Show(Show { from, json });
-        assert_eq!(run(Args { command }, &mut out).unwrap(), 0);
+        let show = Show {
+            input: Input::default(),
+            paths: vec![file.path().to_path_buf()],
+            json,
+            full: false,
+            cpu: None,
+            names: Naming::default(),
+        };
+        assert_eq!(show.run(&Context::default(), &mut out).unwrap(), 0);
         String::from_utf8(out).unwrap()
     }
 
@@ -409,11 +379,5 @@ CPU 1:
         assert_eq!(json[0]["identity"]["signature"], "0x000006fb");
         assert_eq!(json[0]["topology"]["caches"][2]["cpus"], serde_json::json!([0, 1]));
         assert_eq!(json[0]["topology"]["caches"][2]["size"], 4 << 20);
-    }
-
-    #[test]
-    fn ranges_join_neighbours() {
-        assert_eq!(ranges(&[0, 1, 2, 5, 7, 8]), "0-2,5,7-8");
-        assert_eq!(ranges(&[]), "");
     }
 }

@@ -1,0 +1,150 @@
+//! Where the dumps of a command come from: this machine, captures, files of any format.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use captures::{DocumentKind, Source};
+use clap::Args;
+
+use super::Error;
+use crate::damage::Damage;
+use crate::database::Database;
+use crate::formats::{Format, detect_and_parse};
+use crate::leafset::LeafSet;
+
+/// Largest file that is tried as a plain dump before it is opened as a capture, in bytes.
+pub(super) const PLAIN: u64 = 64 << 20;
+
+/// Sources, as commands that show one machine take them.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Input {
+    /// Read a dump or a capture instead of this machine: text of any format `delid cpuid` knows, a
+    /// directory or archive with one. May be given several times.
+    #[arg(long, value_name = "PATH")]
+    pub from: Vec<PathBuf>,
+}
+
+/// One dump, read.
+pub(super) struct Dump {
+    /// Where it is from.
+    pub origin: String,
+    /// How it was written.
+    pub format: Format,
+    /// What it says.
+    pub set: LeafSet,
+    /// What could not be read.
+    pub damage: Vec<Damage>,
+}
+
+impl Input {
+    /// Reads all sources, those given as plain arguments too; without any, this machine.
+    pub(super) fn load(&self, more: &[PathBuf]) -> Result<Vec<Dump>, Error> {
+        let paths: Vec<&PathBuf> = self.from.iter().chain(more).collect();
+        if paths.is_empty() {
+            return of_source(&Source::live());
+        }
+        let mut dumps = Vec::new();
+        for path in paths {
+            dumps.extend(of_path(path)?);
+        }
+        Ok(dumps)
+    }
+}
+
+impl Dump {
+    /// Leaves one CPU, when one is asked for.
+    pub(super) fn choose(&mut self, number: Option<u32>) -> Result<(), Error> {
+        let Some(number) = number else { return Ok(()) };
+        self.set = self.set.only(number);
+        if self.set.is_empty() {
+            return Err(Error::NoCpu { number });
+        }
+        Ok(())
+    }
+}
+
+/// Every dump of a file or directory. A plain file that begins as a dump needs no capture around it.
+pub(super) fn of_path(path: &Path) -> Result<Vec<Dump>, Error> {
+    let origin = path.display().to_string();
+    let plain = fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() <= PLAIN);
+    if plain && let Some(dump) = fs::read(path).ok().and_then(|bytes| of_bytes(origin, &bytes)) {
+        return Ok(vec![dump]);
+    }
+    of_source(&Source::open(&[path])?)
+}
+
+/// The dump that a host is taken from: the first of its source.
+pub(super) fn host(path: &Path) -> Result<Dump, Error> {
+    let dumps = of_path(path)?;
+    let place = path.display().to_string();
+    dumps.into_iter().next().ok_or(Error::NoDump { place })
+}
+
+fn of_bytes(origin: String, bytes: &[u8]) -> Option<Dump> {
+    let (format, decoded) = detect_and_parse(std::str::from_utf8(bytes).ok()?)?;
+    (!decoded.value.is_empty()).then_some(Dump {
+        origin,
+        format,
+        set: decoded.value,
+        damage: decoded.damage,
+    })
+}
+
+fn of_source(source: &Source) -> Result<Vec<Dump>, Error> {
+    let mut dumps = Vec::new();
+    for document in DocumentKind::CPUID.into_iter().flat_map(|kind| source.documents(kind)) {
+        let origin = document.origin.to_string();
+        let text = String::from_utf8_lossy(&document.bytes);
+        let dump = of_bytes(origin.clone(), text.as_bytes()).ok_or(Error::NoRow { origin })?;
+        dumps.push(dump);
+    }
+    if dumps.is_empty() {
+        let labels = source.layers.iter().map(|layer| layer.origin.label.to_string());
+        return Err(Error::NoDump {
+            place: labels.collect::<Vec<_>>().join(", "),
+        });
+    }
+    Ok(dumps)
+}
+
+/// The table of fields, with the rows of a user's file.
+pub(super) fn database(file: Option<&Path>) -> Result<Database, Error> {
+    let Some(path) = file else {
+        return Ok(Database::builtin());
+    };
+    let decoded = Database::builtin().with_rows(&text(path)?);
+    match decoded.damage.first() {
+        None => Ok(decoded.value),
+        Some(damage) => Err(Error::Rows {
+            path: path.display().to_string(),
+            line: damage.line,
+            expected: damage.expected.clone(),
+            seen: damage.seen.clone(),
+        }),
+    }
+}
+
+/// Text of a file; `-` is standard input.
+pub(super) fn text(path: &Path) -> Result<String, Error> {
+    let read = if path == Path::new("-") {
+        io::read_to_string(io::stdin())
+    } else {
+        fs::read_to_string(path)
+    };
+    read.map_err(|source| Error::Read {
+        path: path.display().to_string(),
+        source,
+    })
+}
+
+/// What a dump is printed with when lines of it could not be read.
+pub(super) fn damage_note(damage: &[Damage]) -> Option<String> {
+    let first = damage.first()?;
+    let lines = super::phrase::count(damage.len(), "line");
+    Some(format!(
+        "{lines} not read; line {}: expected {}, seen {}",
+        first.line,
+        first.expected,
+        super::phrase::printable(&first.seen)
+    ))
+}

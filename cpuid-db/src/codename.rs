@@ -1,1 +1,0 @@
-//! Microarchitecture, codename and process technology of a processor.

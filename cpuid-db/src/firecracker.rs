@@ -1,1 +1,0 @@
-//! Firecracker: CPU templates.
