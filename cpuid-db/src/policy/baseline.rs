@@ -230,8 +230,14 @@ impl Work<'_> {
                 if told().all(|value| value == first) { first } else { 0 }
             }
             Some(Combine::Policy) => {
-                let own = self.hosts.get(self.oldest).and_then(|host| host.value(word));
-                own.or_else(|| values.iter().flatten().next().copied()).unwrap_or(0) & span.mask
+                let own = self.hosts.get(self.oldest).filter(|host| {
+                    // A dump without leaf 0 says nothing of the vendor.
+                    word.place != Place::Leaf(0) || host.vendor_name.is_some()
+                });
+                own.and_then(|host| host.value(word))
+                    .or_else(|| values.iter().flatten().copied().find(|value| *value != 0))
+                    .unwrap_or(0)
+                    & span.mask
             }
             Some(Combine::Dynamic) => {
                 let apic = span.field.and_then(crate::Field::bit).is_some_and(rules::is_apic);

@@ -21,7 +21,8 @@ pub(super) struct Check<'a> {
 
 impl<'a> Check<'a> {
     pub(super) fn new(db: &'a Database, hosts: &'a [Host], options: &'a CheckOptions, vendor: Option<String>) -> Self {
-        let vendors = hosts.iter().fold(0, |all, host| all | host.vendors().0);
+        let named = hosts.iter().filter(|host| host.vendor_name.is_some());
+        let vendors = named.fold(0, |all, host| all | host.vendors().0);
         Self {
             db,
             hosts,
