@@ -1,9 +1,13 @@
-//! The CPUID instruction, run on every online CPU; written in the format of `cpuid -r`.
+//! The CPUID instruction, run on every online CPU, or asked of the kernel (`/dev/cpu/N/cpuid`) for a CPU
+//! that this process may not run on; written in the format of `cpuid -r`.
 //!
 //! Which sub-leaves a leaf has follows Intel SDM volume 2A (CPUID) and AMD APM volume 3,
 //! appendix E. Every enumeration is bounded: a hypervisor may answer anything.
 
 use std::fmt::Write;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 /// `eax, ebx, ecx, edx`.
 type Registers = [u32; 4];
@@ -18,6 +22,15 @@ const SUBLEAF_LIMIT: u32 = 64;
 const EXTENDED: u32 = 0x8000_0000;
 const OTHER_RANGES: [u32; 2] = [0x8086_0000, 0xc000_0000];
 const HYPERVISOR: u32 = 0x4000_0000;
+
+/// Hypervisor ranges, 0x100 apart: Xen is looked for in as many.
+const HYPERVISOR_RANGES: u32 = 0x100;
+
+/// Of these, the ones that are asked in any case.
+const HYPERVISOR_NEAR: u32 = 16;
+
+/// `XenVMMXenVMM` in the registers of a range's first leaf.
+const XEN: [u32; 3] = [0x566e_6558, 0x6558_4d4d, 0x4d4d_566e];
 
 /// How the sub-leaves of a leaf are found.
 #[derive(Clone, Copy)]
@@ -47,11 +60,11 @@ enum Subleaves {
 fn subleaves(leaf: u32) -> Subleaves {
     match leaf {
         0x4 | 0x8000_001d => Subleaves::Caches,
-        0x7 | 0x14 | 0x17 | 0x18 | 0x1d | 0x1e | 0x20 | 0x24 => Subleaves::Counted,
+        0x7 | 0x14 | 0x17 | 0x18 | 0x1d | 0x1e | 0x20 | 0x24 | 0x29 => Subleaves::Counted,
         0xb | 0x1f | 0x8000_0026 => Subleaves::Levels,
         0xd => Subleaves::XsaveState,
-        0xf => Subleaves::BitsOfEdx,
-        0x10 | 0x8000_0020 => Subleaves::BitsOfEbx,
+        0xf | 0x27 => Subleaves::BitsOfEdx,
+        0x10 | 0x28 | 0x8000_0020 => Subleaves::BitsOfEbx,
         0x12 => Subleaves::Enclaves,
         0x1b => Subleaves::Targets,
         0x23 => Subleaves::BitsOfEax,
@@ -65,13 +78,20 @@ fn walk(cpuid: &dyn Fn(u32, u32) -> Registers, row: &mut dyn FnMut(u32, u32, Reg
     range(cpuid, row, 0, basic_max);
     let [_, _, features, _] = cpuid(1, 0);
     if basic_max >= 1 && features >> 31 == 1 {
-        for number in 0..16 {
+        let mut found = false;
+        for number in 0..HYPERVISOR_RANGES {
+            // each question costs an exit to the hypervisor: ranges stand side by side
+            if found && number >= HYPERVISOR_NEAR {
+                break;
+            }
             let base = HYPERVISOR + number * 0x100;
-            let [max, ..] = cpuid(base, 0);
+            let [max, name, ..] = cpuid(base, 0);
             // The first range may say 0 for "one leaf more" (early KVM).
             if (base..base + LEAF_LIMIT).contains(&max) {
-                range(cpuid, row, base, max);
-            } else if number == 0 && max == 0 {
+                found = true;
+                hypervisor_range(cpuid, row, base, max);
+            } else if number == 0 && max == 0 && name != 0 {
+                found = true;
                 range(cpuid, row, base, base + 1);
             }
         }
@@ -80,6 +100,25 @@ fn walk(cpuid: &dyn Fn(u32, u32) -> Registers, row: &mut dyn FnMut(u32, u32, Reg
         let [max, ..] = cpuid(base, 0);
         if (base..=base | 0xffff).contains(&max) {
             range(cpuid, row, base, max);
+        }
+    }
+}
+
+/// A hypervisor's range. Xen's leaf 3 (time) has three sub-leaves (Xen, arch-x86/cpuid.h).
+fn hypervisor_range(
+    cpuid: &dyn Fn(u32, u32) -> Registers,
+    row: &mut dyn FnMut(u32, u32, Registers),
+    base: u32,
+    max: u32,
+) {
+    let [_, ebx, ecx, edx] = cpuid(base, 0);
+    let is_xen = [ebx, ecx, edx] == XEN;
+    for leaf in base..=max {
+        row(leaf, 0, cpuid(leaf, 0));
+        if is_xen && leaf == base + 3 {
+            for number in 1..3 {
+                row(leaf, number, cpuid(leaf, number));
+            }
         }
     }
 }
@@ -166,8 +205,30 @@ fn dump(text: &mut String, cpu: usize, cpuid: &dyn Fn(u32, u32) -> Registers) {
     });
 }
 
-/// `cpuid -r` text of the CPUs named, each read while running on it; one that may not be run on is
-/// left out. `None` where the instruction does not exist.
+/// Answers of `/dev/cpu/N/cpuid`: 16 bytes at leaf + (sub-leaf << 32) (Linux, cpuid(4)). `None` when it
+/// cannot be read.
+fn device(directory: &Path, cpu: usize) -> Option<impl Fn(u32, u32) -> Registers> {
+    let file = File::open(directory.join(format!("{cpu}/cpuid"))).ok()?;
+    let read = move |leaf: u32, subleaf: u32| {
+        let mut bytes = [0_u8; 16];
+        file.read_exact_at(&mut bytes, u64::from(subleaf) << 32 | u64::from(leaf))
+            .ok()?;
+        let (words, _) = bytes.as_chunks::<4>();
+        let mut registers: Registers = [0; 4];
+        for (register, word) in registers.iter_mut().zip(words) {
+            *register = u32::from_le_bytes(*word);
+        }
+        Some(registers)
+    };
+    let first = read(0, 0)?;
+    Some(move |leaf, subleaf| match (leaf, subleaf) {
+        (0, 0) => first,
+        _ => read(leaf, subleaf).unwrap_or_default(),
+    })
+}
+
+/// `cpuid -r` text of the CPUs named, each read while running on it; of one that may not be run on, what the
+/// kernel tells; one that gives neither is left out. `None` where the instruction does not exist.
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 pub(crate) fn dump_all(cpus: &[usize]) -> Option<String> {
     #[cfg(target_arch = "x86")]
@@ -190,6 +251,8 @@ pub(crate) fn dump_all(cpus: &[usize]) -> Option<String> {
                 only.set(cpu);
                 if sched_setaffinity(None, &only).is_ok() {
                     dump(&mut text, cpu, &cpuid);
+                } else if let Some(device) = device(Path::new("/dev/cpu"), cpu) {
+                    dump(&mut text, cpu, &device);
                 }
             }
             if text.is_empty() {
@@ -259,6 +322,137 @@ mod tests {
     fn every_enumeration_is_bounded() {
         let rows = rows_of(&|_, _| [u32::MAX; 4]);
         assert!(rows.len() < 4000, "{} rows", rows.len());
+    }
+
+    #[test]
+    fn newer_leaves_are_enumerated_as_their_registers_say() {
+        let rows = rows_of(&|leaf, subleaf| match (leaf, subleaf) {
+            (0, _) => [0x29, 0, 0, 0],
+            (0x10, 0) => [0, 1 << 1 | 1 << 6, 0, 0],
+            (0x12, 0) => [1, 0, 0, 0],
+            (0x12, 2..=3) => [1, 0, 0, 0],
+            (0x1b, 0..=1) => [1, 0, 0, 0],
+            (0x1d | 0x1e | 0x14 | 0x17 | 0x18 | 0x20 | 0x24 | 0x29, 0) => [1, 0, 0, 0],
+            (0x23, 0) => [0b101_111, 0, 0, 0],
+            (0x27, 0) => [0, 0, 0, 1 << 1],
+            (0x28, 0) => [0, 1 << 2, 0, 0],
+            (0x8000_0000, _) => [0x8000_0026, 0, 0, 0],
+            (0x8000_001d, 0..=3) => [0x21, 0, 0, 0],
+            (0x8000_0020, 0) => [0, 0b10_1010, 0, 0],
+            (0x8000_0026, 0..=2) => [0, 0, 0x100, 0],
+            _ => [0; 4],
+        });
+        let of = |leaf| -> Vec<u32> { rows.iter().filter(|row| row.0 == leaf).map(|row| row.1).collect() };
+        assert_eq!(of(0x10), [0, 1, 6]);
+        assert_eq!(of(0x12), [0, 1, 2, 3, 4]);
+        assert_eq!(of(0x1b), [0, 1, 2]);
+        for leaf in [0x14, 0x17, 0x18, 0x1d, 0x1e, 0x20, 0x24, 0x29] {
+            assert_eq!(of(leaf), [0, 1], "{leaf:#x}");
+        }
+        assert_eq!(of(0x23), [0, 1, 2, 3, 5]);
+        assert_eq!((of(0x27), of(0x28)), (vec![0, 1], vec![0, 2]));
+        assert_eq!(of(0x8000_001d), [0, 1, 2, 3, 4]);
+        assert_eq!(of(0x8000_0020), [0, 1, 3, 5]);
+        assert_eq!(of(0x8000_0026), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn xens_time_leaf_has_three_subleaves_wherever_its_range_is() {
+        let rows = rows_of(&|leaf, _| match leaf {
+            0 => [1, 0, 0, 0],
+            1 => [0, 0, 1 << 31, 0],
+            0x4000_ff00 => [0x4000_ff05, XEN[0], XEN[1], XEN[2]],
+            _ => [0; 4],
+        });
+        let of_time = rows.iter().filter(|row| row.0 == 0x4000_ff03).count();
+        assert_eq!(of_time, 3);
+        assert_eq!(rows.iter().filter(|row| row.0 >> 8 == 0x0040_00ff).count(), 8);
+    }
+
+    #[test]
+    fn the_kernels_file_gives_leaf_and_subleaf_at_their_place() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("3")).unwrap();
+        let file = File::create(folder.path().join("3/cpuid")).unwrap();
+        let bytes: Vec<u8> = [7_u32, 8, 9, 10].iter().flat_map(|word| word.to_le_bytes()).collect();
+        file.write_all_at(&bytes, 0).unwrap();
+        file.write_all_at(&bytes, 2 << 32 | 4).unwrap();
+        let read = device(folder.path(), 3).unwrap();
+        assert_eq!(read(4, 2), [7, 8, 9, 10]);
+        assert_eq!(read(0x8000_0000, 5), [0; 4]);
+        assert!(device(folder.path(), 4).is_none());
+    }
+
+    #[test]
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    fn the_kernel_and_the_instruction_agree() {
+        let Some(read) = device(Path::new("/dev/cpu"), 0) else {
+            eprintln!("/dev/cpu/0/cpuid cannot be read: not compared");
+            return;
+        };
+        let mut text = String::new();
+        dump(&mut text, 0, &read);
+        let instruction = dump_all(&[0]).unwrap();
+        // APIC ids and what the operating system switched on are of the moment and the CPU
+        let steady = |text: &str| -> Vec<String> {
+            let volatile = ["0x00000001 ", "0x0000000b ", "0x0000000d ", "0x0000001f ", "0x4000"];
+            text.lines()
+                .map(|line| line.trim().to_owned())
+                .filter(|line| !volatile.iter().any(|leaf| line.starts_with(leaf)))
+                .collect()
+        };
+        assert_eq!(steady(&text), steady(&instruction));
+    }
+
+    /// Rows of `cpuid -r` by leaf and sub-leaf, of the first CPU.
+    fn first_cpu(text: &str) -> std::collections::BTreeMap<String, String> {
+        text.lines()
+            .skip_while(|line| !line.starts_with("CPU"))
+            .skip(1)
+            .take_while(|line| line.starts_with(' '))
+            .filter_map(|line| line.trim().split_once(": "))
+            .map(|(place, registers)| (place.to_owned(), registers.to_owned()))
+            .collect()
+    }
+
+    #[test]
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    fn rows_equal_those_of_the_tool_cpuid() {
+        let Ok(tool) = std::process::Command::new("cpuid").arg("-r").output() else {
+            eprintln!("cpuid is not installed: not compared");
+            return;
+        };
+        let theirs = first_cpu(&String::from_utf8_lossy(&tool.stdout));
+        let ours = first_cpu(&dump_all(&[0]).unwrap());
+        let volatile = [
+            "0x00000001 ",
+            "0x0000000b ",
+            "0x0000000d ",
+            "0x0000001f ",
+            "0x8000001e ",
+        ];
+        let mut equal = 0;
+        for (place, registers) in &ours {
+            if let Some(other) = theirs.get(place)
+                && !volatile.iter().any(|leaf| place.starts_with(leaf))
+            {
+                assert_eq!(registers, other, "{place}");
+                equal += 1;
+            }
+        }
+        let zeros = "eax=0x00000000 ebx=0x00000000 ecx=0x00000000 edx=0x00000000";
+        let missing: Vec<&String> = theirs
+            .iter()
+            .filter(|(place, registers)| {
+                // the tool reads one leaf of ranges that do not exist
+                let exists = !matches!(place.get(..6), Some("0x4000" | "0x8086" | "0xc000" | "0x2000"));
+                exists && *registers != zeros && !ours.contains_key(*place)
+            })
+            .map(|(place, _)| place)
+            .collect();
+        assert!(missing.is_empty(), "not read: {missing:?}");
+        eprintln!("{equal} rows equal");
+        assert!(equal > 10, "{equal}");
     }
 
     #[test]

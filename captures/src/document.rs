@@ -34,6 +34,20 @@ pub enum DocumentKind {
     CpuidKcpuid,
     /// `cpuid_tool --save` text of libcpuid.
     CpuidLibcpuid,
+    /// Test file of libcpuid: a dump, and what it is expected to be.
+    CpuidLibcpuidTest,
+    /// Rows of leaf, subleaf and four registers, read from `/dev/cpu/N/cpuid`.
+    CpuidWords,
+    /// `<cpudata>` of libvirt.
+    CpuidLibvirt,
+    /// `xen-cpuid -p`: CPU policies of a live Xen.
+    CpuidXenPolicies,
+    /// CPU fingerprint or template of Firecracker.
+    CpuidFirecracker,
+    /// Our own JSON of CPUID.
+    CpuidJson,
+    /// Featureset words of Xen (`xen-cpuid`, `xl info`, `xe host-cpu-info`).
+    CpuidFeatureset,
     /// `/proc/cpuinfo` alone.
     ProcCpuinfo,
     /// `lscpu` text.
@@ -46,6 +60,24 @@ pub enum DocumentKind {
     UdevDatabase,
     /// Raw PCI configuration space of one function.
     PciConfig,
+}
+
+impl DocumentKind {
+    /// CPUID dumps; those that tell of some features only come last.
+    pub const CPUID: [Self; 12] = [
+        Self::CpuidRaw,
+        Self::CpuidAida64,
+        Self::CpuidHwloc,
+        Self::CpuidKcpuid,
+        Self::CpuidLibcpuid,
+        Self::CpuidLibcpuidTest,
+        Self::CpuidWords,
+        Self::CpuidLibvirt,
+        Self::CpuidXenPolicies,
+        Self::CpuidFirecracker,
+        Self::CpuidJson,
+        Self::CpuidFeatureset,
+    ];
 }
 
 /// One dump with its origin.

@@ -117,7 +117,7 @@ fn condition(text: &str) -> Result<String, String> {
     let at = text.find(['=', '<', '>']).ok_or(format!("no condition: {text}"))?;
     let (name, rest) = text.split_at(at);
     if name == "brand" {
-        let patterns: Vec<&str> = rest[1..].split('~').collect();
+        let patterns: Vec<&str> = rest.trim_start_matches('=').split('~').collect();
         if patterns.iter().any(|pattern| pattern.is_empty()) {
             return Err(format!("an empty pattern: {text}"));
         }

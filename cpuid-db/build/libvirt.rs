@@ -49,7 +49,7 @@ pub fn compile(data: &Path, out: &Path) -> Result<(), String> {
     if features.len() >= WORDS * 64 {
         return Err("too many libvirt features for a set".to_owned());
     }
-    let notes = table(&data.join("libvirt-features.tsv"), 4)?;
+    let notes = table(&data.join("libvirt-features.tsv"), 5)?;
     for note in &notes {
         if !index.contains_key(note[0].as_str()) {
             return Err(format!(
@@ -285,11 +285,15 @@ fn write_features(out: &mut String, features: &[Feature], notes: &[Vec<String>])
             .split(',')
             .filter_map(|other| other.split_once(':').map(|(_, name)| name))
             .collect();
-        let qemu = if cell(3) == "-" { &feature.name } else { cell(3) };
+        let or_name = |column: usize| match cell(column) {
+            "-" => feature.name.as_str(),
+            name => name,
+        };
+        let (qemu, libxl) = (or_name(3), or_name(4));
         let _ = writeln!(
             out,
             "    Feature {{ name: {:?}, bit: Bit {{ word: Word {{ place: {place}, subleaf: Subleaf({}), register: \
-             Register::{register} }}, number: {} }}, migratable: {}, others: &{others:?}, qemu: {qemu:?} }},",
+             Register::{register} }}, number: {} }}, migratable: {}, others: &{others:?}, qemu: {qemu:?}, libxl: {libxl:?} }},",
             feature.name,
             feature.subleaf,
             feature.bit,

@@ -192,7 +192,7 @@ fn legacy_l1(kind: CacheKind, register: u32) -> Option<CacheDescription> {
 }
 
 /// The four-bit code of leaf 0x80000006; `None` is "no such cache".
-fn legacy_ways(code: u32) -> Option<Ways> {
+pub(crate) fn legacy_ways(code: u32) -> Option<Ways> {
     Some(match code {
         0 => return None,
         1..=4 => Ways::Number(code),

@@ -64,8 +64,11 @@ impl fmt::Display for FeatureLevel {
     }
 }
 
-/// The features a level adds: name, and where its bit is.
-const ADDED: [(FeatureLevel, &[(&str, Where, u8)]); 4] = [
+/// Name of a feature, its register, its bit.
+type Feature = (&'static str, Where, u8);
+
+/// The features a level adds.
+const ADDED: [(FeatureLevel, &[Feature]); 4] = [
     (
         FeatureLevel::V1,
         &[

@@ -163,6 +163,24 @@ impl Placed {
     }
 }
 
+/// What a processor declares of its package; a dump may have fewer CPUs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Declared {
+    /// Cores; of a hybrid package as if all were of this CPU's kind.
+    pub cores: Option<u32>,
+    /// Logical processors.
+    pub logical: Option<u32>,
+}
+
+/// Cores and logical processors that a CPU declares of its package; `None` without leaf 1.
+#[must_use]
+pub fn declared(cpu: &crate::CpuLeaves) -> Option<Declared> {
+    place(cpu, &Identity::of(cpu)).map(|placement| Declared {
+        cores: placement.cores,
+        logical: placement.declared,
+    })
+}
+
 /// Decodes the topology of a dump.
 ///
 /// ```

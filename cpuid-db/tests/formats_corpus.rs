@@ -10,6 +10,7 @@
 
 mod support;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -19,13 +20,14 @@ use cpuid_db::write::{self, Output};
 use cpuid_db::{CpuLeaves, LeafSet};
 
 /// Folder of the corpus, part of the file's name, formats they may have.
-const DUMPS: [(&str, &str, &[Format]); 12] = [
+const DUMPS: [(&str, &str, &[Format]); 13] = [
     ("instlatx64", "", &[Format::Aida64]),
     ("libcpuid", ".test", &[Format::LibcpuidTest]),
     ("live-kvm-guest", "/cpuid-20", &[Format::CpuidR]),
     ("live-kvm-guest", "/kcpuid-6.12-r", &[Format::Kcpuid]),
     ("live-kvm-guest", "-raw.txt", &[Format::Libcpuid]),
     ("live-kvm-guest", "proc-cpuinfo", &[Format::Cpuinfo]),
+    ("live-kvm-guest", "dev-cpu-", &[Format::Words]),
     ("decode-oracle", ".cpuid-r.", &[Format::CpuidR]),
     ("libvirt/cputestdata/x86_64-cpuid-", ".xml", &[Format::Cpudata]),
     ("firecracker", "fingerprint", &[Format::Firecracker]),
@@ -43,12 +45,11 @@ fn files(corpus: &Path, folder: &str, part: &str) -> Vec<PathBuf> {
         let start = place.file_name().unwrap().to_string_lossy().into_owned();
         (place.parent().unwrap().to_owned(), start)
     };
-    let kinds = ["-host", "-guest", "-json", "/xml2qemu", "decode.txt"];
+    let kinds = ["-host", "-guest", "-json", "decode.txt"];
     let mut found = support::files(&folder, part);
     found.retain(|path| {
-        let name = path.to_string_lossy();
         let file = path.file_name().unwrap().to_string_lossy();
-        file.starts_with(&start) && kinds.iter().all(|kind| !name.contains(kind))
+        file.starts_with(&start) && kinds.iter().all(|kind| !file.contains(kind))
     });
     found
 }
@@ -203,7 +204,7 @@ fn one_machine_in_several_formats_has_the_same_rows() {
     let first = &of_cpuid.cpus()[0];
     // bits that change from call to call: APIC ids of the CPU that was read, OSXSAVE
     let volatile = |leaf: u32| matches!(leaf, 1 | 0xb | 0x1f | 0xd | 0x8000_001e);
-    for name in ["kcpuid-6.12-r.txt", "libcpuid-0.6.2-raw.txt"] {
+    for name in ["kcpuid-6.12-r.txt", "libcpuid-0.6.2-raw.txt", "dev-cpu-0-cpuid.txt"] {
         let other = read(name);
         let mut compared = 0;
         for (leaf, subleaf, registers) in other.cpus()[0].rows() {
@@ -289,17 +290,80 @@ fn templates_are_written_as_they_were_read() {
     eprintln!("{equal} templates written as they were read");
 }
 
+/// Texts of the archive of a live Xen.
+fn live_xen(corpus: &Path) -> Vec<(String, String)> {
+    let file = std::fs::read(corpus.parent().unwrap().join("bench/xen420-live-text.tar.zst")).unwrap();
+    let decoder = ruzstd::decoding::StreamingDecoder::new(file.as_slice()).unwrap();
+    let mut archive = tar::Archive::new(decoder);
+    let mut texts = Vec::new();
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let name = entry.path().unwrap().display().to_string();
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).unwrap();
+        texts.push((name, String::from_utf8_lossy(&bytes).into_owned()));
+    }
+    texts
+}
+
 #[test]
 fn policies_of_a_live_xen_are_read() {
     let Some(corpus) = support::corpus("xen-cpuid -p") else {
         return;
     };
-    let bench = corpus.parent().unwrap().join("bench");
-    let mut policies = 0;
-    for path in support::files(&bench, "xen-cpuid-p") {
-        let decoded = xen_policies::parse(&support::text(&path));
-        assert_eq!(decoded.damage, []);
-        policies += decoded.value.len();
+    let (mut texts, mut policies, mut rows) = (0, 0, 0);
+    for (name, text) in live_xen(&corpus) {
+        let headers = text.lines().filter(|line| line.contains(" policy: ")).count();
+        if headers == 0 {
+            continue;
+        }
+        assert_eq!(formats::detect(&text), Some(Format::XenPolicies), "{name}");
+        let decoded = xen_policies::parse(&text);
+        assert_eq!(decoded.damage, [], "{name}");
+        assert_eq!(decoded.value.len(), headers, "{name}");
+        let read: usize = decoded.value.iter().map(|(_, cpu)| cpu.len() + cpu.msrs().len()).sum();
+        let arrows = text
+            .lines()
+            .filter(|line| line.contains(" -> ") && !line.ends_with(' '))
+            .count();
+        assert_eq!(read, arrows, "{name}");
+        texts += 1;
+        policies += headers;
+        rows += read;
     }
-    eprintln!("{policies} policies read");
+    assert!(policies > 20, "{policies}");
+    eprintln!("{texts} texts of xen-cpuid -p, {policies} policies, {rows} rows and MSRs");
+}
+
+#[test]
+fn featuresets_of_a_live_xen_are_the_words_of_its_policies() {
+    let Some(corpus) = support::corpus("featuresets of a live Xen") else {
+        return;
+    };
+    let texts = live_xen(&corpus);
+    let mut equal = 0;
+    for (name, text) in &texts {
+        let Some(folder) = name.strip_suffix("/xen-cpuid.txt") else {
+            continue;
+        };
+        assert_eq!(formats::detect(text), Some(Format::Featureset), "{name}");
+        let sets = featureset::parse(text);
+        assert_eq!(sets.damage, [], "{name}");
+        let (_, policies) = texts
+            .iter()
+            .find(|(name, _)| *name == format!("{folder}/xen-cpuid-p.txt"))
+            .unwrap();
+        for (policy, cpu) in xen_policies::parse(policies).value {
+            let words = featureset::of(&cpu).to_vec();
+            // the static sets have other names, or stand before the dynamic ones
+            assert!(
+                sets.value
+                    .iter()
+                    .any(|(set, others)| *set == policy && *others == words),
+                "{name} {policy}"
+            );
+            equal += 1;
+        }
+    }
+    eprintln!("{equal} featuresets of a live Xen equal to its policies");
 }

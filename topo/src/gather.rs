@@ -260,15 +260,8 @@ fn cpuid(source: &Source, cpu: Option<&CpuTopology>, gatherer: &mut Gatherer) ->
     if !needed {
         return Vec::new();
     }
-    let kinds = [
-        DocumentKind::CpuidRaw,
-        DocumentKind::CpuidAida64,
-        DocumentKind::CpuidHwloc,
-        DocumentKind::CpuidKcpuid,
-        DocumentKind::CpuidLibcpuid,
-    ];
     let mut found = Vec::new();
-    for document in kinds.into_iter().flat_map(|kind| source.documents(kind)) {
+    for document in DocumentKind::CPUID.into_iter().flat_map(|kind| source.documents(kind)) {
         let Some((format, decoded)) = formats::detect_and_parse(&String::from_utf8_lossy(&document.bytes)) else {
             continue;
         };

@@ -36,6 +36,10 @@ pub(crate) fn split(bytes: &[u8]) -> Vec<(DocumentKind, Range<usize>)> {
         if is_byte_row(line.as_bytes()) {
             continue;
         }
+        if runs.last().is_some_and(|(running, _)| cpuid::goes_on(*running, line)) {
+            opening = None;
+            continue;
+        }
         let next = lines.peek().map_or("", |(_, next)| next);
         let kind = match mark(line, next) {
             None => continue,
@@ -45,6 +49,13 @@ pub(crate) fn split(bytes: &[u8]) -> Vec<(DocumentKind, Range<usize>)> {
             }
             Some(Mark::Body(kind)) => kind,
         };
+        if kind == DocumentKind::CpuidLibcpuidTest {
+            // the end of a dump says whose it was
+            if let Some((running, _)) = runs.last_mut().filter(|(running, _)| is_libcpuid_dump(*running)) {
+                *running = kind;
+            }
+            continue;
+        }
         let begins_again = opening.is_some_and(|(opens, _)| opens == kind && is_once_per_dump(kind));
         if begins_again || runs.last().is_none_or(|(running, _)| *running != kind) {
             let start = match opening {
@@ -66,6 +77,11 @@ fn is_byte_row(line: &[u8]) -> bool {
         && line.get(digits..digits.saturating_add(2)) == Some(b": ")
         && byte_at(digits.saturating_add(2))
         && byte_at(digits.saturating_add(3))
+}
+
+/// Dumps that a test file of libcpuid may hold.
+fn is_libcpuid_dump(kind: DocumentKind) -> bool {
+    matches!(kind, DocumentKind::CpuidAida64 | DocumentKind::CpuidLibcpuid)
 }
 
 /// Kinds whose opening line stands once at the start: a second one is a second dump.
@@ -90,17 +106,22 @@ fn mark(line: &str, next: &str) -> Option<Mark> {
             .or_else(|| cpuid::hwloc_mark(line))
             .or_else(|| cpuid::kcpuid_mark(line))
             .or_else(|| cpuid::libcpuid_mark(line))
+            .or_else(|| cpuid::words_mark(line))
             .or_else(|| linux::mark(line, next)),
         b'H' | b'#' => dmidecode::mark(line).or_else(|| lscpu::mark(line, next)),
         b'C' | b'-' => cpuid::mark(line, next).or_else(|| lscpu::mark(line, next)),
         b' ' | b'\t' | b'"' | b'{' => cpuid::mark(line, next)
+            .or_else(|| cpuid::json_mark(line, next))
+            .or_else(|| cpuid::cpudata_mark(line))
             .or_else(|| cpuid::kcpuid_mark(line))
             .or_else(|| lscpu::mark(line, next)),
         b'S' | b'D' => lspci::record_mark(line, next).or_else(|| linux::mark(line, next)),
+        b'<' => cpuid::cpudata_mark(line),
         b'P' => udev::mark(line, next).or_else(|| linux::mark(line, next)),
         _ => linux::mark(line, next),
     }
     .or_else(|| acpidump::mark(line, next))
+    .or_else(|| cpuid::xen_mark(line))
 }
 
 /// Lines with their offsets; a line that is too long or no UTF-8 is given as far as it is text.

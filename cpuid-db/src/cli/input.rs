@@ -12,17 +12,8 @@ use crate::database::Database;
 use crate::formats::{Format, detect_and_parse};
 use crate::leafset::LeafSet;
 
-/// Documents that are CPUID dumps.
-const KINDS: [DocumentKind; 5] = [
-    DocumentKind::CpuidRaw,
-    DocumentKind::CpuidAida64,
-    DocumentKind::CpuidHwloc,
-    DocumentKind::CpuidKcpuid,
-    DocumentKind::CpuidLibcpuid,
-];
-
 /// Largest file that is tried as a plain dump before it is opened as a capture, in bytes.
-const PLAIN: u64 = 64 << 20;
+pub(super) const PLAIN: u64 = 64 << 20;
 
 /// Sources, as commands that show one machine take them.
 #[derive(Clone, Debug, Default, Args)]
@@ -60,6 +51,18 @@ impl Input {
     }
 }
 
+impl Dump {
+    /// Leaves one CPU, when one is asked for.
+    pub(super) fn choose(&mut self, number: Option<u32>) -> Result<(), Error> {
+        let Some(number) = number else { return Ok(()) };
+        self.set = self.set.only(number);
+        if self.set.is_empty() {
+            return Err(Error::NoCpu { number });
+        }
+        Ok(())
+    }
+}
+
 /// Every dump of a file or directory. A plain file that begins as a dump needs no capture around it.
 pub(super) fn of_path(path: &Path) -> Result<Vec<Dump>, Error> {
     let origin = path.display().to_string();
@@ -71,7 +74,6 @@ pub(super) fn of_path(path: &Path) -> Result<Vec<Dump>, Error> {
 }
 
 /// The dump that a host is taken from: the first of its source.
-#[allow(dead_code)]
 pub(super) fn host(path: &Path) -> Result<Dump, Error> {
     let dumps = of_path(path)?;
     let place = path.display().to_string();
@@ -90,7 +92,7 @@ fn of_bytes(origin: String, bytes: &[u8]) -> Option<Dump> {
 
 fn of_source(source: &Source) -> Result<Vec<Dump>, Error> {
     let mut dumps = Vec::new();
-    for document in KINDS.iter().flat_map(|&kind| source.documents(kind)) {
+    for document in DocumentKind::CPUID.into_iter().flat_map(|kind| source.documents(kind)) {
         let origin = document.origin.to_string();
         let text = String::from_utf8_lossy(&document.bytes);
         let dump = of_bytes(origin.clone(), text.as_bytes()).ok_or(Error::NoRow { origin })?;

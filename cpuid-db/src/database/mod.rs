@@ -9,13 +9,17 @@
 //! assert_eq!(field.name(Dialect::Xen), Some("pclmulqdq"));
 //! ```
 
+mod reading;
 pub mod row;
+
+use std::cmp::Reverse;
 
 use crate::bits::{Bit, Register, Word};
 use crate::damage::{DamageLog, Decoded};
 use crate::dialect::Dialect;
 use crate::identity::Vendor;
 use crate::leaf::Subleaf;
+pub use reading::Reading;
 pub use row::{Combine, Encoding, Kind, Migratable, Place, Vendors};
 use row::{EncodingText, Row};
 
@@ -128,8 +132,11 @@ impl Database {
         Self { extra: Vec::new() }
     }
 
-    /// Adds the rows of a table in the format of [`row`]; they live as long as the process. Rows that
-    /// cannot be read, or whose id is taken, are damage.
+    /// Adds the rows of a table in the format of [`row`]; they live as long as the process.
+    ///
+    /// A row may stand where a built-in one stands: [`Database::of_bit`] says which is taken. It may
+    /// require built-in rows and rows above it. Rows that cannot be read, whose id is taken or that
+    /// require what is not there are damage and left out.
     #[must_use]
     pub fn with_rows(mut self, text: &str) -> Decoded<Self> {
         let mut damage = DamageLog::default();
@@ -137,10 +144,20 @@ impl Database {
             if row.is_empty() || row.starts_with('#') || row.starts_with("leaf\t") {
                 continue;
             }
-            match Row::read(row) {
-                Ok(row) if self.by_id(&row.id).is_some() => damage.note(line, "an id not taken yet", &row.id),
-                Ok(row) => self.extra.push(Box::leak(Box::new(Field::from(row)))),
-                Err(error) => damage.note(line, "a row of the table of CPUID fields", &error),
+            let row = match Row::read(row) {
+                Ok(row) => row,
+                Err(error) => {
+                    damage.note(line, "a row of the table of CPUID fields", &error);
+                    continue;
+                }
+            };
+            let mut required = row.requires.iter().chain(&row.requires_xen);
+            if self.by_id(&row.id).is_some() {
+                damage.note(line, "an id not taken yet", &row.id);
+            } else if let Some(id) = required.find(|id| self.by_id(id).is_none()) {
+                damage.note(line, "ids of built-in rows or of rows above as what is required", id);
+            } else {
+                self.extra.push(Box::leak(Box::new(Field::from(row))));
             }
         }
         Decoded {
@@ -170,12 +187,18 @@ impl Database {
         })
     }
 
-    /// The row that covers a bit for a vendor; a feature is preferred to a wider field.
+    /// The row that covers a bit for a vendor: any rather than a reserved one, then the narrowest; of two
+    /// as wide, one of the user rather than a built-in one.
     #[must_use]
     pub fn of_bit(&self, bit: Bit, vendors: Vendors) -> Option<&'static Field> {
         self.of_word(bit.word, vendors)
             .filter(|field| (field.low..=field.high).contains(&bit.number))
-            .min_by_key(|field| field.high.saturating_sub(field.low))
+            .enumerate()
+            .min_by_key(|(at, field)| {
+                let width = field.high.saturating_sub(field.low);
+                (field.kind == Kind::Reserved, width, Reverse(*at))
+            })
+            .map(|(_, field)| field)
     }
 
     /// Row by our own name.

@@ -12,7 +12,7 @@
 //! | id | our own name, unique in the whole table: lower case, digits, `_` |
 //! | kind | [`Kind`] |
 //! | encoding | [`Encoding`] |
-//! | vendors | [`Vendors`]: `any` or a comma-separated list |
+//! | vendors | [`Vendors`]: `any` or a comma-separated list: whose meaning of the bits the row gives |
 //! | linux … apm | names in the dialect, comma-separated, the preferred one first; Linux names in brackets are not shown in /proc/cpuinfo |
 //! | requires | ids that must be there for this feature to be there |
 //! | requires_xen | the same by Xen's own table |
@@ -20,8 +20,12 @@
 //! | polarity | `presence` or `absence`: a set bit tells that something is gone |
 //! | migratable | `yes`, `no`, `with-tsc` (when the TSC frequency is fixed) |
 //! | xen_attr | Xen's annotation in cpufeatureset.h: `A S H a s h ! \|` |
-//! | description | in our own words |
+//! | description | in our own words, at most 90 characters |
 //! | source | document the row is from |
+//!
+//! Hypervisors stand at 0x40000000 with their name as vendor; `Reading` finds the rows of
+//! one that answers elsewhere. Of the MSRs that control VMX (0x48b, 0x48d to 0x490) the rows stand in
+//! `eax`, as QEMU and libvirt count them, and mean the setting that may be 1: bits 63:32 of the register.
 
 /// Columns of the table, in order.
 pub const COLUMNS: [&str; 23] = [

@@ -8,12 +8,13 @@
 //! use cpuid_db::{CpuLeaves, Database, Leaf, Registers, Subleaf, decode};
 //!
 //! let mut cpu = CpuLeaves::new(0);
-//! cpu.insert(Leaf(1), Subleaf(0), Registers::new(0x0a06d1, 0, 1 << 16 | 1, 0));
+//! cpu.insert(Leaf(1), Subleaf(0), Registers::new(0x0a06d1, 0, 1, 0));
+//! cpu.insert(Leaf(0x2000_0000), Subleaf(0), Registers::new(0, 0, 1 << 16, 0));
 //! let database = Database::builtin();
-//! let row = decode::fields(&database, &cpu).next().unwrap();
-//! let sse3 = row.values.iter().find(|value| value.field.id == "pni").unwrap();
+//! let rows: Vec<decode::Row> = decode::fields(&database, &cpu).collect();
+//! let sse3 = rows[0].values.iter().find(|value| value.field.id == "pni").unwrap();
 //! assert_eq!(sse3.raw, 1);
-//! assert_eq!(row.reserved, [0, 0, 1 << 16, 0]);
+//! assert_eq!(rows[1].reserved, [0, 0, 1 << 16, 0]);
 //! ```
 
 mod json;

@@ -120,7 +120,7 @@ fn descriptor(context: &Context, byte: u8) -> String {
         0xf1 => "prefetch of 128 bytes",
         0xfe => "TLBs are in leaf 0x18",
         0xff => "caches are in leaf 4",
-        _ => "not named",
+        _ => return crate::tlb::in_words(byte).unwrap_or_else(|| "not named".to_owned()),
     }
     .to_owned()
 }

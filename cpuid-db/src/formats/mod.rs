@@ -14,6 +14,7 @@ pub mod kcpuid;
 pub mod libcpuid;
 pub mod libcpuid_test;
 pub(crate) mod scan;
+pub mod words;
 pub mod xen_policies;
 
 use std::fmt;
@@ -44,6 +45,8 @@ pub enum Format {
     Libcpuid,
     /// Test file of libcpuid.
     LibcpuidTest,
+    /// Rows read from `/dev/cpu/N/cpuid`.
+    Words,
     /// `<cpudata>` of libvirt.
     Cpudata,
     /// `xen-cpuid -p`: policies of a live Xen.
@@ -60,13 +63,14 @@ pub enum Format {
 
 impl Format {
     /// All, in the order in which a line is tried.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::CpuidR,
         Self::Aida64,
         Self::Hwloc,
         Self::Kcpuid,
         Self::Libcpuid,
         Self::LibcpuidTest,
+        Self::Words,
         Self::Cpudata,
         Self::XenPolicies,
         Self::Firecracker,
@@ -90,6 +94,7 @@ impl Format {
             Self::Kcpuid => kcpuid::is_row(line),
             Self::Libcpuid => libcpuid::is_row(line),
             Self::LibcpuidTest => false,
+            Self::Words => words::is_row(line),
             Self::Cpudata => cpudata::is_row(line),
             Self::XenPolicies => xen_policies::is_row(line),
             Self::Firecracker => firecracker::is_row(line),
@@ -109,6 +114,7 @@ impl fmt::Display for Format {
             Self::Kcpuid => "kcpuid -r",
             Self::Libcpuid => "libcpuid raw",
             Self::LibcpuidTest => "libcpuid test",
+            Self::Words => "/dev/cpu/N/cpuid",
             Self::Cpudata => "libvirt cpudata",
             Self::XenPolicies => "xen-cpuid -p",
             Self::Firecracker => "Firecracker JSON",
@@ -123,6 +129,9 @@ impl fmt::Display for Format {
 /// features only count when no row of another follows: logs hold them too.
 #[must_use]
 pub fn detect(text: &str) -> Option<Format> {
+    if let Some(format) = detect_json(text) {
+        return Some(format);
+    }
     let mut partial = None;
     let mut found = None;
     for line in text.lines().take(DETECT_LINES) {
@@ -131,7 +140,9 @@ pub fn detect(text: &str) -> Option<Format> {
             continue;
         }
         match Format::ALL.into_iter().find(|format| format.is_row(line)) {
-            Some(format) if format.is_partial() => partial = partial.or(Some(format)),
+            Some(format) if format.is_partial() => {
+                partial = Some(partial.map_or(format, |other: Format| other.min(format)));
+            }
             Some(format) => {
                 found = Some(format);
                 break;
@@ -148,6 +159,16 @@ pub fn detect(text: &str) -> Option<Format> {
     }
 }
 
+/// Format of a text that is one JSON object; its names may stand anywhere in it.
+fn detect_json(text: &str) -> Option<Format> {
+    if !text.trim_start().starts_with('{') {
+        return None;
+    }
+    [Format::Firecracker, Format::Json]
+        .into_iter()
+        .find(|format| format.is_row(text))
+}
+
 /// Reads a text in the format given.
 #[must_use]
 pub fn parse(format: Format, text: &str) -> Decoded<LeafSet> {
@@ -158,6 +179,7 @@ pub fn parse(format: Format, text: &str) -> Decoded<LeafSet> {
         Format::Kcpuid => kcpuid::parse(text),
         Format::Libcpuid => libcpuid::parse(text),
         Format::LibcpuidTest => libcpuid_test::parse(text),
+        Format::Words => words::parse(text),
         Format::Cpudata => cpudata::parse(text),
         Format::XenPolicies => xen_policies::parse_set(text),
         Format::Firecracker => firecracker::parse_set(text),

@@ -38,7 +38,8 @@ pub fn baseline(map: &Map, cpus: &[LibvirtCpu], options: &Options<'_>) -> Result
     let Some((first, rest)) = cpus.split_first() else {
         return Err(fault::new(None, "", "invalid argument: no CPUs given".to_owned()));
     };
-    let unknown = |cpu: &LibvirtCpu, name: &str| failed(cpu.at, name, format!("Unknown CPU vendor {name}"));
+    let unknown =
+        |cpu: &LibvirtCpu, name: &str| failed(cpu.vendor_at.or(cpu.at), name, format!("Unknown CPU vendor {name}"));
     let mut features = first.expanded(map)?.features;
     let mut vendor = match &first.vendor {
         None => None,
@@ -59,14 +60,18 @@ pub fn baseline(map: &Map, cpus: &[LibvirtCpu], options: &Options<'_>) -> Result
                 "CPU vendor {} of model {} differs from vendor {name}",
                 of_model.name, model.name
             );
-            return Err(failed(cpu.at, name, text));
+            return Err(failed(cpu.vendor_at.or(cpu.at), name, text));
         }
         write_vendor &= cpu.vendor.is_some();
         if let Some(name) = cpu.vendor.as_deref().or(of_model.map(|vendor| vendor.name)) {
             match vendor {
                 None => vendor = Some(map.vendor(name).ok_or_else(|| unknown(cpu, name))?),
                 Some(vendor) if vendor.name != name => {
-                    return Err(failed(cpu.at, name, "CPU vendors do not match".to_owned()));
+                    return Err(failed(
+                        cpu.vendor_at.or(cpu.at),
+                        name,
+                        "CPU vendors do not match".to_owned(),
+                    ));
                 }
                 Some(_) => {}
             }

@@ -201,6 +201,12 @@ pub struct LibvirtCpu {
     /// Byte of the text where the element begins.
     #[serde(skip)]
     pub at: Option<usize>,
+    /// Byte of the text where the model's name is.
+    #[serde(skip)]
+    pub model_at: Option<usize>,
+    /// Byte of the text where the vendor's name is.
+    #[serde(skip)]
+    pub vendor_at: Option<usize>,
     /// Where the model comes from (guest).
     pub mode: Mode,
     /// How the host must fit (guest).
@@ -244,6 +250,8 @@ impl LibvirtCpu {
         Self {
             kind,
             at: None,
+            model_at: None,
+            vendor_at: None,
             mode: Mode::Custom,
             matching: Match::Exact,
             check: Check::Default,

@@ -134,7 +134,7 @@ impl LibvirtCpu {
             None => Ok(None),
             Some(name) => match map.model(name) {
                 Some(model) => Ok(Some(model)),
-                None => Err(unknown_model(self.at, name)),
+                None => Err(unknown_model(self.model_at, name)),
             },
         }
     }

@@ -8,6 +8,7 @@
 //! less, and a single preferred one ends the walk.
 
 use crate::guest::Fault;
+use crate::leafset::CpuLeaves;
 
 use super::cpu::{Fallback, FeatureSetting, HostSignature, Kind, LibvirtCpu, Policy};
 use super::data::CpuData;
@@ -58,6 +59,13 @@ struct Candidate {
     model: &'static Model,
     features: Vec<(usize, Policy)>,
     of_signature: bool,
+}
+
+impl LibvirtCpu {
+    /// The definition of a host from its dump: what `virsh capabilities` would say of it.
+    pub fn from_leaves(map: &Map, cpu: &CpuLeaves) -> Result<Self, Fault> {
+        decode(map, &CpuData::of(map, cpu), &Choice::any(Kind::Host))
+    }
 }
 
 /// The definition of a processor. Without a model that fits there is none.

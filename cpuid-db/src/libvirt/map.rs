@@ -20,6 +20,8 @@ pub struct Feature {
     pub others: &'static [&'static str],
     /// How libvirt spells it to QEMU.
     pub qemu: &'static str,
+    /// How libvirt spells it to libxl.
+    pub libxl: &'static str,
 }
 
 /// A vendor.
@@ -126,6 +128,7 @@ impl Map {
                     migratable: true,
                     others: &[],
                     qemu: field.name(Dialect::Qemu).unwrap_or(name),
+                    libxl: field.name(Dialect::Xen).unwrap_or(name),
                 });
             }
         }

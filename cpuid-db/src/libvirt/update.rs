@@ -41,7 +41,7 @@ pub fn update(map: &Map, guest: &mut LibvirtCpu, host: &LibvirtCpu, removed: Pol
         }
     }
     let name = guest.model.clone().unwrap_or_default();
-    let model = map.model(&name).ok_or_else(|| unknown_model(guest.at, &name))?;
+    let model = map.model(&name).ok_or_else(|| unknown_model(guest.model_at, &name))?;
     for feature in model.removed.iter().filter_map(|&place| map.feature(place)) {
         guest.add_feature(feature.name, removed);
     }

@@ -17,12 +17,18 @@
 //! ```
 
 mod cpu;
+mod expand;
 mod model;
+mod nearest;
 mod option;
+mod write;
 
-use cpu::{Class, Cpu, Realized};
+use cpu::{Class, Cpu};
+use expand::Realized;
 pub use model::{Model, model, model_names, models, resolve};
+pub use nearest::{Nearness, nearest};
 use option::{Form, Given, Item};
+pub use write::write;
 
 use crate::bits::{Register, Word, Words};
 use crate::database::Database;
@@ -152,6 +158,7 @@ fn build<'t, 'd>(database: &'d Database, text: &'t str) -> Result<(&'t str, Vec<
             faults.extend(set_value(&mut cpu, item, value));
         }
     }
+    faults.extend(misplaced(&cpu, &items));
     for (form, on) in [(Form::Plus, true), (Form::Minus, false)] {
         for item in items.iter().filter(|item| item.form == form) {
             if let Err(message) = cpu.set(&item.name, Given::Flag(on)) {
@@ -164,6 +171,17 @@ fn build<'t, 'd>(database: &'d Database, text: &'t str) -> Result<(&'t str, Vec<
     } else {
         Err(faults)
     }
+}
+
+/// The first CPU has number 0 on every level of the topology.
+fn misplaced(cpu: &Cpu<'_>, items: &[Item<'_>]) -> Option<Fault> {
+    let (name, number) = ["socket-id", "die-id", "module-id", "core-id", "thread-id"]
+        .into_iter()
+        .find_map(|name| Some((name, cpu.signed(name).filter(|&number| number != -1 && number != 0)?)))?;
+    let number = number.cast_unsigned();
+    let message = format!("property {name}: {number} doesn't match set apic-id: 0x0 ({name}: 0)");
+    let item = items.iter().rev().find(|item| item.name == name)?;
+    Some(fault(Some(item.at), item.text, message))
 }
 
 /// `tsc-freq` is read before anything else.

@@ -39,7 +39,7 @@ pub(crate) struct Lexer<'a> {
     at: usize,
     ahead: Option<(Option<Token>, usize)>,
     pub(crate) errors: Vec<SyntaxError>,
-    last_error_line: usize,
+    pub(crate) last_error_line: usize,
 }
 
 impl<'a> Lexer<'a> {

@@ -26,7 +26,7 @@ pub struct Piece {
     pub text: String,
     /// Byte of the file, of the piece or of what is wrong in it.
     pub at: usize,
-    /// Byte of the file where its value stands, for a `key=value`.
+    /// Byte of the file where the value of a `key=value` stands, or where a line begins.
     pub value_at: usize,
     /// What it is.
     pub kind: PieceKind,
@@ -174,7 +174,7 @@ fn line(text: &Text, out: &mut Outcome) {
     out.pieces.push(Piece {
         text: text.value.clone(),
         at,
-        value_at: at,
+        value_at: text.place(0),
         problem: line.error.map(|(error, _)| Problem::Line(error)),
         kind: PieceKind::Line(line),
     });

@@ -104,6 +104,7 @@ impl Config {
         let mut parser = Parser {
             lexer: Lexer::new(text),
             config: Self::default(),
+            recovering: 0,
         };
         parser.file();
         parser.config.errors.extend(parser.lexer.errors);
@@ -141,13 +142,15 @@ const DEPTH: usize = 64;
 struct Parser<'a> {
     lexer: Lexer<'a>,
     config: Config,
+    /// Tokens until syntax errors are told again, as with libxlu's parser.
+    recovering: u32,
 }
 
 impl Parser<'_> {
     fn file(&mut self) {
         loop {
             let at = self.lexer.at();
-            match self.lexer.next() {
+            match self.token().0 {
                 None => return,
                 Some(Token::Newline | Token::Semicolon) => {}
                 Some(Token::Name(name)) => {
@@ -216,6 +219,7 @@ impl Parser<'_> {
 
     fn token(&mut self) -> (Option<Token>, usize) {
         let at = self.lexer.at();
+        self.recovering = self.recovering.saturating_sub(1);
         (self.lexer.next(), at)
     }
 
@@ -229,7 +233,7 @@ impl Parser<'_> {
             Some(token) => self.unexpected(&token, at),
             None => {
                 let error = self.lexer.error(at, "", "syntax error, unexpected end of file");
-                self.config.errors.push(error);
+                self.tell(error);
             }
         }
         Err(())
@@ -239,7 +243,14 @@ impl Parser<'_> {
         let near = self.lexer.since(at).trim_end().to_owned();
         let message = format!("syntax error, unexpected {}", token.kind());
         let error = self.lexer.error(at, &near, &message);
-        self.config.errors.push(error);
+        self.tell(error);
+    }
+
+    fn tell(&mut self, error: SyntaxError) {
+        if self.recovering == 0 && error.line > self.lexer.last_error_line {
+            self.config.errors.push(error);
+        }
+        self.recovering = 4;
     }
 
     /// To the end of the line.

@@ -1,12 +1,13 @@
 //! Packages, dies, cores, caches and kinds of every CPUID capture of hwloc, against hwloc's XML.
 //!
-//! Compute units and nodes are not compared: hwloc merges the former with the L2 of the same CPUs and gives
-//! the latter only under `HWLOC_X86_TOPOEXT_NUMANODES`, which no oracle was made with.
+//! What the packages say of themselves (vendor, family, model, stepping, brand) is compared too. Compute units
+//! are not: hwloc merges them with the L2 of the same CPUs. Nodes it takes from CPUID only under
+//! `HWLOC_X86_TOPOEXT_NUMANODES`, which no oracle was made with; one capture has them from Linux.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use cpuid_db::{CacheKind, CoreType, Group, Topology, Ways, formats, topology};
+use cpuid_db::{CacheKind, CoreType, Group, Identity, LeafSet, Topology, Ways, formats, topology};
 
 use crate::files;
 
@@ -23,6 +24,8 @@ struct Facts {
     cores: BTreeSet<(u32, Cpus)>,
     caches: BTreeSet<CacheRow>,
     kinds: BTreeSet<(String, Cpus)>,
+    nodes: BTreeSet<Cpus>,
+    infos: BTreeSet<(String, String)>,
 }
 
 /// hwloc's cpuset: 32-bit words joined by commas, highest first, an empty one is 0.
@@ -57,7 +60,15 @@ fn from_xml(text: &str) -> Facts {
         }
         match node.attribute("type").unwrap_or_default() {
             "PU" => facts.pus.extend(cpus),
-            "Package" => drop(facts.packages.insert((number("os_index").unwrap(), cpus))),
+            "NUMANode" if node.has_tag_name("object") => drop(facts.nodes.insert(cpus)),
+            "Package" => {
+                facts.packages.insert((number("os_index").unwrap(), cpus));
+                let infos = node.children().filter(|child| child.has_tag_name("info"));
+                facts.infos.extend(infos.filter_map(|info| {
+                    let name = info.attribute("name").filter(|name| name.starts_with("CPU"))?;
+                    Some((name.to_owned(), info.attribute("value")?.trim().to_owned()))
+                }));
+            }
             "Die" => drop(facts.dies.insert((number("os_index").unwrap(), cpus))),
             "Core" => drop(facts.cores.insert((number("os_index").unwrap(), cpus))),
             kind if kind.ends_with("Cache") => {
@@ -88,7 +99,24 @@ fn sets(groups: &[Group]) -> BTreeSet<(u32, Cpus)> {
         .collect()
 }
 
-fn from_topology(topology: &Topology) -> Facts {
+/// What the first CPU says of itself, in hwloc's words.
+fn infos(set: &LeafSet) -> BTreeSet<(String, String)> {
+    let identity = Identity::of(set.first().unwrap());
+    let signature = identity.signature.unwrap();
+    let number = |name: &str, value: u32| Some((name.to_owned(), value.to_string()));
+    [
+        identity.vendor_name.map(|name| ("CPUVendor".to_owned(), name)),
+        number("CPUFamilyNumber", signature.family()),
+        number("CPUModelNumber", signature.model()),
+        number("CPUStepping", signature.stepping()),
+        identity.brand.map(|brand| ("CPUModel".to_owned(), brand)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn from_topology(set: &LeafSet, topology: &Topology) -> Facts {
     let caches = topology.caches.iter().map(|cache| {
         let ways = match cache.description.ways {
             Ways::Number(ways) => i64::from(ways),
@@ -119,6 +147,12 @@ fn from_topology(topology: &Topology) -> Facts {
         cores: sets(&topology.cores),
         caches: caches.collect(),
         kinds: kinds.collect(),
+        nodes: topology
+            .nodes
+            .iter()
+            .map(|node| node.cpus.iter().copied().collect())
+            .collect(),
+        infos: infos(set),
     }
 }
 
@@ -143,19 +177,23 @@ fn differences(ours: &Facts, theirs: &Facts) -> Vec<&'static str> {
     check("cores", ours.cores == theirs.cores);
     check("caches", ours.caches == theirs.caches);
     check("kinds", ours.kinds == theirs.kinds);
+    check("infos", ours.infos == theirs.infos);
+    // hwloc's one node of the machine says that it knows of none.
+    check("nodes", theirs.nodes.len() == 1 || ours.nodes == theirs.nodes);
     differ
 }
 
-fn topology_of(tarball: &Path) -> Topology {
+fn set_of(tarball: &Path) -> LeafSet {
     let (format, decoded) = formats::detect_and_parse(&files::joined_pus(tarball)).unwrap();
     assert_eq!(format, formats::Format::Hwloc);
     assert_eq!(decoded.damage, []);
-    topology::decode(&decoded.value)
+    decoded.value
 }
 
 /// One capture: prints what differs without being known, returns all that differs.
 fn compare(name: &str, tarball: &Path, xml: &Path) -> Vec<(String, &'static str)> {
-    let ours = from_topology(&topology_of(tarball));
+    let set = set_of(tarball);
+    let ours = from_topology(&set, &topology::decode(&set));
     let theirs = from_xml(&files::text(xml));
     let differ = differences(&ours, &theirs);
     for what in &differ {
@@ -196,6 +234,20 @@ impl Facts {
                 .map(|row| format!("{row:?}"))
                 .collect(),
         );
+        add(
+            "node",
+            self.nodes
+                .difference(&other.nodes)
+                .map(|row| format!("{row:?}"))
+                .collect(),
+        );
+        add(
+            "info",
+            self.infos
+                .difference(&other.infos)
+                .map(|row| format!("{row:?}"))
+                .collect(),
+        );
         lines
     }
 }
@@ -208,7 +260,11 @@ fn first_of(lines: &[String]) -> &str {
 fn topology_equals_hwlocs_for_every_capture() {
     let mut seen = BTreeSet::new();
     let mut cases = 0;
-    for directory in [("topo/hwloc-x86", 14), ("topo/hwloc-x86+linux", 1)] {
+    for directory in [
+        ("topo/hwloc-x86", 14),
+        ("cpuid/hwloc-x86", 14),
+        ("topo/hwloc-x86+linux", 1),
+    ] {
         let Some(directory) = files::directory(directory.0, directory.1) else {
             return;
         };

@@ -11,5 +11,4 @@
 
 mod files;
 mod hwloc_xml;
-mod libcpuid_expected;
 mod mutations;

@@ -618,7 +618,12 @@ fn kind_caption(context: &Context<'_>, name: Option<&str>, cpus: &CpuSet) -> Opt
     } else {
         "number = Linux CPU"
     };
-    let name = name.map(|name| format!("{} × {name}", cores.len()));
+    let name = name.map(|name| {
+        let kind = cpu.kinds.iter().find(|kind| kind.name.as_deref() == Some(name));
+        let core = kind.and_then(|kind| kind.facts.get("microarchitecture"));
+        let core = core.map_or(String::new(), |core| format!(" ({core})"));
+        format!("{} × {name}{core}", cores.len())
+    });
     let all: Vec<String> = name
         .into_iter()
         .chain(per_core)

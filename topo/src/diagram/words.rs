@@ -20,8 +20,8 @@ pub(crate) fn machine_name(machine: &Machine) -> String {
         (None, None) => match (&machine.identity.hypervisor, &machine.identity.host) {
             (Some(hypervisor), _) => format!("{hypervisor} guest"),
             (None, Some(host)) => host.clone(),
-            (None, None) => match &machine.cpu.architecture {
-                Some(architecture) => format!("{architecture} machine"),
+            (None, None) => match machine.cpu.codename.as_ref().or(machine.cpu.architecture.as_ref()) {
+                Some(name) => format!("{name} machine"),
                 None => "machine".to_owned(),
             },
         },
@@ -82,7 +82,12 @@ pub(crate) fn totals(machine: &Machine) -> String {
         .as_deref()
         .or_else(|| machine.sockets.iter().find_map(|s| s.model.as_deref()))
     {
-        let model = model_name(&machine.cpu, model);
+        let mut model = model_name(&machine.cpu, model);
+        // Where the title has no better name, it is the codename already.
+        let codename = machine.cpu.codename.as_deref();
+        if let Some(codename) = codename.filter(|codename| !machine_name(machine).starts_with(codename)) {
+            model = format!("{model} ({codename})");
+        }
         parts.push(if sockets > 1 {
             format!("{sockets} × {model}")
         } else {

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use captures::{Gap, Origin};
-use cpuid_db::{CoreKind, CoreType, LeafSet, Ways, topology};
+use cpuid_db::identity::{self, CoreGroup, Purpose};
+use cpuid_db::{LeafSet, Ways, codename, topology};
 
 use super::firmware;
 use crate::acpi::Tables;
@@ -53,6 +54,10 @@ pub(super) fn fill(cpu: &mut CpuTopology, cpuid: &[(Origin, LeafSet)], acpi: &Ta
     if cpu.cpus.is_empty() {
         from_cpuid(cpu, cpuid, &mut told);
     }
+    cpu.codename = cpuid
+        .iter()
+        .find_map(|(_, set)| codename::of(set.first()?).codename)
+        .map(str::to_owned);
     if unnamed(cpu.hypervisor.as_deref()) {
         cpu.hypervisor = cpuid.iter().find_map(|(_, set)| hypervisor(set));
     }
@@ -126,7 +131,7 @@ fn convert(set: &LeafSet, told: &topology::Topology) -> CpuTopology {
         .is_some_and(|row| row.edx >> 29 & 1 == 1);
     let packages = groups(&told.packages);
     let cores = groups(&told.cores);
-    let kinds = kinds(&told.kinds);
+    let kinds = kinds(&identity::kinds(set));
     let number = |groups: &[Group]| -> BTreeMap<u32, i64> {
         groups
             .iter()
@@ -204,28 +209,40 @@ fn cache(told: &cpuid_db::Cache) -> Cache {
     }
 }
 
-/// Kinds of core, weakest first; none when all cores are alike.
-fn kinds(told: &[topology::Kind]) -> Vec<CpuKind> {
-    if told.len() < 2 {
+/// Kinds of core, weakest first; none when all cores are alike, or not every CPU tells its kind.
+fn kinds(told: &[CoreGroup]) -> Vec<CpuKind> {
+    if told.len() < 2 || told.iter().any(|group| group.purpose == Purpose::General) {
         return Vec::new();
     }
-    let rank = |kind: &CoreKind| match kind.core_type {
-        CoreType::Atom | CoreType::Efficiency => 0,
-        CoreType::Unknown(_) => 1,
-        CoreType::Core | CoreType::Performance => 2,
+    let rank = |group: &&CoreGroup| match group.purpose {
+        Purpose::LowPower => 0,
+        Purpose::Efficiency => 1,
+        Purpose::General => 2,
+        Purpose::Performance => 3,
     };
-    let mut sorted: Vec<&topology::Kind> = told.iter().collect();
-    sorted.sort_by_key(|kind| rank(&kind.kind));
+    let mut sorted: Vec<&CoreGroup> = told.iter().collect();
+    sorted.sort_by_key(rank);
     sorted
         .into_iter()
-        .map(|kind| CpuKind {
-            name: match kind.kind.core_type {
-                CoreType::Atom | CoreType::Efficiency => Some("E-core".to_owned()),
-                CoreType::Core | CoreType::Performance => Some("P-core".to_owned()),
-                CoreType::Unknown(_) => None,
-            },
-            facts: BTreeMap::from([("native_model".to_owned(), kind.kind.native_model.to_string())]),
-            cpus: kind.cpus.iter().copied().collect(),
+        .map(|group| {
+            let model = group.kind.map(|kind| kind.native_model.to_string());
+            let facts = [
+                ("native_model", model),
+                ("microarchitecture", group.codename.microarchitecture.clone()),
+            ];
+            CpuKind {
+                name: match group.purpose {
+                    Purpose::LowPower => Some("LP E-core".to_owned()),
+                    Purpose::Efficiency => Some("E-core".to_owned()),
+                    Purpose::Performance => Some("P-core".to_owned()),
+                    Purpose::General => None,
+                },
+                facts: facts
+                    .into_iter()
+                    .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+                    .collect(),
+                cpus: group.cpus.iter().copied().collect(),
+            }
         })
         .collect()
 }

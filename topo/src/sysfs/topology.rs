@@ -234,6 +234,9 @@ pub struct CpuTopology {
     /// Model name of the processors ("AMD EPYC 7452 32-Core Processor").
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Codename of the processors ("Sapphire Rapids-SP"), where CPUID tells enough.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub codename: Option<String>,
     /// Processor vendor string ("GenuineIntel", "AuthenticAMD", "POWER7").
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vendor: Option<String>,
