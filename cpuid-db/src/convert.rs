@@ -3,8 +3,8 @@
 //!
 //! A configuration is read into a [`GuestCpu`] and written from it. Languages without models (libxl,
 //! Firecracker) change what the host gives: a model is brought there by switching off what guests have by
-//! default and the model has not, with its family, model and stepping. Read back, a `cpuid=` with these
-//! three numbers is taken for a whole CPU: Xen's defaults with its changes.
+//! default and the model has not, with its family, model and stepping. Read back, a `cpuid=` that speaks of
+//! every feature guests have by default is taken for a whole CPU.
 //!
 //! ```
 //! use cpuid_db::{Database, convert::{self, Language}};
@@ -20,10 +20,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::bits::Bit;
+use crate::bits::{Bit, Place};
 use crate::database::{Database, Vendors};
 use crate::dialect::Dialect;
-use crate::guest::{Fault, GuestCpu, Setting};
+use crate::guest::{Fault, GuestCpu};
 use crate::libvirt::{self, Map, ReadAs};
 use crate::xen::{self, Features, StaticSet};
 use crate::{firecracker, qemu};
@@ -134,7 +134,7 @@ pub fn read(database: &Database, language: Language, text: &str) -> Result<Guest
         }
         Language::Xl | Language::Xend => {
             let (guest, faults) = xen::read(database, text);
-            (whole(database, guest), faults)
+            (whole(database, language, guest), faults)
         }
         Language::Firecracker => {
             let decoded = firecracker::read(text);
@@ -143,26 +143,30 @@ pub fn read(database: &Database, language: Language, text: &str) -> Result<Guest
                 what: format!("line {}: {}", damage.line, damage.seen),
                 message: format!("expected {}", damage.expected),
             });
-            (decoded.value, faults.collect())
+            let mut guest = decoded.value;
+            guest.name_values();
+            (whole(database, language, guest), faults.collect())
         }
     };
     if faults.is_empty() { Ok(guest) } else { Err(faults) }
 }
 
-/// A `cpuid=` that pins family, model and stepping stands for itself: what it does not speak of is as
-/// Xen's default for HVM guests has it.
-fn whole(database: &Database, mut guest: GuestCpu) -> GuestCpu {
-    if guest.family.is_none() || guest.model_number.is_none() || guest.stepping.is_none() {
-        return guest;
-    }
-    let default = Features::of(database).static_set(StaticSet::HvmHapDefault);
-    guest.host_based = false;
-    for bit in default.iter().map(xen::Feature::bit) {
-        let setting = guest.bits.entry(bit).or_insert(Setting::On);
-        if *setting == Setting::Default {
-            *setting = Setting::On;
-        }
-    }
+/// A `cpuid=` that speaks of every feature HVM guests have by default stands for itself and not for what
+/// it changes of a host. Features that Xen sees to itself do not count.
+fn whole(database: &Database, language: Language, mut guest: GuestCpu) -> GuestCpu {
+    let features = Features::of(database);
+    let default = features.static_set(StaticSet::HvmHapDefault);
+    let told = default
+        .iter()
+        .filter(|&feature| !features.attributes(feature).contains(['!', '|']))
+        .filter(|feature| language == Language::Xl || matches!(feature.bit().word.place, Place::Leaf(_)))
+        .all(|feature| {
+            guest
+                .bits
+                .get(&feature.bit())
+                .is_some_and(|setting| setting.value().is_some())
+        });
+    guest.host_based = !told;
     guest
 }
 
@@ -205,7 +209,14 @@ pub fn without(database: &Database, guest: &GuestCpu, faults: &[Fault]) -> (Gues
     let mut left = guest.clone();
     let mut taken = Vec::new();
     left.bits.retain(|&bit, _| {
-        let hit = faults.iter().any(|fault| names(bit).contains(&fault.what));
+        let names = names(bit);
+        let hit = faults.iter().any(|fault| {
+            let what = fault
+                .what
+                .split_once(" (")
+                .map_or(fault.what.as_str(), |(name, _)| name);
+            names.iter().any(|name| name == what)
+        });
         if hit {
             taken.push(bit);
         }

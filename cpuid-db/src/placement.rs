@@ -312,7 +312,10 @@ fn intel_legacy(cpu: &CpuLeaves) -> Option<Placement> {
     };
     let core = cores.map(|cores| (Domain::Core, package.saturating_sub(bits_for(cores))));
     let shifts = core.into_iter().chain([(Domain::Package, package)]).collect();
-    let mut placement = new(bits(one.ebx, 31, 24), Method::Legacy, shifts, Some(logical));
+    // Without a local APIC there is no id; processors before it left the register as it came.
+    let has_id = bit(one.edx, 9) || bit(one.edx, 28);
+    let apic = if has_id { bits(one.ebx, 31, 24) } else { 0 };
+    let mut placement = new(apic, Method::Legacy, shifts, Some(logical));
     placement.cores = cores.map(|cores| cores.min(logical));
     Some(placement)
 }

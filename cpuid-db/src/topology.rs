@@ -332,9 +332,16 @@ fn partial(placed: &[Placed], packages: &[Group]) -> Vec<Note> {
         .iter()
         .filter_map(|package| {
             let first = package.cpus.first()?;
-            let declared = placed.iter().find(|cpu| cpu.number == *first)?.placement.declared?;
+            let placement = &placed.iter().find(|cpu| cpu.number == *first)?.placement;
+            let declared = placement.declared?;
             let present = u32::try_from(package.cpus.len()).ok()?;
-            (present < declared).then_some(Note::Partial {
+            // Leaf 1 declares how many ids a package may take, which is more than it has when it has
+            // not a power of two: CPUs are missing only when half the ids would do.
+            let room = match placement.method {
+                Method::Legacy => declared.next_power_of_two() >> 1,
+                _ => declared.saturating_sub(1),
+            };
+            (present <= room).then_some(Note::Partial {
                 package: package.id,
                 present,
                 declared,

@@ -138,11 +138,12 @@ fn what_xl_prints_asks_for_and_gets_is_predicted_for_each_string() {
         };
         let config = Config::read(&config);
         if !config.errors.is_empty() {
-            assert!(
-                capture.contains("Failed to parse config"),
-                "{path}: {:?}",
-                config.errors
-            );
+            let printed = capture.lines().filter(|line| line.contains("config parsing error"));
+            assert_eq!(config.errors.len(), printed.count(), "{path}: {:?}", config.errors);
+            for message in config.messages("") {
+                let message = message.split_once(": ").map_or(message.as_str(), |(_, text)| text);
+                assert!(capture.contains(message), "{path}: {message}");
+            }
             continue;
         }
         let (domain, outcome) = xl::domain(&features, &config).unwrap();

@@ -187,3 +187,24 @@ fn libvirts_own_pairs_name_the_same_bits() {
     eprintln!("{cases} features of libvirt's pairs are the same bits");
     assert!(cases > 0);
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn no_text_breaks_a_reader(
+        text in "(host|cpuid=|type='pv[hx]?'|nestedhvm=1|[\"'\\[\\],:=;#\\\\\n +-]|0x7,0|ebx|[01xks]{31,33}|[a-z0-9_.-]{1,9}=[01xks]|\\PC){0,24}"
+    ) {
+        let database = Database::builtin();
+        for finding in xen::lint(&database, &text, xen::Circumstances::default()) {
+            assert!(finding.at <= text.len(), "{finding:?}");
+        }
+        let (cpu, faults) = xen::read(&database, &text);
+        assert!(faults.iter().all(|fault| fault.at.is_none_or(|at| at <= text.len())));
+        let (written, _) = xen::write_string(&database, &cpu);
+        assert!(written.starts_with("host"));
+        let _ = xen::write_list(&database, &cpu);
+        let _ = xen::mask::read_command_line(&text);
+        let _ = xen::featureset::read(&text);
+    }
+}

@@ -153,8 +153,7 @@ impl Baseline {
         if let Some(language) = self.to {
             let text = match (&offer.definition, language) {
                 (Some(definition), Language::Libvirt) => definition.to_xml(),
-                _ => convert::write(database, language, &offer.guest)
-                    .map_err(|faults| configuration::refused("guest", "", &faults))?,
+                _ => pool.write(language, offer.guest)?,
             };
             for note in &damage {
                 eprintln!("{note}");
@@ -305,6 +304,25 @@ impl Pool<'_> {
             .iter()
             .filter_map(|&index| Some(self.hosts.get(index)?.name.as_str()));
         names.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The guest in a language, without the features that it has no word for.
+    fn write(&self, language: Language, mut guest: GuestCpu) -> Result<String, Error> {
+        if matches!(language, Language::Xl | Language::Xend) {
+            // As on every host of the pool.
+            (guest.vendor, guest.brand, guest.extended_level) = (None, None, None);
+        }
+        let written = convert::write(self.database, language, &guest).or_else(|faults| {
+            let (less, taken) = convert::without(self.database, &guest, &faults);
+            let naming = Naming::default();
+            let names = taken
+                .iter()
+                .map(|&bit| naming.of_bit(self.database, bit, self.vendors()));
+            let names: Vec<String> = names.collect();
+            eprintln!("left out, {language} has no word for it: {}", names.join(" "));
+            convert::write(self.database, language, &less)
+        });
+        written.map_err(|faults| configuration::refused("guest", "", &faults))
     }
 
     fn strict(&self, strict: &Strict, naming: Naming) -> Offer {

@@ -7,31 +7,9 @@
 //! Leaves, subleaves and values are hexadecimal, with `0x` or without.
 
 use crate::bits::{Place, Register, Word, halves};
+use crate::formats::featureset::WORDS;
 use crate::guest::Fault;
 use crate::leaf::Subleaf;
-
-/// Words of a Xen featureset in their order (cpufeatureset.h; `xen-cpuid`).
-pub const FEATURESET: [Word; 19] = [
-    Word::cpuid(1, 0, Register::Edx),
-    Word::cpuid(1, 0, Register::Ecx),
-    Word::cpuid(0x8000_0001, 0, Register::Edx),
-    Word::cpuid(0x8000_0001, 0, Register::Ecx),
-    Word::cpuid(0xd, 1, Register::Eax),
-    Word::cpuid(7, 0, Register::Ebx),
-    Word::cpuid(7, 0, Register::Ecx),
-    Word::cpuid(0x8000_0007, 0, Register::Edx),
-    Word::cpuid(0x8000_0008, 0, Register::Ebx),
-    Word::cpuid(7, 0, Register::Edx),
-    Word::cpuid(7, 1, Register::Eax),
-    Word::cpuid(0x8000_0021, 0, Register::Eax),
-    Word::cpuid(7, 1, Register::Ebx),
-    Word::cpuid(7, 2, Register::Edx),
-    Word::cpuid(7, 1, Register::Ecx),
-    Word::cpuid(7, 1, Register::Edx),
-    Word::msr(0x10a, Register::Eax),
-    Word::msr(0x10a, Register::Edx),
-    Word::cpuid(0x8000_0021, 0, Register::Ecx),
-];
 
 /// A word to be explained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -230,8 +208,8 @@ fn featureset(whole: Part<'_>) -> Result<Vec<Asked>, Fault> {
             None => (part, None),
         };
         let value = first.word("a word of a featureset")?;
-        let Some(&word) = FEATURESET.get(words.len()) else {
-            return Err(first.fault(format!("a featureset has at most {} words", FEATURESET.len())));
+        let Some(&word) = WORDS.get(words.len()) else {
+            return Err(first.fault(format!("a featureset has at most {} words", WORDS.len())));
         };
         words.push(Asked {
             word,

@@ -22,7 +22,7 @@ use crate::database::{Database, Field, Kind, Vendors};
 use crate::decode;
 use crate::dialect::Dialect;
 
-pub use argument::{Asked, FEATURESET, parse};
+pub use argument::{Asked, parse};
 pub use text::{TextOptions, write_text};
 
 /// How a word is to be explained.

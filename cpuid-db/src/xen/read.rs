@@ -76,7 +76,7 @@ fn of_outcome(database: &Database, features: &Features, outcome: &Outcome, fault
             _ => {}
         }
     }
-    whole_values(&mut cpu);
+    cpu.name_values();
     cpu
 }
 
@@ -205,65 +205,6 @@ fn is_feature(database: &Database, bit: Bit) -> bool {
         || database
             .of_bit(bit, Vendors::ANY)
             .is_some_and(|field| field.kind == Kind::Feature)
-}
-
-/// Values that a guest's CPU has a place for.
-fn whole_values(cpu: &mut GuestCpu) {
-    let signature = Word::cpuid(1, 0, Register::Eax);
-    if let Some(eax) = take(cpu, signature, 0x0ff0_0f00) {
-        let (base, extended) = (eax >> 8 & 0xf, eax >> 20 & 0xff);
-        if base == 0xf || extended == 0 {
-            cpu.family = Some(base.saturating_add(extended));
-        } else {
-            put_value(cpu, signature, 0x0ff0_0f00, eax);
-        }
-    }
-    if let Some(eax) = take(cpu, signature, 0x000f_00f0) {
-        cpu.model_number = Some(eax >> 12 & 0xf0 | eax >> 4 & 0xf);
-    }
-    if let Some(eax) = take(cpu, signature, 0xf) {
-        cpu.stepping = Some(eax);
-    }
-    if let Some(eax) = take(cpu, Word::cpuid(0, 0, Register::Eax), u32::MAX) {
-        cpu.level = Some(eax);
-    }
-    if let Some(eax) = take(cpu, Word::cpuid(0x8000_0000, 0, Register::Eax), u32::MAX) {
-        cpu.extended_level = Some(eax);
-    }
-    let vendor = [Register::Ebx, Register::Edx, Register::Ecx].map(|register| Word::cpuid(0, 0, register));
-    cpu.vendor = take_text(cpu, &vendor);
-    let brand: Vec<Word> = (0x8000_0002..=0x8000_0004)
-        .flat_map(|leaf| Register::ALL.map(|register| Word::cpuid(leaf, 0, register)))
-        .collect();
-    cpu.brand = take_text(cpu, &brand).map(|text| text.trim_end_matches('\0').to_owned());
-    cpu.values.sort_unstable();
-}
-
-/// Takes bits of a word's value out, when all of them are given.
-fn take(cpu: &mut GuestCpu, word: Word, mask: u32) -> Option<u32> {
-    let (_, given, value) = cpu.values.iter_mut().find(|(seen, _, _)| *seen == word)?;
-    if *given & mask != mask {
-        return None;
-    }
-    let taken = *value & mask;
-    (*given, *value) = (*given & !mask, *value & !mask);
-    cpu.values.retain(|(_, mask, _)| *mask != 0);
-    Some(taken)
-}
-
-/// Takes words out that spell a text, when all of them are given and are ASCII.
-fn take_text(cpu: &mut GuestCpu, words: &[Word]) -> Option<String> {
-    let value = |word: &Word| {
-        let found = cpu
-            .values
-            .iter()
-            .find(|(seen, mask, _)| seen == word && *mask == u32::MAX);
-        found.map(|&(_, _, value)| value.to_le_bytes())
-    };
-    let bytes: Vec<[u8; 4]> = words.iter().map(value).collect::<Option<_>>()?;
-    let text = String::from_utf8(bytes.concat()).ok().filter(|text| text.is_ascii())?;
-    cpu.values.retain(|(word, _, _)| !words.contains(word));
-    Some(text)
 }
 
 /// The guest of a whole configuration, for [`predict`](crate::xen::predict); an `Err` is a type of guest

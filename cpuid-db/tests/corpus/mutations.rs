@@ -1,7 +1,7 @@
 //! Every dump of the corpus is read; a bounded number of cut and changed copies, and of dumps with
 //! registers by chance, must not panic.
 
-use cpuid_db::{Identity, cache, formats, topology};
+use cpuid_db::{Identity, LeafSet, cache, formats, topology};
 
 use crate::files;
 
@@ -13,11 +13,15 @@ fn exercise(text: &str) -> Option<formats::Format> {
     }
     let _ = topology::decode(&decoded.value);
     let written = formats::cpuid_r::write(&decoded.value);
-    assert_eq!(
-        formats::cpuid_r::parse(&written).value,
-        decoded.value,
-        "what is written is read again"
-    );
+    // `cpuid -r` has no rows for MSRs.
+    let rows = |set: &LeafSet| -> Vec<(u32, Vec<_>)> {
+        set.cpus()
+            .iter()
+            .map(|cpu| (cpu.number, cpu.rows().collect()))
+            .collect()
+    };
+    let again = formats::cpuid_r::parse(&written).value;
+    assert!(rows(&again) == rows(&decoded.value), "what is written is read again");
     Some(format)
 }
 

@@ -64,7 +64,9 @@ pub(crate) fn cpu_model(name: &str) -> String {
     }
     let words: Vec<&str> = text
         .split_whitespace()
-        .filter(|word| !matches!(*word, "CPU" | "Processor" | "processor") && !word.ends_with("-Core"))
+        .filter(|word| {
+            !matches!(*word, "CPU" | "Processor" | "processor") && !word.ends_with("-Core") && !word.ends_with("-core")
+        })
         .collect();
     let text = words.join(" ");
     text.strip_prefix("Intel ")

@@ -54,10 +54,7 @@ pub(super) fn fill(cpu: &mut CpuTopology, cpuid: &[(Origin, LeafSet)], acpi: &Ta
     if cpu.cpus.is_empty() {
         from_cpuid(cpu, cpuid, &mut told);
     }
-    cpu.codename = cpuid
-        .iter()
-        .find_map(|(_, set)| codename::of(set.first()?).codename)
-        .map(str::to_owned);
+    cpu.codename = cpuid.iter().find_map(|(_, set)| hardware(set)).map(str::to_owned);
     if unnamed(cpu.hypervisor.as_deref()) {
         cpu.hypervisor = cpuid.iter().find_map(|(_, set)| hypervisor(set));
     }
@@ -70,6 +67,13 @@ pub(super) fn fill(cpu: &mut CpuTopology, cpuid: &[(Origin, LeafSet)], acpi: &Ta
 /// Whether a hypervisor's name is still to be found.
 pub(super) fn unnamed(name: Option<&str>) -> bool {
     name.is_none_or(|name| name == UNNAMED)
+}
+
+/// Codename of the processors; none in a guest, which may be shown another model than the hardware's.
+fn hardware(set: &LeafSet) -> Option<&'static str> {
+    let first = set.first()?;
+    let guest = cpuid_db::Identity::of(first).under_hypervisor;
+    codename::of(first).codename.filter(|_| !guest)
 }
 
 /// Name of the hypervisor a dump was made under.
