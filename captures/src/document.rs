@@ -36,6 +36,8 @@ pub enum DocumentKind {
     CpuidLibcpuid,
     /// Test file of libcpuid: a dump, and what it is expected to be.
     CpuidLibcpuidTest,
+    /// Rows of leaf, subleaf and four registers, read from `/dev/cpu/N/cpuid`.
+    CpuidWords,
     /// `<cpudata>` of libvirt.
     CpuidLibvirt,
     /// `xen-cpuid -p`: CPU policies of a live Xen.
@@ -62,13 +64,14 @@ pub enum DocumentKind {
 
 impl DocumentKind {
     /// CPUID dumps; those that tell of some features only come last.
-    pub const CPUID: [Self; 11] = [
+    pub const CPUID: [Self; 12] = [
         Self::CpuidRaw,
         Self::CpuidAida64,
         Self::CpuidHwloc,
         Self::CpuidKcpuid,
         Self::CpuidLibcpuid,
         Self::CpuidLibcpuidTest,
+        Self::CpuidWords,
         Self::CpuidLibvirt,
         Self::CpuidXenPolicies,
         Self::CpuidFirecracker,

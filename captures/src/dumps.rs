@@ -210,6 +210,7 @@ pub(crate) fn kind_in_words(documents: &[Document]) -> Option<&'static str> {
         DocumentKind::CpuidKcpuid => "kcpuid -r text",
         DocumentKind::CpuidLibcpuid => "libcpuid raw text",
         DocumentKind::CpuidLibcpuidTest => "libcpuid test file",
+        DocumentKind::CpuidWords => "rows of /dev/cpu/N/cpuid",
         DocumentKind::CpuidLibvirt => "libvirt cpudata",
         DocumentKind::CpuidXenPolicies => "xen-cpuid -p text",
         DocumentKind::CpuidFirecracker => "Firecracker CPU JSON",

@@ -57,7 +57,12 @@ pub struct Group {
 #[must_use]
 pub fn of(database: &Database, cpu: &CpuLeaves, naming: Naming) -> Vec<Group> {
     let vendors = Vendors::of(Identity::of(cpu).vendor);
-    let words = Words::of(cpu);
+    of_words(database, &Words::of(cpu), vendors, naming)
+}
+
+/// The same for a set of bits.
+#[must_use]
+pub fn of_words(database: &Database, words: &Words, vendors: Vendors, naming: Naming) -> Vec<Group> {
     let groups = words.iter().map(|(word, value)| Group {
         word,
         names: database

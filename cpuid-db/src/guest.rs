@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::bits::{Bit, Word, Words};
+use crate::bits::{Bit, Register, Word, Words};
 
 /// What is asked for one bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -80,6 +80,66 @@ impl GuestCpu {
             .map(|(&bit, _)| bit)
             .collect()
     }
+
+    /// Turns values of registers that tell the identity (vendor, signature, brand, leaf maxima), where
+    /// all of their bits are given, into what they say.
+    pub(crate) fn name_values(&mut self) {
+        let signature = Word::cpuid(1, 0, Register::Eax);
+        if let Some(eax) = take(self, signature, 0x0ff0_0f00) {
+            let (base, extended) = (eax >> 8 & 0xf, eax >> 20 & 0xff);
+            if base == 0xf || extended == 0 {
+                self.family = Some(base.saturating_add(extended));
+            } else {
+                self.values.push((signature, 0x0ff0_0f00, eax));
+            }
+        }
+        if let Some(eax) = take(self, signature, 0x000f_00f0) {
+            self.model_number = Some(eax >> 12 & 0xf0 | eax >> 4 & 0xf);
+        }
+        if let Some(eax) = take(self, signature, 0xf) {
+            self.stepping = Some(eax);
+        }
+        if let Some(eax) = take(self, Word::cpuid(0, 0, Register::Eax), u32::MAX) {
+            self.level = Some(eax);
+        }
+        if let Some(eax) = take(self, Word::cpuid(0x8000_0000, 0, Register::Eax), u32::MAX) {
+            self.extended_level = Some(eax);
+        }
+        let vendor = [Register::Ebx, Register::Edx, Register::Ecx].map(|register| Word::cpuid(0, 0, register));
+        self.vendor = take_text(self, &vendor);
+        let brand: Vec<Word> = (0x8000_0002..=0x8000_0004)
+            .flat_map(|leaf| Register::ALL.map(|register| Word::cpuid(leaf, 0, register)))
+            .collect();
+        self.brand = take_text(self, &brand).map(|text| text.trim_end_matches('\0').to_owned());
+        self.values.sort_unstable();
+    }
+}
+
+/// Takes bits of a word's value out, when all of them are given.
+fn take(cpu: &mut GuestCpu, word: Word, mask: u32) -> Option<u32> {
+    let (_, given, value) = cpu.values.iter_mut().find(|(seen, _, _)| *seen == word)?;
+    if *given & mask != mask {
+        return None;
+    }
+    let taken = *value & mask;
+    (*given, *value) = (*given & !mask, *value & !mask);
+    cpu.values.retain(|(_, mask, _)| *mask != 0);
+    Some(taken)
+}
+
+/// Takes words out that spell a text, when all of them are given and are ASCII.
+fn take_text(cpu: &mut GuestCpu, words: &[Word]) -> Option<String> {
+    let value = |word: &Word| {
+        let found = cpu
+            .values
+            .iter()
+            .find(|(seen, mask, _)| seen == word && *mask == u32::MAX);
+        found.map(|&(_, _, value)| value.to_le_bytes())
+    };
+    let bytes: Vec<[u8; 4]> = words.iter().map(value).collect::<Option<_>>()?;
+    let text = String::from_utf8(bytes.concat()).ok().filter(|text| text.is_ascii())?;
+    cpu.values.retain(|(word, _, _)| !words.contains(word));
+    Some(text)
 }
 
 /// A part of a configuration that a dialect does not take, and where it stands.

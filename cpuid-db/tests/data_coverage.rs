@@ -29,12 +29,13 @@ impl Count {
     }
 
     fn cpu(&mut self, database: &Database, cpu: &CpuLeaves) {
-        let vendor = Identity::of(cpu).vendor;
+        let identity = Identity::of(cpu);
+        let vendor = identity.vendor;
         for (leaf, subleaf, _) in cpu.rows() {
             let Some(registers) = cpu.get(leaf, subleaf) else {
                 continue;
             };
-            let reading = Reading::with_vendor(cpu, Vendors::of(vendor), leaf);
+            let reading = Reading::with_vendor(cpu, Vendors::of_identity(&identity), leaf);
             for register in Register::ALL {
                 let value = register.of(registers);
                 self.set += value.count_ones() as usize;
@@ -203,7 +204,16 @@ fn bits_that_no_row_covers_are_few() {
     let database = Database::builtin();
     let mut total = Count::default();
     let mut number = 0;
-    for folder in ["instlatx64", "libcpuid", "live-kvm-guest", "hwloc-x86", "decode-oracle"] {
+    let folders = [
+        "instlatx64",
+        "libcpuid",
+        "live-kvm-guest",
+        "hwloc-x86",
+        "decode-oracle",
+        "libvirt/cputestdata",
+        "firecracker",
+    ];
+    for folder in folders {
         let mut count = Count::default();
         let dumps = dumps(&corpus.join(folder));
         number += dumps.len();

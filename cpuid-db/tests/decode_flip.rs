@@ -85,12 +85,39 @@ fn flipping_any_set_bit_of_any_row_changes_the_decoded_text() {
             };
             dumps += 1;
             if let Some(cpu) = decoded.value.first() {
-                bits += flip(&database, cpu, &path, &mut met);
+                bits += flip(&database, cpu, &path, &mut met) + flip_msrs(&database, cpu, &path);
             }
         }
     }
     assert!(dumps > 150, "{dumps} dumps");
     eprintln!("{dumps} dumps, {} rows that differ, {bits} set bits flipped", met.len());
+}
+
+/// The same for the MSRs of a dump.
+fn flip_msrs(database: &Database, cpu: &CpuLeaves, path: &Path) -> usize {
+    let mut bits = 0;
+    for (index, value) in cpu.msrs() {
+        let set: Vec<u32> = (0..64).filter(|bit| value >> bit & 1 == 1).collect();
+        let cpus = std::iter::once(value).chain(set.iter().map(|bit| value ^ 1 << bit));
+        let leaf_0 = (cpuid_db::Leaf(0), cpuid_db::Subleaf(0));
+        let cpus = cpus.zip(0..).map(|(value, number)| {
+            let mut one = CpuLeaves::new(number);
+            one.insert(leaf_0.0, leaf_0.1, cpu.row(leaf_0.0, leaf_0.1).unwrap_or_default());
+            one.insert_msr(index, value);
+            one
+        });
+        let texts = texts(database, &cpus.collect());
+        for (text, bit) in texts.iter().skip(1).zip(&set) {
+            assert_ne!(
+                text,
+                &texts[0],
+                "{}: MSR {index:#x} bit {bit} is dropped",
+                path.display()
+            );
+        }
+        bits += set.len();
+    }
+    bits
 }
 
 /// The dump of the first CPU of an hwloc-gather-cpuid tarball.

@@ -20,13 +20,14 @@ use cpuid_db::write::{self, Output};
 use cpuid_db::{CpuLeaves, LeafSet};
 
 /// Folder of the corpus, part of the file's name, formats they may have.
-const DUMPS: [(&str, &str, &[Format]); 12] = [
+const DUMPS: [(&str, &str, &[Format]); 13] = [
     ("instlatx64", "", &[Format::Aida64]),
     ("libcpuid", ".test", &[Format::LibcpuidTest]),
     ("live-kvm-guest", "/cpuid-20", &[Format::CpuidR]),
     ("live-kvm-guest", "/kcpuid-6.12-r", &[Format::Kcpuid]),
     ("live-kvm-guest", "-raw.txt", &[Format::Libcpuid]),
     ("live-kvm-guest", "proc-cpuinfo", &[Format::Cpuinfo]),
+    ("live-kvm-guest", "dev-cpu-", &[Format::Words]),
     ("decode-oracle", ".cpuid-r.", &[Format::CpuidR]),
     ("libvirt/cputestdata/x86_64-cpuid-", ".xml", &[Format::Cpudata]),
     ("firecracker", "fingerprint", &[Format::Firecracker]),
@@ -203,7 +204,7 @@ fn one_machine_in_several_formats_has_the_same_rows() {
     let first = &of_cpuid.cpus()[0];
     // bits that change from call to call: APIC ids of the CPU that was read, OSXSAVE
     let volatile = |leaf: u32| matches!(leaf, 1 | 0xb | 0x1f | 0xd | 0x8000_001e);
-    for name in ["kcpuid-6.12-r.txt", "libcpuid-0.6.2-raw.txt"] {
+    for name in ["kcpuid-6.12-r.txt", "libcpuid-0.6.2-raw.txt", "dev-cpu-0-cpuid.txt"] {
         let other = read(name);
         let mut compared = 0;
         for (leaf, subleaf, registers) in other.cpus()[0].rows() {

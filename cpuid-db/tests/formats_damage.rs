@@ -79,6 +79,15 @@ fn texts() -> Vec<(Format, String, usize, &'static str, &'static str)> {
     let kcpuid = "Basic Leafs :\n================\n0x00000001: EAX=0x000a0671, EBX=0x00020800, ECX=0x00000003, EDX=0x00000004\n\
         0x00000004: subleafs:\n  0: EAX=0x04000121, EBX=0x02c0003f, ECX=0x0000003f, EDX=0x00000000\n\
         \x20 1: EAX=0x04000122, EBX=0x03c0003f, ECX=0x0000003f, EDX=0x00000000\n";
+    let words_text = of(
+        &|leaf, subleaf, r| {
+            format!(
+                "{leaf:08x} {subleaf:02x} {:08x} {:08x} {:08x} {:08x}\n",
+                r.eax, r.ebx, r.ecx, r.edx
+            )
+        },
+        &|number| format!("CPU {number}:\n"),
+    );
     let policies = of(
         &|leaf, subleaf, r| {
             format!(
@@ -119,6 +128,7 @@ fn texts() -> Vec<(Format, String, usize, &'static str, &'static str)> {
         (Format::Kcpuid, kcpuid.to_owned(), 5, "EBX=0x", "EBX=0xg"),
         (Format::Libcpuid, raw, 3, "=0", "=q"),
         (Format::LibcpuidTest, test, 3, "=0", "=q"),
+        (Format::Words, words_text, 3, "00000", "0000u"),
         (
             Format::Cpudata,
             write::write(Output::Cpudata, &set),
@@ -206,7 +216,7 @@ fn a_text_that_is_cut_gives_what_it_has() {
                 .rev()
                 .find(|end| text.is_char_boundary(*end))
                 .unwrap();
-            let rows: usize = formats::parse(format, &text[..end])
+            let rows: usize = formats::parse(format, text.get(..end).unwrap())
                 .value
                 .cpus()
                 .iter()
@@ -292,12 +302,20 @@ fn exercise(format: Format, text: &str) {
     if let Some((_, other)) = formats::detect_and_parse(text) {
         let written = write::write(Output::CpuidR, &other.value);
         assert_eq!(formats::parse(Format::CpuidR, &written).damage, []);
+        let again = formats::parse(Format::Json, &write::write(Output::Json, &other.value));
+        assert_eq!(again.value, other.value, "{text}");
+        let again = formats::parse(Format::Aida64, &write::write(Output::Aida64, &other.value)).value;
+        let rows = |set: &LeafSet| -> Vec<_> { set.cpus().iter().flat_map(CpuLeaves::rows).collect() };
+        assert_eq!(rows(&again), rows(&other.value), "{text}");
     }
     if decoded.value.cpus().len() < 8 {
         let _ = topology::decode(&decoded.value);
     }
     if format == Format::Firecracker {
-        let _ = firecracker::write(&firecracker::read(text).value);
+        let guest = firecracker::read(text).value;
+        if let Ok(written) = firecracker::write(&guest) {
+            assert_eq!(firecracker::read(&written).value, guest, "{text}");
+        }
     }
 }
 

@@ -15,25 +15,13 @@ use std::path::{Path, PathBuf};
 
 use cpuid_db::libvirt::cpu::Fallback;
 use cpuid_db::libvirt::{Choice, CpuData, HypervisorModel, Kind, LibvirtCpu, Map, ReadAs, decode, qmp, read};
-use cpuid_db::{CpuLeaves, Leaf, Registers, Subleaf};
+use cpuid_db::{CpuLeaves, formats};
 
 /// `<cpudata>`: rows and MSRs.
-pub fn cpudata(text: &str) -> CpuLeaves {
-    let xml = roxmltree::Document::parse(text).unwrap();
-    let mut cpu = CpuLeaves::new(0);
-    for node in xml.root_element().children().filter(|node| node.is_element()) {
-        let value = |name: &str| {
-            let text = node.attribute(name).unwrap_or("0x0");
-            u32::from_str_radix(text.trim_start_matches("0x"), 16).unwrap()
-        };
-        if node.has_tag_name("msr") {
-            cpu.insert_msr(value("index"), u64::from(value("edx")) << 32 | u64::from(value("eax")));
-        } else {
-            let registers = Registers::new(value("eax"), value("ebx"), value("ecx"), value("edx"));
-            cpu.insert(Leaf(value("eax_in")), Subleaf(value("ecx_in")), registers);
-        }
-    }
-    cpu
+fn cpudata(text: &str) -> CpuLeaves {
+    let (format, decoded) = formats::detect_and_parse(text).unwrap();
+    assert_eq!(decoded.damage, [], "{format}");
+    decoded.value.first().unwrap().clone()
 }
 
 /// The raw registers of each processor by its name.

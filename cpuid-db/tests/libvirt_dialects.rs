@@ -12,8 +12,8 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use cpuid_db::Database;
 use cpuid_db::libvirt::{Map, Mode, ReadAs, from_guest, from_xl, lint, qmp, read, to_guest, to_qemu_argument, to_xl};
+use cpuid_db::{Database, qemu, xen};
 use proptest::prelude::*;
 
 /// Arguments that other elements of the domain add.
@@ -105,6 +105,73 @@ fn xl_strings_become_definitions_and_come_back_as_in_libvirt() {
         count += 1;
     }
     assert!(count > 0);
+}
+
+/// Each name of libxl with each value: through a definition and back the same bits are asked for, but
+/// for what libvirt has no name for, and `k`, which a definition does not tell from `x`.
+#[test]
+fn strings_of_libxl_become_definitions_and_come_back() {
+    let (database, map) = (Database::builtin(), Map::builtin());
+    let features = xen::Features::of(&database);
+    let (mut there, mut without) = (0, 0);
+    for (name, feature) in features.names() {
+        if matches!(xen::libxl::target(&features, name), Some(xen::libxl::Target::Key(_))) {
+            // `clflush` is a number there.
+            continue;
+        }
+        for value in ["0", "1", "x"] {
+            let (asked, faults) = xen::read(&database, &format!("host,{name}={value}"));
+            assert_eq!(faults, [], "{name}");
+            let (cpu, faults) = from_guest(&map, &database, &asked).unwrap();
+            let (given, more) = to_guest(&map, &cpu);
+            assert_eq!(more, []);
+            if map.of_bit(feature.bit()).is_none() {
+                assert_eq!(faults.len(), usize::from(value != "x"), "{name}={value}: {faults:?}");
+                without += 1;
+                continue;
+            }
+            assert_eq!(faults, [], "{name}={value}");
+            assert_eq!(given.bits, asked.bits, "{name}={value}: {}", cpu.to_xml());
+            let (back, faults) = xen::write_string(&database, &given);
+            assert_eq!(faults, [], "{name}={value}");
+            let (again, _) = xen::read(&database, &back);
+            assert_eq!(again.bits, asked.bits, "{name}={value}: {back}");
+            there += 1;
+        }
+    }
+    eprintln!("{there} came back, {without} have no name in libvirt");
+    assert!(there > 400);
+}
+
+/// Each model of QEMU with a few strings: the definition has the words that QEMU gives the guest, but
+/// for what libvirt has no name for.
+#[test]
+fn strings_of_qemu_become_definitions_with_the_same_bits() {
+    let (database, map) = (Database::builtin(), Map::builtin());
+    let mut seen = BTreeMap::<String, usize>::new();
+    for (model, _) in qemu::model_names() {
+        for change in ["", ",+pcid,-aes", ",avx512f=on,fpu=off"] {
+            let string = format!("{model}{change}");
+            let Ok(asked) = qemu::parse(&database, &string) else {
+                continue;
+            };
+            if asked.host_based {
+                continue;
+            }
+            let (cpu, faults) = from_guest(&map, &database, &asked).unwrap();
+            for fault in &faults {
+                *seen.entry(fault.what.clone()).or_default() += 1;
+            }
+            let (given, more) = to_guest(&map, &cpu);
+            assert_eq!(more, [], "{string}");
+            let mut expected = asked.words();
+            for bit in asked.words().bits().filter(|bit| map.of_bit(*bit).is_none()) {
+                expected.set(bit, false);
+            }
+            assert_eq!(given.words(), expected, "{string}: {}", cpu.to_xml());
+        }
+    }
+    eprintln!("{seen:?}");
 }
 
 /// A definition with each kind of element, to be damaged.

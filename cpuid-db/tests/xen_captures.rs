@@ -15,8 +15,10 @@ use std::io::Read;
 use std::path::Path;
 
 use cpuid_db::xen::xlcfg::Config;
-use cpuid_db::xen::{Circumstances, Features, HostPolicies, Severity, featureset, lint, predict, xl};
-use cpuid_db::{CpuLeaves, Database, Leaf, Registers, Subleaf};
+use cpuid_db::xen::{
+    Circumstances, Domain, DomainType, Features, HostPolicies, Kind, Severity, featureset, lint, pool, predict, xl,
+};
+use cpuid_db::{CpuLeaves, Database, Leaf, Registers, Subleaf, Words};
 
 /// Files of the captures by path; empty, with a line on stderr, when they are not there. The variable
 /// `DELID_XEN_CAPTURES` names a folder of more.
@@ -136,11 +138,12 @@ fn what_xl_prints_asks_for_and_gets_is_predicted_for_each_string() {
         };
         let config = Config::read(&config);
         if !config.errors.is_empty() {
-            assert!(
-                capture.contains("Failed to parse config"),
-                "{path}: {:?}",
-                config.errors
-            );
+            let printed = capture.lines().filter(|line| line.contains("config parsing error"));
+            assert_eq!(config.errors.len(), printed.count(), "{path}: {:?}", config.errors);
+            for message in config.messages("") {
+                let message = message.split_once(": ").map_or(message.as_str(), |(_, text)| text);
+                assert!(capture.contains(message), "{path}: {message}");
+            }
             continue;
         }
         let (domain, outcome) = xl::domain(&features, &config).unwrap();
@@ -345,4 +348,42 @@ fn lint_says_before_the_guest_starts_what_the_captures_show_after() {
             }
         }
     }
+}
+
+#[test]
+fn a_pool_of_one_host_offers_what_its_guests_get() {
+    let files = captures();
+    let database = Database::builtin();
+    let features = Features::of(&database);
+    let mut cases = 0;
+    for (path, text) in files.iter().filter(|(path, _)| path.ends_with("xen-cpuid-p.txt")) {
+        let host = host_policies(text);
+        let words = Words::of(&host.host.as_ref().unwrap().leaves());
+        for (kind, domain) in [(Kind::Pv, DomainType::Pv), (Kind::HvmHap, DomainType::Pvh)] {
+            if host.maximum_of(domain).is_none() {
+                continue;
+            }
+            let guest = Domain {
+                kind: domain,
+                ..Domain::default()
+            };
+            let policy = predict(&features, &host, &guest, 1).unwrap();
+            let result = pool(&database, &[("host", words.clone())], kind);
+            let (ours, theirs) = (result.features, policy.featureset());
+            let common = |set: &featureset::Featureset| {
+                let mut set = *set;
+                set.0[2] &= !cpuid_db::xen::features::COMMON_1D;
+                set
+            };
+            let differ: Vec<String> = common(&theirs)
+                .without(&ours)
+                .or(&ours.without(&theirs))
+                .iter()
+                .map(|feature| features.label(feature))
+                .collect();
+            assert!(differ.is_empty(), "{path} {kind:?}: {differ:?}");
+            cases += 1;
+        }
+    }
+    assert!(files.is_empty() || cases >= 4);
 }

@@ -5,18 +5,10 @@ use cpuid_db::formats::{Format, detect_and_parse, parse};
 use cpuid_db::topology;
 use libfuzzer_sys::fuzz_target;
 
-const FORMATS: [Format; 5] = [
-    Format::CpuidR,
-    Format::Aida64,
-    Format::Hwloc,
-    Format::Kcpuid,
-    Format::Libcpuid,
-];
-
 fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
     let _ = detect_and_parse(&text);
-    for format in FORMATS {
+    for format in Format::ALL {
         let _ = topology::decode(&parse(format, &text).value);
     }
 });

@@ -173,6 +173,15 @@ pub(crate) fn libcpuid_mark(line: &str) -> Option<Mark> {
     is_row.then_some(Mark::Body(DocumentKind::CpuidLibcpuid))
 }
 
+/// `00000004 01 04000122 03c0003f 0000003f 00000000`: leaf, subleaf, four registers.
+pub(crate) fn words_mark(line: &str) -> Option<Mark> {
+    let mut words = line.split_ascii_whitespace();
+    let leaf = words.next().is_some_and(|word| is_hex(word, 8..=8));
+    let subleaf = leaf && words.next().is_some_and(|word| is_hex(word, 2..=8));
+    let registers = subleaf && words.by_ref().take(4).filter(|word| is_hex(word, 8..=8)).count() == 4;
+    (registers && words.next().is_none()).then_some(Mark::Body(DocumentKind::CpuidWords))
+}
+
 /// `5 4 0 3 0 => 1c03c163 2c0003f 7fff 4`: mask, four inputs, four outputs.
 pub(crate) fn hwloc_mark(line: &str) -> Option<Mark> {
     let (inputs, outputs) = line.trim().split_once(" => ")?;
@@ -214,6 +223,13 @@ mod tests {
         let row = "basic_cpuid[1]=000a0671 00020800 fffa3203 1f8bfbff";
         assert_eq!(libcpuid_mark(row), Some(Mark::Body(DocumentKind::CpuidLibcpuid)));
         assert_eq!(libcpuid_mark("basic_cpuid[x]=000a0671"), None);
+    }
+
+    #[test]
+    fn rows_of_six_words_are_known() {
+        let row = "00000004 01 04000122 03c0003f 0000003f 00000000";
+        assert_eq!(words_mark(row), Some(Mark::Body(DocumentKind::CpuidWords)));
+        assert_eq!(words_mark("00000004  7f 45 4c 46 02"), None);
     }
 
     #[test]

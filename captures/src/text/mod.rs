@@ -106,6 +106,7 @@ fn mark(line: &str, next: &str) -> Option<Mark> {
             .or_else(|| cpuid::hwloc_mark(line))
             .or_else(|| cpuid::kcpuid_mark(line))
             .or_else(|| cpuid::libcpuid_mark(line))
+            .or_else(|| cpuid::words_mark(line))
             .or_else(|| linux::mark(line, next)),
         b'H' | b'#' => dmidecode::mark(line).or_else(|| lscpu::mark(line, next)),
         b'C' | b'-' => cpuid::mark(line, next).or_else(|| lscpu::mark(line, next)),

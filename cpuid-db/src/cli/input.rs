@@ -13,7 +13,7 @@ use crate::formats::{Format, detect_and_parse};
 use crate::leafset::LeafSet;
 
 /// Largest file that is tried as a plain dump before it is opened as a capture, in bytes.
-const PLAIN: u64 = 64 << 20;
+pub(super) const PLAIN: u64 = 64 << 20;
 
 /// Sources, as commands that show one machine take them.
 #[derive(Clone, Debug, Default, Args)]
@@ -51,6 +51,18 @@ impl Input {
     }
 }
 
+impl Dump {
+    /// Leaves one CPU, when one is asked for.
+    pub(super) fn choose(&mut self, number: Option<u32>) -> Result<(), Error> {
+        let Some(number) = number else { return Ok(()) };
+        self.set = self.set.only(number);
+        if self.set.is_empty() {
+            return Err(Error::NoCpu { number });
+        }
+        Ok(())
+    }
+}
+
 /// Every dump of a file or directory. A plain file that begins as a dump needs no capture around it.
 pub(super) fn of_path(path: &Path) -> Result<Vec<Dump>, Error> {
     let origin = path.display().to_string();
@@ -62,7 +74,6 @@ pub(super) fn of_path(path: &Path) -> Result<Vec<Dump>, Error> {
 }
 
 /// The dump that a host is taken from: the first of its source.
-#[allow(dead_code)]
 pub(super) fn host(path: &Path) -> Result<Dump, Error> {
     let dumps = of_path(path)?;
     let place = path.display().to_string();

@@ -4,9 +4,20 @@
 //! One subcommand per file. Exit codes: 0 done; 1 done, and the input was damaged, the two differ, the
 //! guest cannot run or the configuration is wrong; 2 it could not be done.
 
+mod baseline;
+mod check;
+mod configuration;
+mod convert;
+mod diff;
+mod explain;
+mod hosts;
 pub mod input;
+mod lint;
 mod list;
+mod mask;
+mod models;
 mod phrase;
+mod raw;
 mod show;
 
 use std::io::{self, Write};
@@ -18,7 +29,16 @@ use thiserror::Error;
 
 use crate::database::Database;
 
+pub use baseline::Baseline;
+pub use check::Check;
+pub use convert::Convert;
+pub use diff::Diff;
+pub use explain::{Explain, Find};
+pub use lint::Lint;
 pub use list::List;
+pub use mask::Mask;
+pub use models::Models;
+pub use raw::Raw;
 pub use show::Show;
 
 /// CPUID: who a processor is, what its bits mean, what a guest can have of it.
@@ -39,6 +59,26 @@ pub enum Command {
     Show(Show),
     /// List dumps in a line each
     List(List),
+    /// Write the rows of a dump in the format of another tool
+    Raw(Raw),
+    /// Say what the bits of a register, an MSR or a featureset mean
+    Explain(Explain),
+    /// Find the bit that a name stands for, in any dialect
+    Find(Find),
+    /// Compare two dumps, or the CPUs of one; exit code 1 when they differ
+    Diff(Diff),
+    /// List the CPU models of QEMU or libvirt, show one, or rank them for a dump
+    Models(Models),
+    /// Turn a CPU configuration into another hypervisor's
+    Convert(Convert),
+    /// Compute what a pool of hosts can offer a guest, with the reason for all it cannot
+    Baseline(Baseline),
+    /// Say whether a guest can run on hosts and move among them; exit code 1 when not
+    Check(Check),
+    /// Turn a policy into masks of registers for xl and Xen, and back
+    Mask(Mask),
+    /// Say what is wrong with a cpuid= or a <cpu> before the guest starts; exit code 1 when something is
+    Lint(Lint),
 }
 
 /// What every command is given.
@@ -92,6 +132,23 @@ pub enum Error {
         /// Where the dump is from.
         origin: String,
     },
+    /// One dump is wanted, there are several.
+    #[error("one dump is wanted, there are {dumps}")]
+    Several {
+        /// Where they are from.
+        dumps: String,
+    },
+    /// What was asked for is refused.
+    #[error("{what}: {message}")]
+    Refused {
+        /// What it is about.
+        what: String,
+        /// Why.
+        message: String,
+    },
+    /// A configuration has parts that cannot be read or written.
+    #[error("{0}")]
+    Faults(String),
     /// The output could not be written.
     #[error("output: {0}")]
     Write(#[from] io::Error),
@@ -111,6 +168,16 @@ pub fn run(args: Args, out: &mut dyn Write) -> Result<u8, Error> {
     match args.command {
         Command::Show(show) => show.run(&context, out),
         Command::List(list) => list.run(&context, out),
+        Command::Lint(lint) => lint.run(&context, out),
+        Command::Mask(mask) => mask.run(&context, out),
+        Command::Check(check) => check.run(&context, out),
+        Command::Baseline(baseline) => baseline.run(&context, out),
+        Command::Convert(convert) => convert.run(&context, out),
+        Command::Models(models) => models.run(&context, out),
+        Command::Diff(diff) => diff.run(&context, out),
+        Command::Find(find) => find.run(&context, out),
+        Command::Explain(explain) => explain.run(&context, out),
+        Command::Raw(raw) => raw.run(&context, out),
     }
 }
 

@@ -1,5 +1,8 @@
 //! Words that the commands share.
 
+use std::io::{self, Write};
+
+use crate::features;
 use crate::topology::Group;
 
 /// `1 package`, `2 packages`.
@@ -65,6 +68,16 @@ pub(super) fn wrapped(words: &[&str], indent: &str, width: usize) -> String {
         column = column.saturating_add(needed).saturating_sub(1);
     }
     out
+}
+
+/// Features by word, a line or more each.
+pub(super) fn print_features(groups: &[features::Group], width: usize, out: &mut dyn Write) -> io::Result<()> {
+    for group in groups {
+        let label = format!("  {:<16} ", group.word.to_string());
+        let indent = " ".repeat(label.len());
+        writeln!(out, "{label}{}", wrapped(&group.names, &indent, width))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use clap::Parser;
 use serde::Serialize;
 
 use super::input::{Dump, Input, damage_note};
-use super::phrase::{count, ranges, sizes, wrapped};
+use super::phrase::{count, print_features, ranges, sizes};
 use super::{Context, Error};
 use crate::addresses::Addresses;
 use crate::cache::{CacheDescription, CacheKind, Ways, describe};
@@ -64,14 +64,8 @@ pub struct Show {
 impl Show {
     pub(super) fn run(&self, context: &Context, out: &mut dyn Write) -> Result<u8, Error> {
         let mut dumps = self.input.load(&self.paths)?;
-        if let Some(number) = self.cpu {
-            for dump in &mut dumps {
-                dump.set = dump.set.only(number);
-            }
-            dumps.retain(|dump| !dump.set.is_empty());
-            if dumps.is_empty() {
-                return Err(Error::NoCpu { number });
-            }
+        for dump in &mut dumps {
+            dump.choose(self.cpu)?;
         }
         if self.full && !self.json {
             return full(context, &dumps, out);
@@ -191,11 +185,7 @@ impl Shown {
         self.print_identity(out)?;
         self.print_topology(out)?;
         self.print_caches(out)?;
-        for group in &self.features {
-            let label = format!("  {:<16} ", group.word.to_string());
-            let indent = " ".repeat(label.len());
-            writeln!(out, "{label}{}", wrapped(&group.names, &indent, WIDTH))?;
-        }
+        print_features(&self.features, WIDTH, out)?;
         for note in &self.topology.notes {
             writeln!(out, "  note: {note}")?;
         }

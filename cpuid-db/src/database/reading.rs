@@ -4,7 +4,7 @@
 //! 0x40000000 (Linux `Documentation/virt/kvm/x86/cpuid.rst`, Xen `public/arch-x86/cpuid.h`).
 
 use super::Vendors;
-use crate::identity::Identity;
+use crate::identity::{Identity, Vendor};
 use crate::leaf::{Leaf, Subleaf};
 use crate::leafset::CpuLeaves;
 
@@ -31,7 +31,7 @@ const HYPERV_INTERFACE: u32 = 0x3123_7648;
 pub struct Reading {
     /// The leaf as the table has it: other than the processor's for a hypervisor that is not at 0x40000000.
     pub leaf: Leaf,
-    /// The processor's vendor, and the hypervisor of the range.
+    /// The processor's vendor; in the range of a hypervisor that one alone.
     pub vendors: Vendors,
 }
 
@@ -39,7 +39,7 @@ impl Reading {
     /// Of a leaf of a processor.
     #[must_use]
     pub fn of(cpu: &CpuLeaves, leaf: Leaf) -> Self {
-        Self::with_vendor(cpu, Vendors::of(Identity::of(cpu).vendor), leaf)
+        Self::with_vendor(cpu, Vendors::of_identity(&Identity::of(cpu)), leaf)
     }
 
     /// The same when the processor's vendor is known already.
@@ -50,17 +50,27 @@ impl Reading {
         }
         Self {
             leaf: Leaf(0x4000_0000 | (leaf.0 & 0xff)),
-            vendors: hypervisor(cpu, leaf.base()).map_or(vendor, |hypervisor| vendor.with(hypervisor)),
+            vendors: hypervisor(cpu, leaf.base()).unwrap_or(Vendors::of(Vendor::Other)),
         }
     }
 }
 
 impl Vendors {
+    /// The vendor of a processor; every vendor when the dump does not name one.
+    #[must_use]
+    pub fn of_identity(identity: &Identity) -> Self {
+        match identity.vendor_name {
+            Some(_) => Self::of(identity.vendor),
+            None => Self::ANY,
+        }
+    }
+
     /// A processor's vendor and the hypervisor at 0x40000000, if any. Several hypervisors can answer, each
     /// in its own range: [`Reading::of`] tells them apart.
     #[must_use]
     pub fn of_cpu(cpu: &CpuLeaves) -> Self {
-        Reading::of(cpu, Leaf(0x4000_0000)).vendors
+        let vendor = Self::of_identity(&Identity::of(cpu));
+        hypervisor(cpu, Leaf(0x4000_0000)).map_or(vendor, |hypervisor| vendor.with(hypervisor))
     }
 }
 
@@ -103,6 +113,7 @@ mod tests {
     #[test]
     fn hypervisor_with_the_interface_of_hyper_v_is_read_as_hyper_v_whatever_it_is_called() {
         let cpu = cpu(&[
+            (0, [b"\x01\0\0\0", b"Genu", b"ntel", b"ineI"]),
             (0x4000_0000, [b"\x05\0\0@", b"Linu", b"x KV", b"M Hv"]),
             (0x4000_0001, [b"Hv#1", b"\0\0\0\0", b"\0\0\0\0", b"\0\0\0\0"]),
             (0x4000_0100, [b"\x01\x01\0@", b"KVMK", b"VMKV", b"M\0\0\0"]),

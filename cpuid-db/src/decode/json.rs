@@ -130,11 +130,13 @@ mod tests {
     #[test]
     fn json_has_fields_notes_and_reserved_bits() {
         let mut cpu = CpuLeaves::new(2);
-        cpu.insert(Leaf(1), Subleaf(0), Registers::new(0x633, 0, 1 << 16 | 1, 0));
+        cpu.insert(Leaf(1), Subleaf(0), Registers::new(0x633, 0, 1, 0));
+        cpu.insert(Leaf(0x2000_0000), Subleaf(0), Registers::new(0, 0, 1 << 16, 0));
         let json = serde_json::to_value(decoded(&Database::builtin(), &cpu)).unwrap();
         let row = &json["rows"][0];
         assert_eq!(row["leaf"], "0x00000001");
-        assert_eq!(row["reserved"], serde_json::json!(["1.0.ecx[16]"]));
+        assert!(row.get("reserved").is_none());
+        assert_eq!(json["rows"][1]["reserved"], serde_json::json!(["20000000.0.ecx[16]"]));
         assert_eq!(row["notes"][0]["name"], "signature");
         let fields = row["fields"].as_array().unwrap();
         let pni = fields.iter().find(|field| field["id"] == "pni").unwrap();

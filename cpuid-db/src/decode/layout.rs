@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::titles::title;
 use super::{Context, value};
 use crate::bits::{Place, Register, Word};
-use crate::database::{Database, Field};
+use crate::database::{Database, Field, Kind};
 use crate::leaf::{Registers, Subleaf};
 
 /// Columns of the bits and of the id.
@@ -171,17 +171,20 @@ impl Layout {
                 }
                 continue;
             };
-            if raw == 0 && !zero {
+            if raw == 0 && (!zero || field.kind == Kind::Reserved) {
                 continue;
             }
             out.extend_from_slice(self.part(&line.before));
             value::push_number(out, field, raw);
             out.extend_from_slice(b"   ");
-            let description = self.part(&line.after);
-            if value::write_meaning(out, field, raw) && !description.is_empty() {
-                out.extend_from_slice(b"; ");
+            let start = out.len();
+            out.push(b'(');
+            if value::write_meaning(out, field, raw) {
+                out.extend_from_slice(b") ");
+            } else {
+                out.truncate(start);
             }
-            out.extend_from_slice(description);
+            out.extend_from_slice(self.part(&line.after));
             trim(out);
             out.push(b'\n');
         }

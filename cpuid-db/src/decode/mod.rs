@@ -8,12 +8,13 @@
 //! use cpuid_db::{CpuLeaves, Database, Leaf, Registers, Subleaf, decode};
 //!
 //! let mut cpu = CpuLeaves::new(0);
-//! cpu.insert(Leaf(1), Subleaf(0), Registers::new(0x0a06d1, 0, 1 << 16 | 1, 0));
+//! cpu.insert(Leaf(1), Subleaf(0), Registers::new(0x0a06d1, 0, 1, 0));
+//! cpu.insert(Leaf(0x2000_0000), Subleaf(0), Registers::new(0, 0, 1 << 16, 0));
 //! let database = Database::builtin();
-//! let row = decode::fields(&database, &cpu).next().unwrap();
-//! let sse3 = row.values.iter().find(|value| value.field.id == "pni").unwrap();
+//! let rows: Vec<decode::Row> = decode::fields(&database, &cpu).collect();
+//! let sse3 = rows[0].values.iter().find(|value| value.field.id == "pni").unwrap();
 //! assert_eq!(sse3.raw, 1);
-//! assert_eq!(row.reserved, [0, 0, 1 << 16, 0]);
+//! assert_eq!(rows[1].reserved, [0, 0, 1 << 16, 0]);
 //! ```
 
 mod json;
@@ -24,7 +25,7 @@ mod titles;
 mod value;
 
 use crate::bits::{Place, Register, Word, halves};
-use crate::database::{Database, Field, Vendors};
+use crate::database::{Database, Field, Reading, Vendors};
 use crate::identity::{Identity, Signature, Vendor};
 use crate::leaf::{Leaf, Registers, Subleaf};
 use crate::leafset::CpuLeaves;
@@ -65,6 +66,9 @@ pub struct Row {
     pub notes: Vec<Note>,
 }
 
+/// Every vendor of processors, and no hypervisor.
+const PROCESSORS: Vendors = Vendors(0x7f);
+
 /// What of a processor decides how its rows are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context {
@@ -75,7 +79,7 @@ pub struct Context {
     /// Family, model and stepping.
     pub signature: Option<Signature>,
     /// Whose the ranges of hypervisor leaves are, by the first leaf of each.
-    hypervisors: Vec<(u32, Vendors)>,
+    hypervisors: Vec<(Leaf, Vendors)>,
 }
 
 impl Context {
@@ -85,11 +89,12 @@ impl Context {
         let identity = Identity::of(cpu);
         let vendors = match identity.vendor_name {
             Some(_) => Vendors::of(identity.vendor),
-            None => Vendors::ANY,
+            None => PROCESSORS,
         };
-        let hypervisors = (0x4000_0000..0x4001_0000)
-            .step_by(0x100)
-            .filter_map(|base| Some((base, hypervisor(cpu, base)?)))
+        let hypervisors = cpu
+            .rows()
+            .filter(|(leaf, subleaf, _)| leaf.0 >> 16 == 0x4000 && leaf.base() == *leaf && subleaf.0 == 0)
+            .map(|(base, ..)| (base, Reading::with_vendor(cpu, vendors, base).vendors))
             .collect();
         Self {
             vendors,
@@ -104,9 +109,9 @@ impl Context {
     fn known_as(&self, place: Place) -> (Place, Vendors) {
         match place {
             Place::Leaf(leaf) if leaf >> 16 == 0x4000 => {
-                let base = Leaf(leaf).base().0;
+                let base = Leaf(leaf).base();
                 let owner = self.hypervisors.iter().find(|range| range.0 == base);
-                let whose = owner.map_or(Vendors::of(Vendor::Other), |range| range.1);
+                let whose = owner.map_or(self.vendors, |range| range.1);
                 (Place::Leaf(0x4000_0000 | (leaf & 0xff)), whose)
             }
             _ => (place, self.vendors),
@@ -118,25 +123,6 @@ impl Context {
         let (place, vendors) = self.known_as(word.place);
         database.of_word(Word { place, ..word }, vendors)
     }
-}
-
-/// Whose hypervisor leaves begin at `base`, by the signature in EBX, ECX, EDX; `None` without the row.
-fn hypervisor(cpu: &CpuLeaves, base: u32) -> Option<Vendors> {
-    let row = cpu.row(Leaf(base), Subleaf(0))?;
-    let signature = [row.ebx, row.ecx, row.edx].map(u32::to_le_bytes);
-    let whose = match signature.as_flattened() {
-        b"KVMKVMKVM\0\0\0" | b"Linux KVM Hv" => Vendors::KVM,
-        b"XenVMMXenVMM" => Vendors::XEN,
-        b"VMwareVMware" => Vendors::VMWARE,
-        b"Microsoft Hv" => Vendors::HYPERV,
-        _ => Vendors::of(Vendor::Other),
-    };
-    // A hypervisor that offers Hyper-V's interface says so here ("Hv#1").
-    let interface = cpu.row(Leaf(base.saturating_add(1)), Subleaf(0));
-    if interface.is_some_and(|row| row.eax.to_le_bytes() == *b"Hv#1") {
-        return Some(Vendors::HYPERV);
-    }
-    Some(whose)
 }
 
 /// Rows of a processor: leaves by number, then MSRs.
@@ -157,7 +143,7 @@ fn is_old_kvm_range(cpu: &CpuLeaves, leaf: Leaf) -> bool {
     leaf.0 <= 0x4000_0001
         && leaf.base() == Leaf(0x4000_0000)
         && cpu.row(leaf.base(), Subleaf(0)).is_some_and(|row| row.eax == 0)
-        && hypervisor(cpu, leaf.base().0) == Some(Vendors::KVM)
+        && Vendors::of_cpu(cpu).overlaps(Vendors::KVM)
 }
 
 /// Every row of a processor with every field, its MSRs behind its leaves.
@@ -262,6 +248,7 @@ mod tests {
                 .filter(|value| value.field.id.starts_with("kvm"))
                 .count()
         };
+        assert_eq!(kvm_rows(&rows[1]), 0);
         assert!(kvm_rows(&rows[3]) > 10);
     }
 }

@@ -6,8 +6,10 @@ use super::titles::xsave_component;
 use super::{Context, value};
 use crate::bits::Place;
 use crate::cache::{CacheDescription, CacheKind, Ways};
-use crate::identity::{Signature, Vendor};
-use crate::leaf::{Leaf, Registers, bit, bits};
+use crate::identity::{Identity, Signature, Vendor};
+use crate::leaf::{Leaf, Registers, Subleaf, bit, bits};
+use crate::leafset::CpuLeaves;
+use crate::tlb;
 
 /// A statement about a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -34,6 +36,7 @@ pub(super) fn of(context: &Context, place: Place, subleaf: u32, r: Registers) ->
         0x12 if subleaf >= 2 => enclave_pages(r).into_iter().collect(),
         0x15 => crystal(r).into_iter().collect(),
         0x17 if (1..=3).contains(&subleaf) => characters("text", &[r.eax, r.ebx, r.ecx, r.edx]),
+        0x18 => translation(context, r).into_iter().collect(),
         0x21 => characters("vendor", &[r.ebx, r.edx, r.ecx]),
         0x8000_0002..=0x8000_0004 | 0x8086_0003..=0x8086_0006 => characters("text", &[r.eax, r.ebx, r.ecx, r.edx]),
         0x8000_0005 | 0x8000_0006 => older_caches(leaf, r),
@@ -84,71 +87,72 @@ fn signature(eax: u32) -> String {
     )
 }
 
-/// The descriptor bytes of leaf 2: all but the lowest of EAX, of the registers whose bit 31 is clear.
-pub(super) fn descriptor_bytes(r: Registers) -> impl Iterator<Item = u8> {
-    [r.eax & !0xff, r.ebx, r.ecx, r.edx]
-        .into_iter()
-        .filter(|&register| !bit(register, 31))
-        .flat_map(u32::to_le_bytes)
-        .filter(|&byte| byte != 0)
+/// A processor with one row, for what reads whole processors.
+fn alone(context: &Context, leaf: u32, r: Registers) -> (CpuLeaves, Identity) {
+    let mut cpu = CpuLeaves::new(0);
+    cpu.insert(Leaf(leaf), Subleaf(0), r);
+    let identity = Identity {
+        vendor: context.vendor,
+        signature: context.signature,
+        ..Identity::default()
+    };
+    (cpu, identity)
 }
 
 fn descriptors(context: &Context, r: Registers) -> Vec<Note> {
-    descriptor_bytes(r)
-        .map(|byte| Note {
+    let (cpu, identity) = alone(context, 2, r);
+    tlb::descriptors(&cpu, &identity)
+        .into_iter()
+        .map(|descriptor| Note {
             name: "descriptor",
-            value: format!("{byte:#04x}: {}", descriptor(context, byte)),
+            value: format!("{:#04x}: {}", descriptor.byte, descriptor.meaning),
         })
         .collect()
 }
 
-/// Name of a descriptor byte. Cyrix and VIA gave some bytes another meaning: only Intel's are named.
-fn descriptor(context: &Context, byte: u8) -> String {
-    if !matches!(context.vendor, Vendor::Intel | Vendor::Zhaoxin) {
-        return "not named".to_owned();
-    }
-    if let Some(cache) = crate::descriptors::describe_byte(byte, context.signature) {
-        return cache_in_words(&cache);
-    }
-    match byte {
-        0x40 => "no L2, or with an L2 no L3",
-        0x70 => "trace cache, 12 K micro-operations, 8 ways",
-        0x71 => "trace cache, 16 K micro-operations, 8 ways",
-        0x72 => "trace cache, 32 K micro-operations, 8 ways",
-        0x73 => "trace cache, 64 K micro-operations, 8 ways",
-        0xf0 => "prefetch of 64 bytes",
-        0xf1 => "prefetch of 128 bytes",
-        0xfe => "TLBs are in leaf 0x18",
-        0xff => "caches are in leaf 4",
-        _ => return crate::tlb::in_words(byte).unwrap_or_else(|| "not named".to_owned()),
-    }
-    .to_owned()
+/// `L2 unified TLB: 1024 entries of 4K/2M, 8-way`.
+fn translation(context: &Context, r: Registers) -> Option<Note> {
+    // The number of the last subleaf is of no use to one row.
+    let (cpu, identity) = alone(context, 0x18, Registers { eax: 0, ..r });
+    let tlb = tlb::of(&cpu, &identity)
+        .into_iter()
+        .find(|tlb| tlb.leaf == Leaf(0x18))?;
+    let level = tlb.level.map_or_else(String::new, |level| format!("L{level} "));
+    Some(Note {
+        name: "TLB",
+        value: format!(
+            "{level}{} TLB: {} entries of {}, {}",
+            tlb.kind.name(),
+            tlb.entries,
+            tlb.pages.names().join("/"),
+            ways(tlb.ways)
+        ),
+    })
 }
 
-/// `L1 data, 48 KiB, 12 ways, lines of 64 bytes`.
-pub(crate) fn cache_in_words(cache: &CacheDescription) -> String {
+/// `L1 data cache: 48 KiB, 12-way, 64 sets, 64-byte lines`.
+fn cache_in_words(cache: &CacheDescription) -> String {
     let kind = match cache.kind {
         CacheKind::Data => " data",
         CacheKind::Instruction => " instruction",
         CacheKind::Unified => "",
     };
-    let mut text = format!("L{}{kind}, {}", cache.level, size(cache.size));
-    match cache.ways {
-        Ways::Number(1) => text.push_str(", direct mapped"),
-        Ways::Number(ways) => text.push_str(&format!(", {ways} ways")),
-        Ways::Full => text.push_str(", fully associative"),
-        Ways::Unknown => {}
+    let mut parts = vec![size(cache.size), ways(cache.ways)];
+    parts.extend(cache.sets.map(|sets| format!("{sets} sets")));
+    parts.extend(cache.line.map(|line| format!("{line}-byte lines")));
+    parts.extend(cache.shared_by.map(|shared| format!("for {shared} APIC ids")));
+    parts.retain(|part| !part.is_empty());
+    format!("L{}{kind} cache: {}", cache.level, parts.join(", "))
+}
+
+/// Associativity; nothing when it is not told.
+fn ways(ways: Ways) -> String {
+    match ways {
+        Ways::Number(1) => "direct mapped".to_owned(),
+        Ways::Number(ways) => format!("{ways}-way"),
+        Ways::Full => "fully associative".to_owned(),
+        Ways::Unknown => String::new(),
     }
-    if let Some(sets) = cache.sets {
-        text.push_str(&format!(", {sets} sets"));
-    }
-    if let Some(line) = cache.line {
-        text.push_str(&format!(", lines of {line} bytes"));
-    }
-    if let Some(shared) = cache.shared_by {
-        text.push_str(&format!(", {shared} APIC ids"));
-    }
-    text
 }
 
 /// Bytes in the largest unit that divides them.
@@ -361,13 +365,13 @@ mod tests {
     fn caches_have_a_size() {
         assert_eq!(
             notes(4, 0, [0x121, 0x2c0_003f, 0x3f, 0]),
-            ["cache L1 data, 48 KiB, 12 ways, 64 sets, lines of 64 bytes, 1 APIC ids"]
+            ["cache L1 data cache: 48 KiB, 12-way, 64 sets, 64-byte lines, for 1 APIC ids"]
         );
         assert_eq!(
             notes(0x8000_0006, 0, [0, 0, 0x0200_8140, 0x0080_9140]),
             [
-                "cache L2, 512 KiB, 16 ways, lines of 64 bytes",
-                "cache L3, 16 MiB, lines of 64 bytes"
+                "cache L2 cache: 512 KiB, 16-way, 64-byte lines",
+                "cache L3 cache: 16 MiB, 64-byte lines"
             ]
         );
     }
@@ -377,9 +381,9 @@ mod tests {
         assert_eq!(
             notes(2, 0, [0x00fe_ff01, 0xee, 0, 0x8000_0080]),
             [
-                "descriptor 0xff: caches are in leaf 4",
-                "descriptor 0xfe: TLBs are in leaf 0x18",
-                "descriptor 0xee: not named"
+                "descriptor 0xff: caches are told by leaf 4",
+                "descriptor 0xfe: TLBs are told by leaf 0x18",
+                "descriptor 0xee: not known"
             ]
         );
     }

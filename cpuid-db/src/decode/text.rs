@@ -182,16 +182,19 @@ mod tests {
 
     #[test]
     fn a_bit_nobody_names_is_listed_as_reserved() {
+        let row = "0x20000000\t3\tecx\t0\tt_bit\tfeature\t-\tany\t-\t-\t-\t-\t-\t-\t-\t-\t-\t-\t-\t-\t-\t-\t-\n";
+        let database = Database::builtin().with_rows(row).value;
         let mut cpu = intel(0);
-        cpu.insert(Leaf(1), Subleaf(0), Registers::new(0, 0, 1 << 16, 0));
-        cpu.insert(Leaf(0x2000_0000), Subleaf(3), Registers::new(5, 0, 0, 0));
+        cpu.insert(Leaf(0x2000_0000), Subleaf(3), Registers::new(5, 0, 1 << 16 | 1, 0));
         cpu.insert_msr(0x10a, 1 << 63);
-        let all = text(vec![cpu], Options::default());
+        let mut out = Vec::new();
+        write_text(&database, &LeafSet::from_iter([cpu]), Options::default(), &mut out).unwrap();
+        let all = String::from_utf8(out).unwrap();
         let has = |words: &[&str]| {
             all.lines()
                 .any(|line| line.split_whitespace().take(words.len()).eq(words.iter().copied()))
         };
-        assert!(has(&["0x00000001", "0", "ecx[16]", "reserved", "1"]), "{all}");
+        assert!(has(&["0x20000000", "3", "ecx[16]", "reserved", "1"]), "{all}");
         assert!(has(&["0x20000000", "3", "eax[31:0]", "reserved", "0x5"]));
         assert!(has(&["msr", "0x10a", "bit[63]", "reserved", "1"]));
     }

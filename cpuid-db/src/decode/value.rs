@@ -4,8 +4,22 @@ use std::io::Write as _;
 
 use crate::database::{Encoding, Field};
 
-/// Writes what a value means, when that is more than its number; whether anything was written.
+/// Writes what a value means; behind its number, a unit is enough when the number stays the same.
 pub(super) fn write_meaning(out: &mut Vec<u8>, field: &Field, raw: u32) -> bool {
+    if let Encoding::Scaled {
+        add: 0,
+        multiply: 1,
+        unit,
+    } = field.encoding
+    {
+        out.extend_from_slice(unit.as_bytes());
+        return !unit.is_empty();
+    }
+    write_whole_meaning(out, field, raw)
+}
+
+/// Writes what a value means, when that is more than its number; whether anything was written.
+fn write_whole_meaning(out: &mut Vec<u8>, field: &Field, raw: u32) -> bool {
     let before = out.len();
     match field.encoding {
         Encoding::Plain | Encoding::Hex => {}
@@ -52,7 +66,7 @@ pub(super) fn write_meaning(out: &mut Vec<u8>, field: &Field, raw: u32) -> bool 
 #[must_use]
 pub fn meaning(field: &Field, raw: u32) -> Option<String> {
     let mut out = Vec::new();
-    write_meaning(&mut out, field, raw).then(|| String::from_utf8_lossy(&out).into_owned())
+    write_whole_meaning(&mut out, field, raw).then(|| String::from_utf8_lossy(&out).into_owned())
 }
 
 /// Characters, those that cannot be printed as dots.

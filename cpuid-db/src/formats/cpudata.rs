@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(decoded.damage[0].line, 3);
         assert_eq!(decoded.value.first().unwrap().len(), 1);
         let cut = ONE.find("<msr").unwrap() - 20;
-        let decoded = parse(&ONE[..cut]);
+        let decoded = parse(ONE.get(..cut).unwrap());
         assert_eq!(decoded.damage[0].line, 4);
         assert_eq!(decoded.value.first().unwrap().len(), 1);
     }

@@ -14,6 +14,7 @@ pub mod kcpuid;
 pub mod libcpuid;
 pub mod libcpuid_test;
 pub(crate) mod scan;
+pub mod words;
 pub mod xen_policies;
 
 use std::fmt;
@@ -44,6 +45,8 @@ pub enum Format {
     Libcpuid,
     /// Test file of libcpuid.
     LibcpuidTest,
+    /// Rows read from `/dev/cpu/N/cpuid`.
+    Words,
     /// `<cpudata>` of libvirt.
     Cpudata,
     /// `xen-cpuid -p`: policies of a live Xen.
@@ -60,13 +63,14 @@ pub enum Format {
 
 impl Format {
     /// All, in the order in which a line is tried.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::CpuidR,
         Self::Aida64,
         Self::Hwloc,
         Self::Kcpuid,
         Self::Libcpuid,
         Self::LibcpuidTest,
+        Self::Words,
         Self::Cpudata,
         Self::XenPolicies,
         Self::Firecracker,
@@ -90,6 +94,7 @@ impl Format {
             Self::Kcpuid => kcpuid::is_row(line),
             Self::Libcpuid => libcpuid::is_row(line),
             Self::LibcpuidTest => false,
+            Self::Words => words::is_row(line),
             Self::Cpudata => cpudata::is_row(line),
             Self::XenPolicies => xen_policies::is_row(line),
             Self::Firecracker => firecracker::is_row(line),
@@ -109,6 +114,7 @@ impl fmt::Display for Format {
             Self::Kcpuid => "kcpuid -r",
             Self::Libcpuid => "libcpuid raw",
             Self::LibcpuidTest => "libcpuid test",
+            Self::Words => "/dev/cpu/N/cpuid",
             Self::Cpudata => "libvirt cpudata",
             Self::XenPolicies => "xen-cpuid -p",
             Self::Firecracker => "Firecracker JSON",
@@ -173,6 +179,7 @@ pub fn parse(format: Format, text: &str) -> Decoded<LeafSet> {
         Format::Kcpuid => kcpuid::parse(text),
         Format::Libcpuid => libcpuid::parse(text),
         Format::LibcpuidTest => libcpuid_test::parse(text),
+        Format::Words => words::parse(text),
         Format::Cpudata => cpudata::parse(text),
         Format::XenPolicies => xen_policies::parse_set(text),
         Format::Firecracker => firecracker::parse_set(text),

@@ -207,6 +207,8 @@ pub struct LibvirtCpu {
     /// Byte of the text where the vendor's name is.
     #[serde(skip)]
     pub vendor_at: Option<usize>,
+    /// Type of the domain it stands in: `kvm`, `qemu`, `xen`.
+    pub domain: Option<String>,
     /// Where the model comes from (guest).
     pub mode: Mode,
     /// How the host must fit (guest).
@@ -252,6 +254,7 @@ impl LibvirtCpu {
             at: None,
             model_at: None,
             vendor_at: None,
+            domain: None,
             mode: Mode::Custom,
             matching: Match::Exact,
             check: Check::Default,

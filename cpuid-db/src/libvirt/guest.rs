@@ -166,10 +166,10 @@ fn closest(map: &Map, guest: &GuestCpu, features: FeatureSet) -> Result<LibvirtC
         let known = map.vendors().iter().find(|vendor| vendor.string == *string);
         (string, known)
     });
-    let named = guest.model.as_ref().filter(|name| {
-        map.model(name)
-            .is_some_and(|model| model.decode_guest || model.decode_host)
-    });
+    let named = guest
+        .model
+        .as_ref()
+        .filter(|name| map.model(name).is_some_and(|model| model.decode_guest));
     let data = CpuData {
         features,
         vendor: known.and_then(|(_, known)| known),

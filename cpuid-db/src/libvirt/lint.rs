@@ -3,6 +3,7 @@
 mod dependencies;
 mod hosts;
 mod models;
+mod xen;
 
 use serde::Serialize;
 
@@ -57,6 +58,7 @@ pub fn lint(database: &Database, text: &str, host: Option<&LibvirtCpu>) -> Vec<F
         context.combinations(&mut findings);
         context.models(&mut findings);
         context.dependencies(&mut findings);
+        context.xen(&mut findings);
         if let Some(host) = host {
             context.host(host, &mut findings);
         }

@@ -243,6 +243,13 @@ mod tests {
     }
 
     #[test]
+    fn libvirt_has_364_features_and_150_models() {
+        let map = Map::builtin();
+        assert_eq!(map.features().count(), 364, "of data/fields, column libvirt");
+        assert_eq!(map.models().len(), 150);
+    }
+
+    #[test]
     fn canonical_names_and_aliases_point_at_each_other() {
         let map = Map::builtin();
         let model = map.model("Haswell-noTSX").unwrap();

@@ -11,12 +11,13 @@ use super::closure::{Needs, Requirements};
 use super::explain;
 use super::host::Host;
 use super::lost::{Lost, Reason, names};
+use super::pool::{maximum, maximum_base, oldest, to_leaves, unmigratable, vendors};
 use super::rules::{self, ARCH_CAPABILITIES, IBRS_ALL, RRSBA, RSBA, Span};
 use super::state::{self, Pool, Unequal};
 use crate::bits::{Bit, Place, Word, Words};
-use crate::database::{Combine, Database, Migratable, Vendors};
-use crate::identity::{Signature, Vendor};
-use crate::leaf::{Leaf, Subleaf};
+use crate::database::{Combine, Database, Vendors};
+use crate::identity::Vendor;
+use crate::leaf::{Leaf, Registers, Subleaf};
 use crate::leafset::CpuLeaves;
 
 /// What may differ from the strict rules.
@@ -131,93 +132,25 @@ pub fn baseline(db: &Database, hosts: &[Host], options: &Options) -> Result<Base
     })
 }
 
-/// Vendors of the pool, whose rows of the table are looked at; a refusal when they do not mix.
-fn vendors(hosts: &[Host], options: &Options) -> Result<Vendors, Refusal> {
-    if hosts.is_empty() {
-        return Err(Refusal::NoHosts);
-    }
-    let named = || {
-        hosts
-            .iter()
-            .filter_map(|host| Some((host, host.vendor_name.as_deref()?)))
-    };
-    let Some((first, first_vendor)) = named().next() else {
-        return Ok(Vendors::ANY);
-    };
-    let mixes = |host: &Host, vendor: &str| {
-        vendor == first_vendor || (options.hygon_with_amd && host.vendor.is_amd_like() && first.vendor.is_amd_like())
-    };
-    if let Some((other, other_vendor)) = named().find(|(host, vendor)| !mixes(host, vendor)) {
-        return Err(Refusal::Vendors {
-            first: first.name.clone(),
-            first_vendor: first_vendor.to_owned(),
-            other: other.name.clone(),
-            other_vendor: other_vendor.to_owned(),
-        });
-    }
-    Ok(named().fold(Vendors(0), |all, (host, _)| Vendors(all.0 | host.vendors().0)))
-}
-
-/// The host that stands for the pool: of the oldest family the one with the fewest bits in its
-/// feature words, then the smaller signature. Independent of the order of hosts.
-fn oldest(hosts: &[Host]) -> usize {
-    let age = |host: &Host| {
-        let signature = host.cpu.leaf(1).map(|row| Signature(row.eax));
-        let features: u32 = [
-            (1, 0),
-            (7, 0),
-            (7, 1),
-            (7, 2),
-            (0x8000_0001, 0),
-            (0x8000_0008, 0),
-            (0x8000_0021, 0),
-        ]
-        .into_iter()
-        .filter_map(|(leaf, subleaf)| host.cpu.get(Leaf(leaf), Subleaf(subleaf)))
-        .map(|row| {
-            row.ecx
-                .count_ones()
-                .saturating_add(row.edx.count_ones())
-                .saturating_add(row.ebx.count_ones())
-        })
-        .fold(0, u32::saturating_add);
-        (
-            signature.is_none(),
-            host.partial,
-            signature.map(Signature::family),
-            features,
-            signature,
-        )
-    };
-    (0..hosts.len())
-        .min_by(|&left, &right| match (hosts.get(left), hosts.get(right)) {
-            (Some(left), Some(right)) => age(left)
-                .cmp(&age(right))
-                .then_with(|| left.words.iter().cmp(right.words.iter())),
-            _ => left.cmp(&right),
-        })
-        .unwrap_or(0)
-}
-
-struct Work<'a> {
-    db: &'a Database,
-    hosts: &'a [Host],
-    vendors: Vendors,
-    oldest: usize,
-    words: Words,
+pub(super) struct Work<'a> {
+    pub(super) db: &'a Database,
+    pub(super) hosts: &'a [Host],
+    pub(super) vendors: Vendors,
+    pub(super) oldest: usize,
+    pub(super) words: Words,
     /// Chains of what was taken out.
-    gone: BTreeMap<Bit, Vec<&'static str>>,
-    reasons: BTreeMap<Bit, Reason>,
-    warnings: Vec<Warning>,
+    pub(super) gone: BTreeMap<Bit, Vec<&'static str>>,
+    pub(super) reasons: BTreeMap<Bit, Reason>,
+    pub(super) warnings: Vec<Warning>,
 }
 
 impl Work<'_> {
-    fn warn(&mut self, hosts: Vec<usize>, message: String) {
+    pub(super) fn warn(&mut self, hosts: Vec<usize>, message: String) {
         self.warnings.push(Warning { hosts, message });
     }
 
     /// Hosts for which something holds.
-    fn which(&self, holds: impl Fn(&Host) -> bool) -> Vec<usize> {
+    pub(super) fn which(&self, holds: impl Fn(&Host) -> bool) -> Vec<usize> {
         (0..self.hosts.len())
             .filter(|&index| self.hosts.get(index).is_some_and(&holds))
             .collect()
@@ -297,8 +230,14 @@ impl Work<'_> {
                 if told().all(|value| value == first) { first } else { 0 }
             }
             Some(Combine::Policy) => {
-                let own = self.hosts.get(self.oldest).and_then(|host| host.value(word));
-                own.or_else(|| values.iter().flatten().next().copied()).unwrap_or(0) & span.mask
+                let own = self.hosts.get(self.oldest).filter(|host| {
+                    // A dump without leaf 0 says nothing of the vendor.
+                    word.place != Place::Leaf(0) || host.vendor_name.is_some()
+                });
+                own.and_then(|host| host.value(word))
+                    .or_else(|| values.iter().flatten().copied().find(|value| *value != 0))
+                    .unwrap_or(0)
+                    & span.mask
             }
             Some(Combine::Dynamic) => {
                 let apic = span.field.and_then(crate::Field::bit).is_some_and(rules::is_apic);
@@ -484,161 +423,10 @@ impl Work<'_> {
     /// The words as leaves.
     fn leaves(&self) -> CpuLeaves {
         let mut cpu = to_leaves(&self.words);
+        if self.hosts.iter().any(|host| maximum(host, Leaf(0)).is_some()) {
+            cpu.insert(Leaf(0), Subleaf(0), Registers::default());
+        }
         cpu.partial = self.hosts.iter().all(|host| host.partial);
         cpu
     }
-
-    fn tell(&mut self, lost: &[Lost]) {
-        let mixed = self.which(|host| host.vendor == Vendor::Hygon);
-        if !mixed.is_empty() && mixed.len() < self.hosts.len() {
-            self.warn(
-                mixed,
-                "Hygon and AMD in one pool: the guest is told one vendor".to_owned(),
-            );
-        }
-        self.tell_untold(lost);
-        self.tell_or();
-        self.tell_widths();
-    }
-
-    fn tell_untold(&mut self, lost: &[Lost]) {
-        let partial = self.which(|host| host.partial);
-        if !partial.is_empty() {
-            let blamed = lost
-                .iter()
-                .filter(|lost| lost.feature && lost.reason == Reason::NotOnEvery)
-                .filter(|lost| lost.hosts_without.iter().all(|host| partial.contains(host)))
-                .count();
-            let message = format!(
-                "{} tells of some features only: {blamed} that it may have are taken as absent",
-                names(self.hosts, &partial)
-            );
-            self.warn(partial, message);
-        }
-        let untold = self.which(|host| host.words.has(ARCH_CAPABILITIES) && host.cpu.msr(0x10a).is_none());
-        if !untold.is_empty() {
-            let message = format!(
-                "MSR 0x10a (ARCH_CAPABILITIES) was not captured on {}: its bits are taken as 0",
-                names(self.hosts, &untold)
-            );
-            self.warn(untold, message);
-        }
-    }
-
-    /// Bits that any host sets for all of them.
-    fn tell_or(&mut self) {
-        let mut found = Vec::new();
-        for field in self.db.fields().filter(|field| field.vendors.overlaps(self.vendors)) {
-            let Some(bit) = field.bit() else { continue };
-            if bit.word.place == Place::Leaf(0xa) || rules::of_field(field, bit.word) != Some(Combine::Or) {
-                continue;
-            }
-            let with = self.which(|host| host.words.has(bit));
-            if with.is_empty() {
-                continue;
-            }
-            if !self.words.has(bit) {
-                if !matches!(self.reasons.get(&bit), Some(Reason::Replaced { .. })) {
-                    let message = format!(
-                        "{} of {} cannot be told to the guest",
-                        field.id,
-                        names(self.hosts, &with)
-                    );
-                    found.push((with, message));
-                }
-            } else if with.len() < self.hosts.len() {
-                let message = format!(
-                    "{} is set for all because {} has it",
-                    field.id,
-                    names(self.hosts, &with)
-                );
-                found.push((with, message));
-            }
-        }
-        for (hosts, message) in found {
-            self.warn(hosts, message);
-        }
-    }
-
-    fn tell_widths(&mut self) {
-        let widths: Vec<u32> = self
-            .hosts
-            .iter()
-            .filter_map(|host| host.value(rules::ADDRESS_WIDTHS))
-            .map(|value| value & 0xff)
-            .filter(|width| *width != 0)
-            .collect();
-        let (Some(least), Some(most)) = (widths.iter().min(), widths.iter().max()) else {
-            return;
-        };
-        if least != most {
-            let message = format!(
-                "physical addresses have {least} to {most} bits: guests get {least}; one started with \
-                 host-phys-bits=on takes its first host's width along"
-            );
-            let wide = self.which(|host| {
-                host.value(rules::ADDRESS_WIDTHS)
-                    .is_some_and(|value| value & 0xff > *least)
-            });
-            self.warn(wide, message);
-        }
-    }
-}
-
-/// The words as leaves and MSRs; rows that are all 0 are left out.
-#[must_use]
-pub fn to_leaves(words: &Words) -> CpuLeaves {
-    let mut rows: BTreeMap<(Leaf, Subleaf), crate::Registers> = BTreeMap::new();
-    let mut msrs: BTreeMap<u32, u64> = BTreeMap::new();
-    for (word, value) in words.iter() {
-        match word.place {
-            Place::Leaf(leaf) => {
-                *word
-                    .register
-                    .of_mut(rows.entry((Leaf(leaf), word.subleaf)).or_default()) = value;
-            }
-            Place::Msr(index) => {
-                let shift = if word.register == crate::Register::Edx { 32 } else { 0 };
-                *msrs.entry(index).or_default() |= u64::from(value) << shift;
-            }
-        }
-    }
-    let mut cpu = CpuLeaves::new(0);
-    for ((leaf, subleaf), registers) in rows {
-        cpu.insert(leaf, subleaf, registers);
-    }
-    for (index, value) in msrs {
-        cpu.insert_msr(index, value);
-    }
-    cpu
-}
-
-/// The range whose highest leaf a word tells.
-pub(crate) fn maximum_base(word: Word) -> Option<Leaf> {
-    let Place::Leaf(leaf) = word.place else {
-        return None;
-    };
-    let ranges = matches!(leaf, 0 | 0x8000_0000 | 0x8086_0000 | 0xc000_0000);
-    (ranges && word.register == crate::Register::Eax).then_some(Leaf(leaf))
-}
-
-/// Highest leaf of a range on a host; 0 when it has none; `None` when the dump does not tell.
-pub(crate) fn maximum(host: &Host, base: Leaf) -> Option<Leaf> {
-    if host.cpu.row(base, Subleaf(0)).is_some() {
-        let maximum = host.cpu.maximum(base).unwrap_or(Leaf(0));
-        return Some(maximum).filter(|maximum| !host.partial || *maximum != base);
-    }
-    let tells = host.cpu.rows().any(|(leaf, ..)| leaf.base() == base);
-    (!host.partial && !tells).then_some(Leaf(0))
-}
-
-/// Features a guest cannot move with.
-pub(crate) fn unmigratable(db: &Database, fixed_tsc: bool) -> impl Iterator<Item = (Bit, &'static str)> {
-    db.fields()
-        .filter(move |field| match field.migratable {
-            Some(Migratable::No) => true,
-            Some(Migratable::WithTsc) => !fixed_tsc,
-            Some(Migratable::Yes) | None => false,
-        })
-        .filter_map(|field| Some((field.bit()?, field.id)))
 }

@@ -57,13 +57,16 @@ pub fn compare_results(
     for bit in only(other, &strict.words).bits() {
         let Some(field) = row(bit) else { continue };
         let rule = rules::of_field(field, bit.word);
+        if matches!(rule, Some(Combine::Policy | Combine::Dynamic)) {
+            continue;
+        }
         let why = match strict
             .lost
             .iter()
             .find(|lost| lost.word == bit.word && lost.mask >> bit.number & 1 == 1)
         {
             Some(lost) => strict_only(lost, hosts),
-            None if matches!(rule, Some(Combine::Drop | Combine::Policy | Combine::Dynamic)) => continue,
+            None if rule == Some(Combine::Drop) => continue,
             None => "no host has it".to_owned(),
         };
         found.push(Difference {

@@ -71,6 +71,9 @@ impl Host {
         let vendors = host.vendors();
         host.join_rows(db, &cpus, vendors);
         host.join_msrs(db, &cpus, vendors);
+        let identity = Identity::of(&host.cpu);
+        host.vendor = identity.vendor;
+        host.vendor_name = identity.vendor_name;
         host.words = rules::words_of(&host.cpu);
         host.tell_asymmetries();
         Some(host)

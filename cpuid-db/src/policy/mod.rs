@@ -19,6 +19,7 @@
 
 mod baseline;
 mod check;
+mod checks;
 mod closure;
 mod compare;
 mod explain;
@@ -26,10 +27,12 @@ mod guest;
 mod host;
 mod lost;
 mod nearest;
+mod pool;
 mod rules;
 mod state;
+mod warnings;
 
-pub use baseline::{Baseline, Options, Refusal, Warning, baseline, to_leaves};
+pub use baseline::{Baseline, Options, Refusal, Warning, baseline};
 pub use check::{CheckOptions, Obstacle, Rule, Verdict, check, check_guest};
 pub use closure::{Removed, Requirements, closure};
 pub use compare::{Difference, Side, compare_results};
@@ -37,6 +40,7 @@ pub use guest::guest_of;
 pub use host::{Asymmetry, Host};
 pub use lost::{Lost, Reason};
 pub use nearest::{Nearness, nearest};
+pub use pool::to_leaves;
 pub use state::{Layout, Unequal};
 
 pub(crate) use host::ranges;

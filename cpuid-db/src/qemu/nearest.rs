@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::cpu::{Class, Cpu};
 use super::expand::HYPERVISOR;
-use super::model::{self, Model};
+use super::model::{self, Model, WORDS};
 use crate::bits::{Bit, Place, Register, Word, Words};
 use crate::database::Database;
 
@@ -42,20 +42,20 @@ impl Nearness {
 /// Features that QEMU has no name for, and MSRs the words do not tell of, are not compared.
 #[must_use]
 pub fn nearest(database: &Database, words: &Words, vendor: Option<&str>) -> Vec<Nearness> {
-    let named = compared(words);
+    let masks = masks(words);
     let mut list: Vec<(usize, Nearness)> = model::models()
         .iter()
         .map(|model| {
             let own = of_model(database, model);
             Nearness {
                 model,
-                missing: difference(&own, &named, words),
-                extra: difference(&named, &own, words),
+                missing: difference(&masks, &own, words),
+                extra: difference(&masks, words, &own),
             }
         })
         .enumerate()
         .collect();
-    list.sort_by_key(|(index, nearness)| {
+    list.sort_by_cached_key(|(index, nearness)| {
         let stranger = vendor.is_some_and(|vendor| vendor != nearness.model.vendor);
         (stranger, nearness.cost(), Reverse(*index))
     });
@@ -70,17 +70,28 @@ pub(super) fn of_model(database: &Database, model: &'static Model) -> Words {
         .unwrap_or_default()
 }
 
-fn compared(words: &Words) -> Words {
-    words.bits().filter(|&bit| model::is_named(bit)).collect()
-}
-
-/// Bits of `a` that `b` lacks.
-fn difference(a: &Words, b: &Words, told: &Words) -> Vec<Bit> {
+/// Bits that are compared: those with a name, of leaves and of MSRs that are told of.
+fn masks(told: &Words) -> Vec<(Word, u32)> {
     let is_told = |place: Place| match place {
         Place::Leaf(_) => true,
         Place::Msr(_) => told.iter().any(|(word, _)| word.place == place),
     };
-    a.bits()
-        .filter(|&bit| !b.has(bit) && model::is_named(bit) && !NOT_COMPARED.contains(&bit) && is_told(bit.word.place))
+    let mask = |word: Word, named: u32| {
+        let left_out = NOT_COMPARED.into_iter().filter(|bit| bit.word == word);
+        left_out.fold(named, |mask, bit| mask & !(1 << (bit.number & 31)))
+    };
+    WORDS
+        .iter()
+        .filter(|known| is_told(known.word.place))
+        .map(|known| (known.word, mask(known.word, known.named)))
         .collect()
+}
+
+/// Bits of `a` that `b` lacks, in ascending order.
+fn difference(masks: &[(Word, u32)], a: &Words, b: &Words) -> Vec<Bit> {
+    let lacking = masks
+        .iter()
+        .map(|&(word, mask)| (word, a.get(word) & !b.get(word) & mask))
+        .collect::<Words>();
+    lacking.bits().collect()
 }

@@ -7,6 +7,7 @@ use crate::xen::xlcfg::{SyntaxError, Text};
 pub(crate) enum Token {
     Name(String),
     Text(Text),
+    Number(Text),
     Comma,
     Open,
     Close,
@@ -22,6 +23,7 @@ impl Token {
         match self {
             Self::Name(_) => "IDENT",
             Self::Text(_) => "STRING",
+            Self::Number(_) => "NUMBER",
             Self::Comma => "','",
             Self::Open => "'['",
             Self::Close => "']'",
@@ -39,7 +41,11 @@ pub(crate) struct Lexer<'a> {
     at: usize,
     ahead: Option<(Option<Token>, usize)>,
     pub(crate) errors: Vec<SyntaxError>,
-    pub(crate) last_error_line: usize,
+    last_error_line: usize,
+    /// A character that Python programs have stood where none can.
+    pub(crate) looks_like_python: bool,
+    /// A character at the very end that cannot stand there.
+    pub(crate) dangling: &'a str,
 }
 
 impl<'a> Lexer<'a> {
@@ -50,6 +56,8 @@ impl<'a> Lexer<'a> {
             ahead: None,
             errors: Vec::new(),
             last_error_line: 0,
+            looks_like_python: false,
+            dangling: "",
         }
     }
 
@@ -79,12 +87,6 @@ impl<'a> Lexer<'a> {
     pub(crate) fn peek_is(&mut self, token: &Token) -> bool {
         self.fill();
         matches!(&self.ahead, Some((Some(seen), _)) if seen == token)
-    }
-
-    pub(crate) fn skip_newlines(&mut self) {
-        while self.peek_is(&Token::Newline) {
-            let _ = self.next();
-        }
     }
 
     pub(crate) fn put_back_newline(&mut self) {
@@ -128,7 +130,7 @@ impl<'a> Lexer<'a> {
                 }
                 '0'..='9' => {
                     let number = run(rest, |c| c.is_ascii_digit() || matches!(c, 'a'..='f' | 'x'));
-                    (Some(Token::Text(Text::plain(number, at))), number.len())
+                    (Some(Token::Number(Text::plain(number, at))), number.len())
                 }
                 ',' => (Some(Token::Comma), 1),
                 '[' => (Some(Token::Open), 1),
@@ -153,23 +155,46 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// A lexical error takes the rest of the word with it.
+    /// A lexical error takes the rest of the word with it. At the very end of a file nothing is said.
     fn wrong(&mut self, rest: &'a str, at: usize) {
         let first = rest.chars().next().map_or(1, char::len_utf8);
         let (head, tail) = rest.split_at_checked(first).unwrap_or((rest, ""));
         let length = head
             .len()
             .saturating_add(run(tail, |c| !matches!(c, ' ' | '\t' | '\n')).len());
-        let error = self.error(at, rest.get(..length).unwrap_or(rest), "lexical error");
-        if error.line > self.last_error_line {
-            self.last_error_line = error.line;
-            self.errors.push(error);
+        self.looks_like_python |= head.starts_with(['+', '-', '.', '(', ')', ':']);
+        if tail.is_empty() {
+            self.dangling = head;
+        } else {
+            let error = self.error(at, rest.get(..length).unwrap_or(rest), "lexical error");
+            // Before the end of a line libxlu has read on into the next one by then.
+            let line = error.line.saturating_add(usize::from(tail.starts_with('\n')));
+            if line > self.last_error_line {
+                self.errors.push(error);
+            }
+            self.last_error_line = line;
         }
         self.at = at.saturating_add(length.max(1));
     }
 
+    /// An error of a word; its line is not told of again.
+    pub(crate) fn lexical(&mut self, at: usize, near: &str, message: &str) {
+        let error = self.error(at, near, message);
+        let line = error.line;
+        self.syntax(error);
+        self.last_error_line = line;
+    }
+
+    /// An error, unless its line has one of a word already.
+    pub(crate) fn syntax(&mut self, error: SyntaxError) {
+        if error.line > self.last_error_line {
+            self.errors.push(error);
+        }
+    }
+
     fn quoted(&mut self, quote: char, rest: &'a str, at: usize) -> (Option<Token>, usize) {
         let mut text = Text::default();
+        let mut bad = None;
         let mut characters = rest.char_indices().skip(1);
         while let Some((index, character)) = characters.next() {
             let place = at.saturating_add(index);
@@ -177,27 +202,45 @@ impl<'a> Lexer<'a> {
                 '\n' => return (None, 0),
                 c if c == quote => {
                     text.end = place;
+                    if let Some(message) = bad.filter(|_| self.errors.is_empty()) {
+                        self.lexical(at, rest.get(..=index).unwrap_or(rest), message);
+                    }
                     return (Some(Token::Text(text)), index.saturating_add(1));
                 }
                 '\\' => match characters.next() {
                     None | Some((_, '\n')) => return (None, 0),
+                    // What follows a wrong escape is dropped.
                     Some((_, escaped)) => match resolve(escaped) {
-                        Some(character) => text.push(character, place),
-                        None => {
-                            let message = "invalid character after backlash in quoted string";
-                            let error = self.error(place, rest.lines().next().unwrap_or_default(), message);
-                            self.errors.push(error);
-                        }
+                        Some(character) if bad.is_none() => text.push(character, place),
+                        Some(_) => {}
+                        None => match numeric(escaped, rest.get(index..).unwrap_or_default()) {
+                            // What the number stands for is dropped.
+                            Ok(digits) => (0..digits).for_each(|_| drop(characters.next())),
+                            Err(message) => bad = bad.or(Some(message)),
+                        },
                     },
                 },
-                c => text.push(c, place),
+                c if bad.is_none() => text.push(c, place),
+                _ => {}
             }
         }
         (None, 0)
     }
 }
 
-/// Numeric escapes are left out: libxlu drops what they stand for, or refuses them.
+/// A numeric escape: how many digits follow its first character, or why libxlu refuses it, as it does
+/// every hexadecimal one (in words that lack a blank). `text` begins with the backslash.
+fn numeric(escaped: char, text: &str) -> Result<usize, &'static str> {
+    match escaped {
+        'x' => Err("invalid digit after backslash hexnumerical character escape in quoted string"),
+        '0'..='7' => match text.chars().skip(2).take(3).take_while(char::is_ascii_digit).count() {
+            digits @ 2.. => Ok(digits),
+            _ => Err("invalid digit after backslash octalnumerical character escape in quoted string"),
+        },
+        _ => Err("invalid character after backlash in quoted string"),
+    }
+}
+
 const fn resolve(escaped: char) -> Option<char> {
     Some(match escaped {
         '"' | '\'' | '\\' => escaped,

@@ -52,22 +52,25 @@ impl HostPolicies {
         complete.then_some(this)
     }
 
-    /// What a type of guest may have.
+    /// What a type of guest may have; `None` when the host runs no such guests, for which Xen tells a
+    /// policy of zeros.
     #[must_use]
-    pub const fn maximum_of(&self, kind: DomainType) -> Option<&CpuPolicy> {
-        match kind {
+    pub fn maximum_of(&self, kind: DomainType) -> Option<&CpuPolicy> {
+        let policy = match kind {
             DomainType::Pv => self.pv_max.as_ref(),
             DomainType::Hvm | DomainType::Pvh => self.hvm_max.as_ref(),
-        }
+        };
+        policy.filter(|policy| policy.maxima().0 != 0)
     }
 
     /// What a type of guest has when nothing is asked for.
     #[must_use]
-    pub const fn default_of(&self, kind: DomainType) -> Option<&CpuPolicy> {
-        match kind {
+    pub fn default_of(&self, kind: DomainType) -> Option<&CpuPolicy> {
+        let policy = match kind {
             DomainType::Pv => self.pv_default.as_ref(),
             DomainType::Hvm | DomainType::Pvh => self.hvm_default.as_ref(),
-        }
+        };
+        policy.filter(|policy| policy.maxima().0 != 0)
     }
 
     /// The featuresets `xen-cpuid` prints under "Dynamic sets".

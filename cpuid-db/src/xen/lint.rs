@@ -12,7 +12,7 @@ use crate::xen::featureset::Featureset;
 use crate::xen::policy::CpuPolicy;
 use crate::xen::source::Source;
 use crate::xen::xl::{Outcome, Piece, PieceKind};
-use crate::xen::{lint_flags, lint_lines};
+use crate::xen::{CpuidConfig, lint_flags, lint_lines};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -74,11 +74,42 @@ pub fn lint(database: &Database, text: &str, circumstances: Circumstances<'_>) -
             if let (None, Some(kind)) = (told, circumstances.kind) {
                 domain.kind = kind;
             }
+            let known_kind = known || source.is_config && source.config.settings.len() > 1;
+            let runs = |kind| {
+                circumstances
+                    .policies
+                    .is_none_or(|policies| policies.maximum_of(kind).is_some())
+            };
+            if !known_kind && runs(DomainType::Pvh) {
+                domain.kind = DomainType::Pvh;
+            }
+            if known_kind && !runs(domain.kind) {
+                findings.push(Finding {
+                    at: told.map_or(0, |setting| setting.at),
+                    what: domain.kind.name().to_owned(),
+                    severity: Severity::Error,
+                    message: "domain creation fail: Invalid argument".to_owned(),
+                    effect: format!(
+                        "the guest is not created: this host runs no {} guests",
+                        domain.kind.name()
+                    ),
+                    advice: "use another type".to_owned(),
+                });
+            }
+            let predicted = |domain: &Domain| {
+                let policies = circumstances.policies?;
+                Some(predict(&features, policies, domain, 1).map_err(|failure| failure.message))
+            };
             let linter = Linter {
+                without: predicted(&Domain {
+                    cpuid: CpuidConfig::default(),
+                    ..domain.clone()
+                }),
+                with: predicted(&domain),
                 database,
                 features: &features,
                 source: &source,
-                known_kind: known || source.is_config && source.config.settings.len() > 1,
+                known_kind,
                 policies: circumstances.policies,
                 domain: &domain,
                 outcome: &outcome,
@@ -130,7 +161,13 @@ pub(crate) struct Linter<'a> {
     pub(crate) policies: Option<&'a HostPolicies>,
     pub(crate) domain: &'a Domain,
     pub(crate) outcome: &'a Outcome,
+    /// What the guest gets without `cpuid=`, and with it; `None` without a host's policies.
+    pub(crate) without: Option<Result<CpuPolicy, String>>,
+    pub(crate) with: Option<Result<CpuPolicy, String>>,
 }
+
+/// Pieces that are looked at; more than any configuration has a use for.
+const MOST_PIECES: usize = 4096;
 
 impl Linter<'_> {
     fn run(&self, findings: &mut Vec<Finding>) {
@@ -146,7 +183,7 @@ impl Linter<'_> {
                 advice: "make each item a string".to_owned(),
             });
         }
-        for piece in &self.outcome.pieces {
+        for piece in self.outcome.pieces.iter().take(MOST_PIECES) {
             match &piece.kind {
                 PieceKind::Base => lint_flags::base(piece, findings),
                 PieceKind::Flag(target) => lint_flags::flag(self, piece, *target, findings),
@@ -167,14 +204,7 @@ impl Linter<'_> {
                 "nestedhvm is for HVM and PVH guests",
                 "a PV guest does not see svm or vmx",
             )
-        } else if self.policies.is_some()
-            && self
-                .predicted(&Domain {
-                    cpuid: Default::default(),
-                    ..self.domain.clone()
-                })
-                .is_err()
-        {
+        } else if matches!(self.without, Some(Err(_))) {
             (
                 "domain creation fail: Invalid argument",
                 "the guest is not created: this host cannot nest hypervisors",
@@ -232,10 +262,8 @@ impl Linter<'_> {
 
     /// Does the host create the guest, and what else changes in it than was asked for.
     fn outcome_on_host(&self, findings: &mut Vec<Finding>) {
-        if self.policies.is_none() || self.domain.cpuid.is_empty() || self.domain.nested && self.domain.kind.is_hvm() {
-            return;
-        }
-        let Err(message) = self.predicted(self.domain) else {
+        // What fails without cpuid= too is told of elsewhere.
+        let (Some(Ok(_)), Some(Err(message))) = (&self.without, &self.with) else {
             return;
         };
         // The piece without which the guest is created; the first when there is no such one.
@@ -270,8 +298,8 @@ impl Linter<'_> {
     }
 
     /// What libxl is asked for by one piece.
-    pub(crate) fn alone(&self, piece: &Piece) -> crate::xen::CpuidConfig {
-        let mut config = crate::xen::CpuidConfig::default();
+    pub(crate) fn alone(&self, piece: &Piece) -> CpuidConfig {
+        let mut config = CpuidConfig::default();
         match piece.kind {
             PieceKind::Base => {}
             PieceKind::Flag(_) => {

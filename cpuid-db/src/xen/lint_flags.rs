@@ -355,7 +355,7 @@ fn asked_on(linter: &Linter<'_>, piece: &Piece, bit: Bit, findings: &mut Vec<Fin
 
 /// What a feature needs that is not there in the end.
 fn missing(linter: &Linter<'_>, bit: Bit) -> Option<String> {
-    let policy = linter.predicted(linter.domain).ok()?;
+    let policy = linter.with.as_ref()?.as_ref().ok()?;
     let (set, feature) = (policy.featureset(), feature_of(bit)?);
     if set.has(feature) {
         return None;
@@ -368,11 +368,8 @@ fn missing(linter: &Linter<'_>, bit: Bit) -> Option<String> {
 fn asked_off(linter: &Linter<'_>, piece: &Piece, bit: Bit, findings: &mut Vec<Finding>) {
     let Some(feature) = feature_of(bit) else { return };
     let dependents = linter.features.dependents(feature);
-    match linter.predicted(&Domain {
-        cpuid: Default::default(),
-        ..linter.domain.clone()
-    }) {
-        Ok(default) => {
+    match &linter.without {
+        Some(Ok(default)) => {
             let set = default.featureset();
             let gone = set.and(&dependents);
             let name = linter.features.label(feature);
@@ -385,7 +382,7 @@ fn asked_off(linter: &Linter<'_>, piece: &Piece, bit: Bit, findings: &mut Vec<Fi
                 findings.push(finding(piece, Severity::Note, &message, &effect, ""));
             }
         }
-        Err(_) if !dependents.is_empty() => {
+        None if !dependents.is_empty() => {
             let gone = dependents.and(&linter.static_maximum());
             let message = format!("what needs {} goes too", linter.features.label(feature));
             let effect = format!(
@@ -396,7 +393,7 @@ fn asked_off(linter: &Linter<'_>, piece: &Piece, bit: Bit, findings: &mut Vec<Fi
                 findings.push(finding(piece, Severity::Note, &message, &effect, ""));
             }
         }
-        Err(_) => {}
+        _ => {}
     }
 }
 
@@ -429,14 +426,13 @@ fn no_effect_of_value(linter: &Linter<'_>, piece: &Piece, key: &crate::xen::libx
         "localapicid" => return report("the APIC id is that of each virtual CPU", "leave it out"),
         _ => {}
     }
+    let without = linter.without.as_ref()?.as_ref().ok()?;
     let mut domain: Domain = linter.domain.clone();
-    domain.cpuid = Default::default();
-    let without = linter.predicted(&domain).ok()?;
     domain.cpuid = linter.alone(piece);
     let with = linter.predicted(&domain).ok()?;
     let word = key.word();
-    if with == without {
-        if already_so(linter, piece, key, &without) {
+    if with == *without {
+        if already_so(linter, piece, key, without) {
             let message = "guests of this type see this value on this host anyway";
             return Some(finding(piece, Severity::Note, message, "no effect here", ""));
         }

@@ -1,7 +1,7 @@
 //! Checks of the list form of `cpuid=`.
 
 use crate::bits::Place;
-use crate::xen::config::{CpuidConfig, UNUSED};
+use crate::xen::config::UNUSED;
 use crate::xen::features::Feature;
 use crate::xen::featureset::{Featureset, ORDER, index_of};
 use crate::xen::libxl::has_subleaves;
@@ -25,9 +25,8 @@ pub(crate) fn line(linter: &Linter<'_>, piece: &Piece, line: &Line, findings: &m
 
 /// Features the guest loses with the line and that the line does not name.
 fn lost(linter: &Linter<'_>, piece: &Piece) -> Option<Finding> {
+    let without = linter.without.as_ref()?.as_ref().ok()?.featureset();
     let mut domain = linter.domain.clone();
-    domain.cpuid = CpuidConfig::default();
-    let without = linter.predicted(&domain).ok()?.featureset();
     domain.cpuid = linter.alone(piece);
     let with = linter.predicted(&domain).ok()?.featureset();
     let mut cleared = Featureset::default();

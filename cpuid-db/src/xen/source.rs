@@ -40,7 +40,7 @@ impl Source {
         Self {
             config: Config {
                 settings: vec![setting],
-                errors: Vec::new(),
+                ..Config::default()
             },
             is_config: false,
         }

@@ -19,7 +19,11 @@ pub struct Suggestion {
 /// The key to write for a bit; `None` when libxl has no name for it.
 #[must_use]
 pub fn key_of(features: &Features, bit: crate::Bit) -> Option<&'static str> {
-    let named = feature_of(bit).and_then(|feature| features.name(feature));
+    // `clflush` is a feature's name, but libxl takes it for the size.
+    let is_taken = |name: &&str| libxl::keys().iter().any(|key| key.name == *name);
+    let named = feature_of(bit)
+        .and_then(|feature| features.name(feature))
+        .filter(|name| !is_taken(name));
     named.or_else(|| {
         let is = |key: &&libxl::Key| key.length == 1 && key.word().bit(u8::try_from(key.low).unwrap_or(0)) == bit;
         libxl::keys().iter().find(is).map(|key| key.name)

@@ -77,14 +77,15 @@ impl SyntaxError {
     /// xl's line for a file of that name.
     #[must_use]
     pub fn message(&self, file: &str) -> String {
-        let near = match self.near.as_str() {
-            "" => "<newline>".to_owned(),
-            text => format!("`{text}'"),
+        // For the end of a line xl counts one line less.
+        let (near, line) = match self.near.as_str() {
+            "\n" => ("<newline>".to_owned(), self.line.saturating_sub(1)),
+            text if text.starts_with('#') && text.ends_with('\n') => {
+                (format!("`{}'", text.trim_end()), self.line.saturating_sub(1))
+            }
+            text => (format!("`{text}'"), self.line),
         };
-        format!(
-            "{file}:{}: config parsing error near {near}: {}",
-            self.line, self.message
-        )
+        format!("{file}:{line}: config parsing error near {near}: {}", self.message)
     }
 }
 
@@ -93,8 +94,10 @@ impl SyntaxError {
 pub struct Config {
     /// Assignments in order.
     pub settings: Vec<Setting>,
-    /// What is wrong.
+    /// What is wrong, in the order xl tells it.
     pub errors: Vec<SyntaxError>,
+    /// With errors: xl adds that Python is not supported.
+    pub looks_like_python: bool,
 }
 
 impl Config {
@@ -105,11 +108,31 @@ impl Config {
             lexer: Lexer::new(text),
             config: Self::default(),
             recovering: 0,
+            before: 0,
+            last: 0,
+            previous: 0,
+            ended: false,
         };
         parser.file();
-        parser.config.errors.extend(parser.lexer.errors);
-        parser.config.errors.sort_by_key(|error| error.at);
+        parser.config.errors = parser.lexer.errors;
+        parser.config.looks_like_python = parser.lexer.looks_like_python;
         parser.config
+    }
+
+    /// What xl prints of a file that it refuses; nothing of one that it takes.
+    #[must_use]
+    pub fn messages(&self, file: &str) -> Vec<String> {
+        let mut out: Vec<String> = self.errors.iter().map(|error| error.message(file)).collect();
+        if out.is_empty() {
+            return out;
+        }
+        if self.looks_like_python {
+            out.push("warning: Config file looks like it contains Python code.".to_owned());
+            out.push("warning:  Arbitrary Python is no longer supported.".to_owned());
+            out.push("warning:  See https://wiki.xen.org/wiki/PythonInXlConfig".to_owned());
+        }
+        out.push("Failed to parse config: Invalid argument".to_owned());
+        out
     }
 
     /// The value that counts: the last assignment's.
@@ -139,27 +162,55 @@ impl Config {
 /// Lists in lists, at most.
 const DEPTH: usize = 64;
 
+/// What can stand where something else stood, as libxlu's parser words it.
+#[derive(Clone, Copy)]
+enum Expected {
+    Statement,
+    Operator,
+    Value,
+    End,
+    List,
+}
+
+impl Expected {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Statement => "$end or IDENT or NEWLINE or ';'",
+            Self::Operator => "+= or '='",
+            Self::Value => "STRING or NUMBER or '['",
+            Self::End => "$end",
+            Self::List => "']'",
+        }
+    }
+}
+
 struct Parser<'a> {
     lexer: Lexer<'a>,
     config: Config,
-    /// Tokens until syntax errors are told again, as with libxlu's parser.
+    /// Tokens until syntax errors are told again, as with libxlu's parser: now, and before the last token.
     recovering: u32,
+    before: u32,
+    /// Where the last token and the one before begin.
+    last: usize,
+    previous: usize,
+    /// libxlu reads no further.
+    ended: bool,
 }
 
 impl Parser<'_> {
     fn file(&mut self) {
-        loop {
-            let at = self.lexer.at();
-            match self.token().0 {
+        while !self.ended {
+            match self.token() {
                 None => return,
                 Some(Token::Newline | Token::Semicolon) => {}
                 Some(Token::Name(name)) => {
+                    let at = self.last;
                     if let Err(()) = self.assignment(name, at) {
                         self.recover();
                     }
                 }
-                Some(token) => {
-                    self.unexpected(&token, at);
+                token => {
+                    let _ = self.refuse::<()>(token, Expected::Statement);
                     self.recover();
                 }
             }
@@ -168,94 +219,94 @@ impl Parser<'_> {
 
     fn assignment(&mut self, name: String, at: usize) -> Result<(), ()> {
         let adds = match self.token() {
-            (Some(Token::Assign), _) => false,
-            (Some(Token::Add), _) => true,
-            (token, place) => return self.refuse(token, place),
+            Some(Token::Assign) => false,
+            Some(Token::Add) => true,
+            token => return self.refuse(token, Expected::Operator),
         };
-        let mut value = self.value(0)?;
-        if adds && let Some(before) = self.config.get(&name) {
-            match join(&before.value, &value) {
-                Some(joined) => value = joined,
-                None => {
-                    let message = "can't add [list] to \"string\" or vice versa";
-                    let error = self.lexer.error(at, &name, message);
-                    self.config.errors.push(error);
-                    return Err(());
-                }
+        let value = self.value(0, Expected::Value)?;
+        let before = self.config.get(&name).filter(|_| adds);
+        let value = before.map_or(Some(value.clone()), |setting| join(&setting.value, &value));
+        match value {
+            Some(value) => self.config.settings.push(Setting { name, value, at }),
+            None if self.lexer.errors.is_empty() => {
+                let near = self.lexer.since(self.last).to_owned();
+                let message = "can't add [list] to \"string\" or vice versa";
+                self.lexer.lexical(self.last, &near, message);
             }
+            None => {}
         }
-        self.config.settings.push(Setting { name, value, at });
         match self.token() {
-            (None | Some(Token::Newline | Token::Semicolon), _) => Ok(()),
-            (token, place) => self.refuse(token, place),
+            None | Some(Token::Newline | Token::Semicolon) => Ok(()),
+            token => self.refuse(token, Expected::End),
         }
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value, ()> {
+    fn value(&mut self, depth: usize, expected: Expected) -> Result<Value, ()> {
         match self.token() {
-            (Some(Token::Text(text)), _) => Ok(Value::Text(text)),
-            (Some(Token::Open), place) if depth < DEPTH => self.list(depth, place),
-            (token, place) => self.refuse(token, place),
+            Some(Token::Text(text) | Token::Number(text)) => Ok(Value::Text(text)),
+            Some(Token::Open) if depth < DEPTH => self.list(depth),
+            token => self.refuse(token, expected),
         }
     }
 
-    fn list(&mut self, depth: usize, _open: usize) -> Result<Value, ()> {
+    fn list(&mut self, depth: usize) -> Result<Value, ()> {
         let mut values = Vec::new();
         loop {
-            self.lexer.skip_newlines();
+            self.skip_newlines();
             if self.lexer.peek_is(&Token::Close) {
-                let _ = self.lexer.next();
+                let _ = self.token();
                 return Ok(Value::List(values));
             }
-            values.push(self.value(depth.saturating_add(1))?);
-            self.lexer.skip_newlines();
+            values.push(self.value(depth.saturating_add(1), Expected::List)?);
+            self.skip_newlines();
             match self.token() {
-                (Some(Token::Close), _) => return Ok(Value::List(values)),
-                (Some(Token::Comma), _) => {}
-                (token, place) => return self.refuse(token, place),
+                Some(Token::Close) => return Ok(Value::List(values)),
+                Some(Token::Comma) => {}
+                token => return self.refuse(token, Expected::List),
             }
         }
     }
 
-    fn token(&mut self) -> (Option<Token>, usize) {
-        let at = self.lexer.at();
-        self.recovering = self.recovering.saturating_sub(1);
-        (self.lexer.next(), at)
+    fn skip_newlines(&mut self) {
+        while self.lexer.peek_is(&Token::Newline) {
+            let _ = self.token();
+        }
     }
 
-    fn refuse<T>(&mut self, token: Option<Token>, at: usize) -> Result<T, ()> {
-        match token {
-            Some(Token::Newline) => {
-                self.unexpected(&Token::Newline, at);
-                // The line is at its end already.
-                self.lexer.put_back_newline();
-            }
-            Some(token) => self.unexpected(&token, at),
-            None => {
-                let error = self.lexer.error(at, "", "syntax error, unexpected end of file");
-                self.tell(error);
-            }
+    fn token(&mut self) -> Option<Token> {
+        self.previous = self.last;
+        self.last = self.lexer.at();
+        self.before = self.recovering;
+        self.recovering = self.recovering.saturating_sub(1);
+        self.lexer.next()
+    }
+
+    fn refuse<T>(&mut self, token: Option<Token>, expected: Expected) -> Result<T, ()> {
+        let (kind, near) = match &token {
+            None => ("$end", self.lexer.dangling.to_owned()),
+            Some(Token::Newline) => ("NEWLINE", format!("{}\n", self.lexer.since(self.last))),
+            Some(token) => (token.kind(), self.lexer.since(self.last).trim_end().to_owned()),
+        };
+        let message = format!("syntax error, unexpected {kind}, expecting {}", expected.text());
+        if self.before == 0 {
+            // At the end of the file xl tells the line of the token before.
+            let at = if token.is_none() { self.previous } else { self.last };
+            let error = self.lexer.error(at, &near, &message);
+            self.lexer.syntax(error);
+        }
+        self.recovering = 3;
+        self.ended |= matches!(expected, Expected::End);
+        if token == Some(Token::Newline) {
+            // The line is at its end already.
+            self.lexer.put_back_newline();
         }
         Err(())
     }
 
-    fn unexpected(&mut self, token: &Token, at: usize) {
-        let near = self.lexer.since(at).trim_end().to_owned();
-        let message = format!("syntax error, unexpected {}", token.kind());
-        let error = self.lexer.error(at, &near, &message);
-        self.tell(error);
-    }
-
-    fn tell(&mut self, error: SyntaxError) {
-        if self.recovering == 0 && error.line > self.lexer.last_error_line {
-            self.config.errors.push(error);
-        }
-        self.recovering = 4;
-    }
-
     /// To the end of the line.
     fn recover(&mut self) {
-        while !matches!(self.lexer.next(), None | Some(Token::Newline)) {}
+        while !self.ended && !matches!(self.lexer.next(), None | Some(Token::Newline)) {}
+        self.recovering = 2;
     }
 }
 

@@ -193,6 +193,29 @@ fn what_a_host_lacks_or_has_is_told() {
 }
 
 #[test]
+fn xen_takes_features_that_libxl_knows_by_name() {
+    let domain = |cpu: &str| format!("<domain type='xen'>{cpu}</domain>");
+    let text = domain("<cpu mode='host-model'/>");
+    only(
+        findings(&text),
+        Severity::Warning,
+        "host-model",
+        "ignoring CPU mode",
+        "host-passthrough",
+    );
+    let text = domain("<cpu mode='host-passthrough'><feature policy='disable' name='pni'/></cpu>");
+    assert_eq!(findings(&text), []);
+    let text = domain("<cpu mode='host-passthrough'><feature policy='disable' name='vmx-ept'/></cpu>");
+    only(
+        findings(&text),
+        Severity::Error,
+        "vmx-ept",
+        "unsupported cpu feature 'vmx-ept'",
+        "libxl",
+    );
+}
+
+#[test]
 fn text_that_is_no_xml_is_told_with_its_place() {
     let at = only(
         findings("<cpu><model>x</cpu>"),

@@ -86,6 +86,8 @@ impl Reader {
         };
         let mut cpu = LibvirtCpu::new(kind);
         cpu.at = Some(self.at(start));
+        let parent = node.parent_element().filter(|parent| is(*parent, "domain"));
+        cpu.domain = parent.and_then(|domain| domain.attribute("type")).map(str::to_owned);
         if read_as == ReadAs::Either && has_arch && !bare && node.has_attribute("match") {
             let message = "XML error: 'arch' element cannot be used inside 'cpu' element with 'match' attribute";
             self.refuse(Self::place(node, "match"), "match", message.to_owned());
