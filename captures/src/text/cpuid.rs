@@ -114,6 +114,11 @@ fn is_featureset(line: &str) -> bool {
     })
 }
 
+/// First line of what `cpuid` says of a CPU in words, which is no dump.
+pub(super) fn begins_words(line: &str) -> bool {
+    line.trim_start().starts_with("vendor_id = \"")
+}
+
 /// `CPU 12:`
 fn is_cpu_header(line: &str) -> bool {
     line.strip_prefix("CPU ")

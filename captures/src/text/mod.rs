@@ -32,6 +32,7 @@ pub(crate) fn split(bytes: &[u8]) -> Vec<(DocumentKind, Range<usize>)> {
     let mut runs: Vec<(DocumentKind, usize)> = Vec::new();
     let mut opening: Option<(DocumentKind, usize)> = None;
     let mut lines = Lines::new(bytes).peekable();
+    let mut in_words = false;
     while let Some((start, line)) = lines.next() {
         if is_byte_row(line.as_bytes()) {
             continue;
@@ -41,9 +42,13 @@ pub(crate) fn split(bytes: &[u8]) -> Vec<(DocumentKind, Range<usize>)> {
             continue;
         }
         let next = lines.peek().map_or("", |(_, next)| next);
+        in_words |= cpuid::begins_words(line);
         let kind = match mark(line, next) {
             None => continue,
+            // the leaves it does not know `cpuid` prints as rows among its words
+            Some(Mark::Body(DocumentKind::CpuidRaw)) if in_words => continue,
             Some(Mark::Opening(kind)) => {
+                in_words = false;
                 opening = Some((kind, start));
                 continue;
             }
@@ -179,6 +184,16 @@ mod tests {
         let text = format!("$ sudo lspci\n{LSPCI}noise\n{LSPCI}");
         let found = split(text.as_bytes());
         assert_eq!(found, [(DocumentKind::Lspci, 0..text.len())]);
+    }
+
+    #[test]
+    fn what_cpuid_says_in_words_is_no_dump_but_rows_before_and_behind_are() {
+        let row = "   0x00000001 0x00: eax=0x00000633 ebx=0x00000000 ecx=0x00000000 edx=0x0080f9ff\n";
+        let words = format!("CPU:\n   vendor_id = \"GenuineIntel\"\n{row}");
+        assert_eq!(split(words.as_bytes()), []);
+        let both = format!("CPU 0:\n{row}{words}CPU 0:\n{row}");
+        let kinds: Vec<_> = split(both.as_bytes()).into_iter().map(|(kind, _)| kind).collect();
+        assert_eq!(kinds, [DocumentKind::CpuidRaw]);
     }
 
     #[test]

@@ -33,7 +33,9 @@ use crate::formats::Format;
 use crate::identity::{FeatureLevel, Identity, feature_level};
 use crate::kinds::{CoreGroup, Purpose, kinds};
 use crate::placement::CoreKind;
+use crate::tlb::{self, Tlb};
 use crate::topology::{self, Topology};
+use crate::xsave::{self, Component};
 
 /// Columns of the list of features.
 const WIDTH: usize = 100;
@@ -146,6 +148,12 @@ struct Shown {
     /// Caches of the first CPU, when sharing cannot be told.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     first_cpu_caches: Vec<CacheDescription>,
+    /// TLBs of the first CPU.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tlbs: Vec<Tlb>,
+    /// XSAVE components of the first CPU.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    xsave: Vec<Component>,
     features: Vec<features::Group>,
 }
 
@@ -172,6 +180,8 @@ impl Shown {
                 .map(|kind| KindShown::of(context, naming, vendors, kind))
                 .collect(),
             addresses: Addresses::of(first),
+            tlbs: tlb::of(first, &identity),
+            xsave: xsave::components(first),
             identity,
             topology,
             first_cpu_caches,
@@ -302,6 +312,13 @@ impl Shown {
         }
         for cache in &self.first_cpu_caches {
             writeln!(out, "  {}, as its first CPU describes it", cache_text(cache))?;
+        }
+        for tlb in &self.tlbs {
+            writeln!(out, "  {}", tlb.line())?;
+        }
+        if !self.xsave.is_empty() {
+            let components = self.xsave.iter().map(|component| component.name);
+            writeln!(out, "  XSAVE: {}", components.collect::<Vec<_>>().join(", "))?;
         }
         Ok(())
     }

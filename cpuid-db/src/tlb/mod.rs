@@ -109,6 +109,24 @@ pub struct Tlb {
     pub leaf: Leaf,
 }
 
+impl Tlb {
+    /// `L2 unified TLB: 1024 entries of 4K/2M, 8-way`.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let level = self.level.map(|level| format!("L{level} ")).unwrap_or_default();
+        let ways = match self.ways {
+            Ways::Unknown => String::new(),
+            other => format!(", {}", table::ways(other)),
+        };
+        let pages = self.pages.names().join("/");
+        format!(
+            "{level}{} TLB: {} entries of {pages}{ways}",
+            self.kind.name(),
+            self.entries
+        )
+    }
+}
+
 /// A byte of leaf 2.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Descriptor {

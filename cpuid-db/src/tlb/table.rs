@@ -109,7 +109,7 @@ pub(super) fn tlbs(byte: u8, identity: &Identity) -> Vec<Tlb> {
 
 /// What a byte stands for, in words.
 pub(super) fn meaning(byte: u8, identity: &Identity) -> String {
-    let tlbs: Vec<String> = tlbs(byte, identity).iter().map(words).collect();
+    let tlbs: Vec<String> = tlbs(byte, identity).iter().map(Tlb::line).collect();
     if !tlbs.is_empty() {
         return tlbs.join("; ");
     }
@@ -136,18 +136,7 @@ pub(super) fn meaning(byte: u8, identity: &Identity) -> String {
     }
 }
 
-fn words(tlb: &Tlb) -> String {
-    let level = tlb.level.map(|level| format!("L{level} ")).unwrap_or_default();
-    let kind = tlb.kind.name();
-    let pages = tlb.pages.names().join("/");
-    let ways = match tlb.ways {
-        Ways::Unknown => String::new(),
-        other => format!(", {}", ways(other)),
-    };
-    format!("{level}{kind} TLB: {} entries of {pages}{ways}", tlb.entries)
-}
-
-fn ways(ways: Ways) -> String {
+pub(super) fn ways(ways: Ways) -> String {
     match ways {
         Ways::Full => "fully associative".to_owned(),
         Ways::Number(number) => format!("{number}-way"),
