@@ -11,9 +11,9 @@
 //! let database = Database::builtin();
 //! let guest = convert::read(&database, Language::Qemu, "SandyBridge,+pcid,-aes").unwrap();
 //! let xl = convert::write(&database, Language::Xl, &guest).unwrap();
-//! assert!(xl.starts_with("host,family=0x6,model=0x2a,stepping=0x1,"), "{xl}");
+//! assert!(xl.starts_with("host,family=6,model=42,stepping=1,"), "{xl}");
 //! let back = convert::read(&database, Language::Xl, &xl).unwrap();
-//! assert_eq!(convert::write(&database, Language::Qemu, &back).unwrap(), "SandyBridge,-aes,+pcid");
+//! assert_eq!(convert::write(&database, Language::Qemu, &back).unwrap(), "SandyBridge,+pcid,-aes");
 //! ```
 
 use std::fmt;

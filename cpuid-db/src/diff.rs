@@ -242,6 +242,7 @@ fn compare(diff: &mut CpuDiff, key: Key, a: Option<&Row>, b: Option<&Row>, optio
             fields.push(value.field);
         }
     }
+    fields.sort_by_key(|field| (field.low, field.id));
     for (register, index) in Register::ALL.into_iter().zip(0_usize..) {
         let word = Word {
             place: key.0,

@@ -133,6 +133,6 @@ mod tests {
         ]);
         let reading = Reading::of(&cpu, Leaf(0x8000_0008));
         assert_eq!(reading.leaf, Leaf(0x8000_0008));
-        assert_eq!(reading.vendors, Vendors::of(crate::Vendor::Amd));
+        assert_eq!(reading.vendors, Vendors::of(Vendor::Amd));
     }
 }

@@ -29,8 +29,11 @@ pub struct Removed {
     pub because: Vec<&'static str>,
 }
 
+/// A feature and our name of it.
+type Named = (Bit, &'static str);
+
 /// Every feature with what it needs.
-pub(crate) struct Needs(Vec<(Bit, &'static str, Vec<(Bit, &'static str)>)>);
+pub(crate) struct Needs(Vec<(Named, Vec<Named>)>);
 
 impl Needs {
     pub(crate) fn of(db: &Database, which: Requirements) -> Self {
@@ -43,7 +46,7 @@ impl Needs {
                 .iter()
                 .filter_map(|id| Some((db.by_id(id)?.bit()?, *id)))
                 .collect();
-            Some((field.bit()?, field.id, needed))
+            Some(((field.bit()?, field.id), needed))
         });
         Self(needs.collect())
     }
@@ -54,7 +57,7 @@ impl Needs {
         let mut removed = Vec::new();
         loop {
             let before = removed.len();
-            for (bit, id, needed) in &self.0 {
+            for ((bit, id), needed) in &self.0 {
                 if !words.has(*bit) {
                     continue;
                 }

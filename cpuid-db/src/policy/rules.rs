@@ -161,8 +161,11 @@ pub(crate) const fn is_identity(word: Word) -> bool {
     }
 }
 
-/// Rules by leaf for values whose row names none: leaf, first and last subleaf, register, lowest bit.
-const VALUES: &[(u32, u32, u32, Option<Register>, Option<u8>, Combine)] = {
+/// Rule of the values of a leaf: leaf, first and last subleaf, register, lowest bit.
+type ValueRule = (u32, u32, u32, Option<Register>, Option<u8>, Combine);
+
+/// Rules by leaf for values whose row names none.
+const VALUES: &[ValueRule] = {
     use Combine::{And, Drop, Dynamic, Equal, Max, Min, Or, Policy};
     use Register::{Eax, Ebx, Ecx, Edx};
     const LAST: u32 = u32::MAX;

@@ -153,13 +153,6 @@ pub fn descriptors(cpu: &CpuLeaves, identity: &Identity) -> Vec<Descriptor> {
         .collect()
 }
 
-/// TLBs that a descriptor byte of Intel's stands for, in words.
-pub(crate) fn in_words(byte: u8) -> Option<String> {
-    let tlbs = table::tlbs(byte, &Identity::default());
-    let words: Vec<String> = tlbs.iter().map(table::words).collect();
-    (!words.is_empty()).then(|| words.join("; "))
-}
-
 /// Descriptor bytes of leaf 2: the lowest byte of EAX is how often to call, bit 31 makes a register
 /// invalid, 0 stands for nothing.
 fn bytes(cpu: &CpuLeaves) -> impl Iterator<Item = u8> {

@@ -136,7 +136,7 @@ pub(super) fn meaning(byte: u8, identity: &Identity) -> String {
     }
 }
 
-pub(super) fn words(tlb: &Tlb) -> String {
+fn words(tlb: &Tlb) -> String {
     let level = tlb.level.map(|level| format!("L{level} ")).unwrap_or_default();
     let kind = tlb.kind.name();
     let pages = tlb.pages.names().join("/");

@@ -215,7 +215,7 @@ impl<'a> Lexer<'a> {
                         Some(_) => {}
                         None => match numeric(escaped, rest.get(index..).unwrap_or_default()) {
                             // What the number stands for is dropped.
-                            Ok(digits) => (0..digits).for_each(|_| drop(characters.next())),
+                            Ok(digits) => characters.by_ref().take(digits).for_each(|_| {}),
                             Err(message) => bad = bad.or(Some(message)),
                         },
                     },

@@ -461,7 +461,7 @@ fn role(context: &Context<'_>, cpus: &CpuSet) -> Role {
     } else if here().next().is_some() && here().all(|cpu| !cpu.allowed) {
         Role::CellBarred
     } else if words::kinds(&context.machine.cpu).len() > 1
-        && here().any(|cpu| words::is_weakest(&context.machine.cpu, cpu.kind))
+        && here().any(|cpu| words::is_weak(&context.machine.cpu, cpu.kind))
     {
         Role::CellAlt
     } else {

@@ -2,7 +2,7 @@
 
 use render::scene::{Item, Line, Pipe, Role, Span};
 
-use super::Context;
+use super::{Context, words};
 use crate::pci::function::LinkState;
 
 pub(super) fn gaps(context: &Context<'_>) -> Option<Item> {
@@ -92,12 +92,12 @@ pub(super) fn legend(context: &Context<'_>) -> Item {
         items.push(swatch(Role::Cell, "0", "core"));
     }
     if super::words::kinds(&machine.cpu).len() > 1 {
-        let name = machine
-            .cpu
-            .kinds
-            .first()
-            .and_then(|kind| kind.name.clone())
-            .unwrap_or_else(|| "weaker core".to_owned());
+        let names = words::weak_names(&machine.cpu);
+        let name = if names.is_empty() {
+            "weaker core".to_owned()
+        } else {
+            names.join(", ")
+        };
         items.push(swatch(Role::CellAlt, "0", &name));
     }
     if machine.cpu.cpus.iter().any(|cpu| !cpu.online) {

@@ -233,10 +233,22 @@ pub(crate) fn kinds(cpu: &CpuTopology) -> Vec<(Option<&str>, CpuSet)> {
     kinds
 }
 
-/// Whether a kind of core is the weakest of the machine, by name where it has one.
-pub(crate) fn is_weakest(cpu: &CpuTopology, kind: Option<usize>) -> bool {
+/// Whether a kind of core is drawn as a weak one: the weakest of the machine, by name where it has one,
+/// and every sort of E-core.
+pub(crate) fn is_weak(cpu: &CpuTopology, kind: Option<usize>) -> bool {
     let name = |at: usize| cpu.kinds.get(at).and_then(|kind| kind.name.as_deref());
-    kind.is_some_and(|at| at == 0 || (name(at).is_some() && name(at) == name(0)))
+    let efficient = |at: usize| name(at).is_some_and(|name| name.ends_with("E-core"));
+    kind.is_some_and(|at| at == 0 || efficient(at) || (name(at).is_some() && name(at) == name(0)))
+}
+
+/// Names of the kinds that are drawn as weak ones, strongest first.
+pub(crate) fn weak_names(cpu: &CpuTopology) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for (at, kind) in cpu.kinds.iter().enumerate().rev() {
+        let name = kind.name.as_deref().filter(|_| is_weak(cpu, Some(at)));
+        names.extend(name.filter(|name| !names.contains(name)));
+    }
+    names
 }
 
 /// Model of the processors; several kinds of core that are named as models are all said:
