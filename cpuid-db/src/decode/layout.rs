@@ -30,8 +30,6 @@ struct Line {
     mask: u32,
     /// What stands before the value.
     before: Range<usize>,
-    /// What stands behind it.
-    after: Range<usize>,
     /// `None`: bits no field names.
     field: Option<&'static Field>,
 }
@@ -100,37 +98,33 @@ impl Layout {
     fn line(&mut self, word: Word, low: u8, high: u8, field: Option<&'static Field>) {
         let width = high.saturating_sub(low) & 31;
         let mask = (u32::MAX >> (31 - width)) << (low & 31);
-        let before = push(&mut self.text, |text| {
-            push_place(text, word.place, word.subleaf);
-            let start = text.len();
-            let (name, base) = match (word.place, word.register) {
-                (Place::Leaf(_), register) => (register.name(), 0),
-                (Place::Msr(_), Register::Edx) => ("bit", 32),
-                (Place::Msr(_), _) => ("bit", 0),
-            };
-            let (low, high) = (
-                u32::from(low).saturating_add(base),
-                u32::from(high).saturating_add(base),
-            );
-            let _ = if low == high {
-                write!(text, "{name}[{low}]")
-            } else {
-                write!(text, "{name}[{high}:{low}]")
-            };
-            pad(text, start, BITS);
-            let start = text.len();
-            text.extend_from_slice(field.map_or("reserved", |field| field.id).as_bytes());
-            pad(text, start, ID);
-        });
-        let after = push(&mut self.text, |text| {
-            text.extend_from_slice(field.map_or("", |field| field.description).as_bytes());
-        });
+        let start = self.text.len();
+        self.text.extend_from_within(self.place.clone());
+        let text = &mut self.text;
+        let column = text.len();
+        let (name, base) = match (word.place, word.register) {
+            (Place::Leaf(_), register) => (register.name(), 0),
+            (Place::Msr(_), Register::Edx) => ("bit", 32),
+            (Place::Msr(_), _) => ("bit", 0),
+        };
+        text.extend_from_slice(name.as_bytes());
+        text.push(b'[');
+        if low != high {
+            push_bit(text, high.saturating_add(base));
+            text.push(b':');
+        }
+        push_bit(text, low.saturating_add(base));
+        text.push(b']');
+        pad(text, column, BITS);
+        let column = text.len();
+        text.extend_from_slice(field.map_or("reserved", |field| field.id).as_bytes());
+        pad(text, column, ID);
+        let before = start..text.len();
         self.lines.push(Line {
             register: word.register,
             low,
             mask,
             before,
-            after,
             field,
         });
     }
@@ -184,7 +178,7 @@ impl Layout {
             } else {
                 out.truncate(start);
             }
-            out.extend_from_slice(self.part(&line.after));
+            out.extend_from_slice(field.description.as_bytes());
             trim(out);
             out.push(b'\n');
         }
@@ -209,6 +203,14 @@ fn push(text: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
     let start = text.len();
     write(text);
     start..text.len()
+}
+
+/// The number of a bit: below 64.
+fn push_bit(text: &mut Vec<u8>, bit: u8) {
+    if bit > 9 {
+        text.push(b'0'.saturating_add(bit / 10));
+    }
+    text.push(b'0'.saturating_add(bit % 10));
 }
 
 /// Fills with blanks up to a width, at least one.

@@ -36,8 +36,11 @@ impl Default for Options {
 /// # Errors
 /// What writing to `out` returns.
 pub fn write_text(database: &Database, set: &LeafSet, options: Options, out: &mut dyn io::Write) -> io::Result<()> {
-    let mut out = io::BufWriter::with_capacity(1 << 16, out);
+    let mut out = io::BufWriter::with_capacity(1 << 15, out);
     let mut renderer = Renderer::new(database, options);
+    if set.cpus().len() < 2 {
+        renderer.keep = 0;
+    }
     for cpu in set.cpus() {
         renderer.cpu(cpu, &mut out)?;
     }
@@ -49,6 +52,8 @@ type Key = (Place, Subleaf, Registers, bool);
 struct Renderer<'a> {
     database: &'a Database,
     options: Options,
+    /// Bytes of rendered rows kept; 0 keeps nothing from one row to the next.
+    keep: usize,
     context: Option<Context>,
     layouts: HashMap<(Place, Subleaf, bool), Layout>,
     /// Where the lines of a row stand in `text`.
@@ -61,6 +66,7 @@ impl<'a> Renderer<'a> {
         Self {
             database,
             options,
+            keep: KEPT,
             context: None,
             layouts: HashMap::new(),
             done: HashMap::new(),
@@ -90,9 +96,12 @@ impl<'a> Renderer<'a> {
 
     /// Writes the lines of a row to `text`.
     fn row(&mut self, context: &Context, key: Key) -> (usize, usize) {
-        if self.text.len() > KEPT {
+        if self.text.len() > self.keep {
             self.text.clear();
             self.done.clear();
+            if self.keep == 0 {
+                self.layouts.clear();
+            }
         }
         let (place, subleaf, registers, beyond) = key;
         let database = self.database;
