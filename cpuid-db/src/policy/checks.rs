@@ -187,11 +187,11 @@ impl<'a> Check<'a> {
             let differ = hosts.iter().any(|host| !host.words.has(bit));
             for (index, host) in hosts.iter().enumerate().filter(|(_, host)| host.words.has(bit)) {
                 let message = format!("{} has {} ({bit}), the guest is not told", host.name, field.id);
-                if differ && is_removal(bit) && reaches(bit) {
-                    self.note(Some(index), Rule::Untold, Some(bit), field.id, message);
-                } else {
-                    self.warn(index, Rule::Untold, bit, field.id, message);
-                }
+                let message = match differ && is_removal(bit) && reaches(bit) {
+                    true => format!("{message}: what it sees changes when it moves"),
+                    false => message,
+                };
+                self.warn(index, Rule::Untold, bit, field.id, message);
             }
         }
     }
