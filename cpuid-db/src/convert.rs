@@ -225,24 +225,22 @@ pub fn without(database: &Database, guest: &GuestCpu, faults: &[Fault]) -> (Gues
     (left, taken)
 }
 
+/// The feature that a writer's fault is about: some say its place too.
+fn feature(fault: &Fault) -> &str {
+    fault.what.split_once(" (").map_or(&fault.what, |(name, _)| name)
+}
+
 /// Gives faults of a writer the place of their feature in the text the guest was read from.
 pub fn locate(database: &Database, text: &str, faults: &mut [Fault]) {
     for fault in faults.iter_mut().filter(|fault| fault.at.is_none()) {
-        let fields = Dialect::ALL
-            .iter()
-            .flat_map(|&dialect| database.lookup(dialect, &fault.what));
-        let mut names: Vec<&str> = fields
-            .chain(database.by_id(&fault.what))
-            .flat_map(|field| {
-                Dialect::ALL
-                    .iter()
-                    .flat_map(|&dialect| field.names(dialect))
-                    .chain([&field.id])
-            })
-            .copied()
-            .collect();
-        names.push(&fault.what);
-        fault.at = names.iter().find_map(|name| word_at(text, name));
+        let what = feature(fault);
+        let fields = Dialect::ALL.iter().flat_map(|&dialect| database.lookup(dialect, what));
+        let names = fields.chain(database.by_id(what)).flat_map(|field| {
+            let names = Dialect::ALL.iter().flat_map(|&dialect| field.names(dialect));
+            names.copied().chain([field.id])
+        });
+        let at = names.chain([what]).find_map(|name| word_at(text, name));
+        fault.at = at;
     }
 }
 
