@@ -204,6 +204,11 @@ mod tests {
     }
 
     #[test]
+    fn the_order_is_that_of_xen() {
+        assert_eq!(WORDS, crate::xen::featureset::ORDER.map(|place| place.word));
+    }
+
+    #[test]
     fn words_of_a_processor_come_back() {
         let words: Vec<u32> = (1..=19).collect();
         assert_eq!(of(&cpu(&words)).to_vec(), words);
