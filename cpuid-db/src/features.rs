@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
-use crate::bits::{Bit, Word, Words};
+use crate::bits::{Bit, Register, Word, Words};
 use crate::database::{Combine, Database, Field, Kind, Vendors};
 use crate::dialect::Dialect;
 use crate::identity::Identity;
 use crate::leafset::CpuLeaves;
+use crate::xen::features::COMMON_1D;
 
 /// Which name a feature is printed with: a dialect's, or our own. Where a dialect has none, ours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,11 +54,15 @@ pub struct Group {
 }
 
 /// Features of a processor that are set, by word; those that only describe its caches and its place
-/// in the system are left out.
+/// in the system are left out, and so are those of 80000001.edx that repeat 1.edx.
 #[must_use]
 pub fn of(database: &Database, cpu: &CpuLeaves, naming: Naming) -> Vec<Group> {
     let vendors = Vendors::of(Identity::of(cpu).vendor);
-    of_words(database, &Words::of(cpu), vendors, naming)
+    let mut words = Words::of(cpu);
+    let extended = Word::cpuid(0x8000_0001, 0, Register::Edx);
+    let repeated = COMMON_1D & words.get(Word::cpuid(1, 0, Register::Edx));
+    words.put(extended, words.get(extended) & !repeated);
+    of_words(database, &words, vendors, naming)
 }
 
 /// The same for a set of bits.

@@ -9,7 +9,7 @@ use clap::Args;
 use super::Error;
 use crate::damage::Damage;
 use crate::database::Database;
-use crate::formats::{Format, detect_and_parse};
+use crate::formats::{Format, cpuinfo, detect_and_parse};
 use crate::leafset::LeafSet;
 
 /// Largest file that is tried as a plain dump before it is opened as a capture, in bytes.
@@ -18,8 +18,9 @@ pub(super) const PLAIN: u64 = 64 << 20;
 /// Sources, as commands that show one machine take them.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Input {
-    /// Read a dump or a capture instead of this machine: text of any format `delid cpuid` knows, a
-    /// directory or archive with one. May be given several times.
+    /// Read a dump or a capture instead of this machine: cpuid -r, kcpuid -r, AIDA64 or InstLatx64,
+    /// libcpuid, hwloc-gather-cpuid, libvirt's <cpudata>, xen-cpuid -p, featureset words, Firecracker,
+    /// /proc/cpuinfo, delid's JSON; a directory or archive with one. May be given several times.
     #[arg(long, value_name = "PATH")]
     pub from: Vec<PathBuf>,
 }
@@ -34,6 +35,8 @@ pub(super) struct Dump {
     pub set: LeafSet,
     /// What could not be read.
     pub damage: Vec<Damage>,
+    /// What else there is to say.
+    pub notes: Vec<String>,
 }
 
 impl Input {
@@ -81,12 +84,24 @@ pub(super) fn host(path: &Path) -> Result<Dump, Error> {
 }
 
 fn of_bytes(origin: String, bytes: &[u8]) -> Option<Dump> {
-    let (format, decoded) = detect_and_parse(std::str::from_utf8(bytes).ok()?)?;
+    let text = std::str::from_utf8(bytes).ok()?;
+    let (format, decoded) = detect_and_parse(text)?;
+    let mut notes = Vec::new();
+    if format == Format::Cpuinfo {
+        let flags = cpuinfo::read(text).value.unknown_flags;
+        if !flags.is_empty() {
+            notes.push(format!(
+                "flags of Linux's own, no bits of CPUID: {}",
+                flags.into_iter().collect::<Vec<_>>().join(" ")
+            ));
+        }
+    }
     (!decoded.value.is_empty()).then_some(Dump {
         origin,
         format,
         set: decoded.value,
         damage: decoded.damage,
+        notes,
     })
 }
 
@@ -97,6 +112,10 @@ fn of_source(source: &Source) -> Result<Vec<Dump>, Error> {
         let text = String::from_utf8_lossy(&document.bytes);
         let dump = of_bytes(origin.clone(), text.as_bytes()).ok_or(Error::NoRow { origin })?;
         dumps.push(dump);
+    }
+    if dumps.is_empty() {
+        let texts = source.documents(DocumentKind::ProcCpuinfo);
+        dumps.extend(texts.filter_map(|document| of_bytes(document.origin.to_string(), &document.bytes)));
     }
     if dumps.is_empty() {
         let labels = source.layers.iter().map(|layer| layer.origin.label.to_string());

@@ -135,6 +135,10 @@ struct Shown {
     format: Format,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     damage: Vec<Damage>,
+    /// It tells of some features only.
+    partial: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
     identity: Identity,
     codename: Codename,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -160,7 +164,14 @@ struct Shown {
 impl Shown {
     fn of(context: &Context, naming: Naming, dump: Dump) -> Option<Self> {
         let first = dump.set.first()?;
-        let identity = Identity::of(first);
+        let mut identity = Identity::of(first);
+        if first.partial {
+            // A row that is there for its features says nothing by the zeros of its other registers.
+            identity.signature = identity.signature.filter(|signature| signature.0 != 0);
+        }
+        let named = identity.vendor_name.is_some();
+        let mut codename = codename::of(first);
+        codename.note = codename.note.filter(|_| named);
         let vendors = Vendors::of(identity.vendor);
         let topology = topology::decode(&dump.set);
         let first_cpu_caches = if topology.caches.is_empty() {
@@ -173,13 +184,15 @@ impl Shown {
             origin: dump.origin,
             format: dump.format,
             damage: dump.damage,
-            codename: codename::of(first),
-            level: feature_level(first),
+            partial: first.partial,
+            notes: dump.notes,
+            codename,
+            level: feature_level(first).filter(|_| named),
             kinds: kinds(&dump.set)
                 .into_iter()
                 .map(|kind| KindShown::of(context, naming, vendors, kind))
                 .collect(),
-            addresses: Addresses::of(first),
+            addresses: Addresses::of(first).filter(|addresses| addresses.told || !first.partial),
             tlbs: tlb::of(first, &identity),
             xsave: xsave::components(first),
             identity,
@@ -192,11 +205,19 @@ impl Shown {
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         let cpus = count(self.topology.cpus.len(), "CPU");
         writeln!(out, "{} ({}, {cpus})", self.origin, self.format)?;
+        if self.partial {
+            writeln!(out, "  partial: what is not shown is not known to be absent")?;
+        }
         self.print_identity(out)?;
         self.print_topology(out)?;
-        self.print_caches(out)?;
+        if !self.partial {
+            self.print_caches(out)?;
+        }
         print_features(&self.features, WIDTH, out)?;
-        for note in &self.topology.notes {
+        for note in self.topology.notes.iter().filter(|_| !self.partial) {
+            writeln!(out, "  note: {note}")?;
+        }
+        for note in &self.notes {
             writeln!(out, "  note: {note}")?;
         }
         if let Some(note) = damage_note(&self.damage) {
@@ -251,7 +272,7 @@ impl Shown {
 
     fn print_topology(&self, out: &mut dyn Write) -> io::Result<()> {
         let topology = &self.topology;
-        if topology.packages.is_empty() {
+        if topology.packages.is_empty() || self.partial {
             return Ok(());
         }
         let method = topology.method.map_or("", |method| method.leaf());

@@ -91,7 +91,7 @@ pub(super) fn legend(context: &Context<'_>) -> Item {
     if !machine.cpu.cores.is_empty() {
         items.push(swatch(Role::Cell, "0", "core"));
     }
-    if super::words::kinds(&machine.cpu).len() > 1 {
+    if words::kinds(&machine.cpu).len() > 1 {
         let names = words::weak_names(&machine.cpu);
         let name = if names.is_empty() {
             "weaker core".to_owned()
