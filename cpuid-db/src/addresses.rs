@@ -4,6 +4,7 @@
 //! 0x8000001F. Frequencies: leaves 0x15 and 0x16 (SDM), 0x40000010 (the timing leaf of VMware, which
 //! KVM and Xen guests show too).
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::identity::{Identity, Vendor};
@@ -11,7 +12,7 @@ use crate::leaf::{bit, bits};
 use crate::leafset::CpuLeaves;
 
 /// Widths of addresses in bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Addresses {
     /// Physical addresses.
     pub physical: u8,
@@ -57,7 +58,7 @@ impl Addresses {
 }
 
 /// Frequencies, where told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Frequencies {
     /// Time-stamp counter in Hz: leaf 0x15 with its crystal, or a hypervisor's.
     pub tsc: Option<u64>,

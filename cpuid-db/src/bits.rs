@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use crate::database::row::Place;
@@ -10,7 +11,7 @@ use crate::leaf::{Leaf, Registers, Subleaf};
 use crate::leafset::CpuLeaves;
 
 /// One of the four registers; of an MSR, EAX is bits 31:0 and EDX bits 63:32.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Register {
     /// EAX.

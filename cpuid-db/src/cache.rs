@@ -10,6 +10,7 @@
 //! AMD family 0x17 on; AMD family 0x15 counts the ids within the package; the L3 of families 0x10 to
 //! 0x16 belongs to a node, of which one package may have two.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::identity::{Identity, Vendor};
@@ -21,7 +22,7 @@ use crate::placement::{Domain, Placement, bits_for};
 const CACHES: usize = 32;
 
 /// Data, instruction or unified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CacheKind {
     /// Data cache.
@@ -33,7 +34,7 @@ pub enum CacheKind {
 }
 
 /// Associativity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ways {
     /// This many ways; 1 is direct mapped.
@@ -45,7 +46,7 @@ pub enum Ways {
 }
 
 /// One cache as a logical processor describes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
 pub struct CacheDescription {
     /// Level, from 1.
     pub level: u8,
@@ -68,7 +69,7 @@ pub struct CacheDescription {
 }
 
 /// One cache with the logical processors that share it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Cache {
     /// Level, kind, size, …, as its first CPU describes it.
     #[serde(flatten)]

@@ -18,6 +18,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bits::{Bit, Place};
@@ -29,7 +30,7 @@ use crate::xen::{self, Features, StaticSet};
 use crate::{firecracker, qemu};
 
 /// A language of CPU configurations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
     /// QEMU's `-cpu` option.

@@ -1,12 +1,13 @@
 //! What a parser of this crate returns beside its value: the lines that could not be read.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Most damaged lines that are kept one by one; the rest are only counted.
 const KEPT: usize = 200;
 
 /// One line of a dump that could not be read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Damage {
     /// Line of the text, counted from 1; 0 is the text as a whole.
     pub line: usize,
@@ -17,7 +18,7 @@ pub struct Damage {
 }
 
 /// A decoded value with the damage met on the way.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Decoded<T> {
     /// What could be decoded.
     pub value: T,

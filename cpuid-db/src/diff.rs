@@ -18,6 +18,7 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bits::{Place, Register, Word};
@@ -36,7 +37,7 @@ pub struct Options {
 }
 
 /// A value that differs; `None` where its row is missing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Change {
     /// Where it stands; empty for what is told by several registers.
     pub place: String,
@@ -49,7 +50,7 @@ pub struct Change {
 }
 
 /// Features of one register that only one has.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Features {
     /// The register.
     pub word: Word,
@@ -62,7 +63,7 @@ pub struct Features {
 }
 
 /// Bits of a register that nobody names and that differ.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Unnamed {
     /// The register.
     pub word: Word,
@@ -73,7 +74,7 @@ pub struct Unnamed {
 }
 
 /// A row that only one has.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Missing {
     /// `7.1`, or `msr10a`.
     pub place: String,
@@ -82,7 +83,7 @@ pub struct Missing {
 }
 
 /// What differs between two logical processors.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct CpuDiff {
     /// Vendor, signature, brand, hypervisor, leaf maxima.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -113,7 +114,7 @@ impl CpuDiff {
 }
 
 /// Logical processors of a dump that are alike, and how they differ from its first ones.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Alike {
     /// Their numbers.
     pub cpus: Vec<u32>,
@@ -122,7 +123,7 @@ pub struct Alike {
 }
 
 /// What differs between two dumps.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct SetDiff {
     /// Their first logical processors.
     pub cpu: CpuDiff,

@@ -1,5 +1,6 @@
 //! Features of a processor by name, word by word.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bits::{Bit, Register, Word, Words};
@@ -45,7 +46,7 @@ impl Naming {
 }
 
 /// Features that are set in one word.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Group {
     /// The word.
     pub word: Word,

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bits::{Bit, Register, Word, Words};
 
 /// What is asked for one bit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Setting {
     /// Set, whatever the host has (libvirt `force`).
@@ -38,7 +39,7 @@ impl Setting {
 }
 
 /// A CPU as a configuration asks for it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct GuestCpu {
     /// Model it was named after, in the dialect it was read from.
     pub model: Option<String>,
@@ -143,7 +144,7 @@ fn take_text(cpu: &mut GuestCpu, words: &[Word]) -> Option<String> {
 }
 
 /// A part of a configuration that a dialect does not take, and where it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Fault {
     /// Byte in the text it was read from, from 0; `None` when it has no place there.
     pub at: Option<usize>,

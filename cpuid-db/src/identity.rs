@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::leaf::{Leaf, Registers, bit, bits};
@@ -68,7 +69,7 @@ impl Serialize for Signature {
 }
 
 /// Whose rules the leaves follow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Vendor {
     /// `GenuineIntel`.
@@ -111,7 +112,7 @@ impl Vendor {
 }
 
 /// What a processor says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Identity {
     /// Whose rules the leaves follow.
     pub vendor: Vendor,

@@ -3,6 +3,7 @@
 //! Intel tells the kind in leaf 0x1A (SDM volume 2A), AMD in leaf 0x80000026 (APM volume 3). Both are
 //! told by each CPU of itself, so that a dump of one CPU knows one kind.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bits::{Bit, Words};
@@ -15,7 +16,7 @@ use crate::leafset::{CpuLeaves, LeafSet};
 use crate::placement::{CoreKind, CoreType, place};
 
 /// What a core is for, on processors with several kinds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// All cores are alike, or the dump does not tell.
@@ -42,7 +43,7 @@ impl Purpose {
 }
 
 /// CPUs of one kind of core.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct CoreGroup {
     /// What the cores are for.
     pub purpose: Purpose,

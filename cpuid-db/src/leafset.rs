@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::leaf::{Leaf, Registers, Subleaf};
@@ -198,7 +199,7 @@ impl LeafSet {
 }
 
 /// How a row is written in JSON.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct RowOut {
     leaf: Leaf,
     subleaf: Subleaf,

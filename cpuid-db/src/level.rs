@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::identity::Identity;
@@ -13,7 +14,7 @@ use crate::leaf::bits;
 use crate::leafset::CpuLeaves;
 
 /// Level; a higher one has everything of those below it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
 pub enum FeatureLevel {
     /// Family 3.
     #[serde(rename = "i386")]

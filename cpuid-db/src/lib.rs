@@ -53,6 +53,7 @@ pub mod libvirt;
 pub mod placement;
 pub mod policy;
 pub mod qemu;
+mod schema;
 pub mod tlb;
 pub mod topology;
 pub mod write;

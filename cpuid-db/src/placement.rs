@@ -10,6 +10,7 @@
 //! number of the *next* level, in 0x80000026 to the number of the level *itself*. (Seen on a Ryzen with two
 //! CCDs: complex 4, die 4, socket 5; read the other way it would have two sockets.)
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::identity::{Identity, Vendor};
@@ -20,7 +21,7 @@ use crate::leafset::CpuLeaves;
 const LEVELS: usize = 16;
 
 /// APIC id: 8 bits (leaf 1) or 32 bits (x2APIC).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
 pub struct ApicId(pub u32);
 
 impl ApicId {
@@ -44,7 +45,7 @@ impl ApicId {
 }
 
 /// What a set of logical processors shares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Domain {
     /// Core.
@@ -64,7 +65,7 @@ pub enum Domain {
 }
 
 /// The leaf a placement was read from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
 pub enum Method {
     /// Leaf 0x1F.
     #[serde(rename = "0x1f")]
@@ -98,7 +99,7 @@ impl Method {
 }
 
 /// Intel core types of leaf 0x1A, AMD core types of leaf 0x80000026.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CoreType {
     /// Intel Atom: efficient core (0x1A type 0x20).
@@ -114,7 +115,7 @@ pub enum CoreType {
 }
 
 /// Kind of a core, on processors that tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
 pub struct CoreKind {
     /// Type of core.
     pub core_type: CoreType,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cache::{Cache, CacheDescription, describe, share_key};
@@ -11,7 +12,7 @@ use crate::leafset::LeafSet;
 use crate::placement::{ApicId, CoreKind, Domain, Method, Placement, place};
 
 /// One logical processor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Cpu {
     /// Number in the dump: the operating system's number, when the dump was made CPU by CPU.
     pub number: u32,
@@ -22,7 +23,7 @@ pub struct Cpu {
 }
 
 /// Logical processors with a common number.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Group {
     /// Number from the APIC id: of a package in the machine, of everything else in its package.
     pub id: u32,
@@ -31,7 +32,7 @@ pub struct Group {
 }
 
 /// Cores of one kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Kind {
     /// The kind.
     #[serde(flatten)]
@@ -41,7 +42,7 @@ pub struct Kind {
 }
 
 /// What keeps a topology from being the whole truth.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case", tag = "what")]
 pub enum Note {
     /// The dump has fewer CPUs of a package than the package declares.
@@ -114,7 +115,7 @@ impl fmt::Display for Note {
 
 /// Topology of a dump. Lists of groups are ordered by their first CPU; a list is empty when CPUID does
 /// not tell that level.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Topology {
     /// Leaf the placement was read from.
     pub method: Option<Method>,
@@ -164,7 +165,7 @@ impl Placed {
 }
 
 /// What a processor declares of its package; a dump may have fewer CPUs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Declared {
     /// Cores; of a hybrid package as if all were of this CPU's kind.
     pub cores: Option<u32>,

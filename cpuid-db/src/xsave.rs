@@ -3,6 +3,7 @@
 //! Intel SDM volume 1, chapter 13 "Managing state using the XSAVE feature set"; AMD APM volume 2,
 //! 11.5. Components 0 and 1 lie in the legacy region, whose layout is that of FXSAVE.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::leaf::{Leaf, Subleaf, bit};
@@ -37,7 +38,7 @@ const NAMES: [(u8, &str); 21] = [
 ];
 
 /// One component of the state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Component {
     /// Bit of XCR0 or IA32_XSS.
     pub number: u8,
@@ -56,7 +57,7 @@ pub struct Component {
 }
 
 /// Leaf 0xD as a whole.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct State {
     /// Bits of XCR0 that the processor knows.
     pub user: u64,

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::hosts::{self, Input};
@@ -16,7 +17,7 @@ use crate::convert::{self, Language};
 use crate::database::{Database, Vendors};
 use crate::features::{self, Naming};
 use crate::guest::{Fault, GuestCpu, Setting};
-use crate::libvirt::{self, LibvirtCpu, Map};
+use crate::libvirt::{self, FeatureSet, LibvirtCpu, Map};
 use crate::policy::{self, Baseline as Strict, Difference, Host, Refusal, Side};
 use crate::xen::{self, StaticSet};
 
@@ -24,7 +25,7 @@ use crate::xen::{self, StaticSet};
 const WIDTH: usize = 100;
 
 /// Whose rules a baseline follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Semantics {
     /// Ours: each bit by its meaning, dependencies closed, leaf maxima, address widths, XSAVE layout
@@ -81,7 +82,7 @@ pub struct Baseline {
 }
 
 /// A feature that some host has and the pool does not offer.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Fallen {
     name: String,
     why: String,
@@ -97,8 +98,8 @@ struct Offer {
 }
 
 /// What is printed.
-#[derive(Serialize)]
-struct Report<'a> {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Report<'a> {
     semantics: Semantics,
     hosts: Vec<&'a Host>,
     /// The guest, in no dialect.
@@ -240,29 +241,23 @@ impl Baseline {
     fn libvirt(&self, pool: &Pool<'_>) -> Result<Offer, Error> {
         let definition = self.definition(pool)?;
         let features = definition.features(&pool.map).map_err(refused)?;
+        let definitions = pool.inputs.iter().filter_map(|input| input.definition.as_ref().ok());
+        let sets: Vec<FeatureSet> = definitions
+            .map(|cpu| cpu.features(&pool.map).map_err(refused))
+            .collect::<Result<_, Error>>()?;
         let mut fallen = Vec::new();
         for (place, feature) in pool.map.features().enumerate() {
-            if features.has(place) {
+            if features.has(place) || !sets.iter().any(|set| set.has(place)) {
                 continue;
             }
-            let has = pool.inputs.iter().map(|input| {
-                let definition = input.definition.as_ref().ok();
-                definition.is_some_and(|cpu| cpu.features(&pool.map).is_ok_and(|set| set.has(place)))
-            });
-            let without: Vec<usize> = has
-                .clone()
-                .enumerate()
-                .filter(|(_, has)| !has)
-                .map(|(at, _)| at)
-                .collect();
-            if without.len() < pool.hosts.len() {
-                let why = match without.is_empty() {
-                    true => "not in a guest's definition by libvirt's rules".to_owned(),
-                    false => format!("not on {}", pool.names(&without)),
-                };
-                let name = feature.name.to_owned();
-                fallen.push(Fallen { name, why });
-            }
+            let lacking = sets.iter().enumerate().filter(|(_, set)| !set.has(place));
+            let without: Vec<usize> = lacking.map(|(index, _)| index).collect();
+            let why = match without.is_empty() {
+                true => "not in a guest's definition by libvirt's rules".to_owned(),
+                false => format!("not on {}", pool.names(&without)),
+            };
+            let name = feature.name.to_owned();
+            fallen.push(Fallen { name, why });
         }
         let (guest, _) = libvirt::to_guest(&pool.map, &definition);
         Ok(Offer {

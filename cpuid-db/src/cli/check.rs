@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Parser;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Context, Error, configuration, hosts, input};
@@ -38,8 +39,8 @@ pub struct Check {
 }
 
 /// What is printed.
-#[derive(Serialize)]
-struct Report<'a> {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Report<'a> {
     hosts: Vec<&'a str>,
     fits: bool,
     #[serde(flatten)]

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use clap::Parser;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Context, Error, configuration, input};
@@ -34,8 +35,8 @@ pub struct Convert {
 }
 
 /// What is printed as JSON.
-#[derive(Serialize)]
-struct Report {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Report {
     text: String,
     guest: GuestCpu,
     #[serde(skip_serializing_if = "Vec::is_empty")]

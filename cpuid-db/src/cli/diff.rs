@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Parser;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::input::host;
@@ -32,8 +33,8 @@ pub struct Diff {
 }
 
 /// What is printed.
-#[derive(Serialize)]
-struct Report {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Report {
     a: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     b: Option<String>,

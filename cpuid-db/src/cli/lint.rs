@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Parser;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Context, Error, configuration, hosts, input};
@@ -34,8 +35,8 @@ fn domain_type(name: &str) -> Result<DomainType, String> {
 }
 
 /// One thing found, in either language.
-#[derive(Serialize)]
-struct Finding {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Finding {
     line: usize,
     column: usize,
     what: String,

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, thread};
 
 use clap::Parser;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::input::{damage_note, of_path};
@@ -31,8 +32,8 @@ pub struct List {
 }
 
 /// What a dump is, in a line.
-#[derive(Serialize)]
-struct Line {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Line {
     path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     format: Option<Format>,

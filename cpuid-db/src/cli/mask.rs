@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use clap::{Parser, ValueEnum};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::phrase::{print_features, wrapped};
@@ -45,8 +46,8 @@ pub struct Mask {
 }
 
 /// One mask.
-#[derive(Serialize)]
-struct Line {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Line {
     word: Word,
     mask: String,
     /// Features it clears.

@@ -24,6 +24,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use schemars::JsonSchema;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -79,6 +80,30 @@ pub enum Command {
     Mask(Mask),
     /// Say what is wrong with a cpuid= or a <cpu> before the guest starts; exit code 1 when something is
     Lint(Lint),
+    /// Print the JSON Schema of what the commands print with --json, by command
+    Schema,
+}
+
+/// What each command prints with `--json`, for the schema.
+#[derive(JsonSchema)]
+#[schemars(rename = "delid cpuid")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Outputs<'a> {
+    show: Vec<show::Shown>,
+    show_full: Vec<show::Full>,
+    list: Vec<list::Line>,
+    explain: Vec<crate::explain::Explained>,
+    find: Vec<crate::find::Found>,
+    diff: diff::Report,
+    models: Vec<models::Line>,
+    models_model: models::Shown,
+    models_nearest: Vec<models::Near>,
+    convert: convert::Report,
+    baseline: baseline::Report<'a>,
+    check: check::Report<'a>,
+    mask: Vec<mask::Line>,
+    mask_back: Vec<crate::features::Group>,
+    lint: Vec<lint::Finding>,
 }
 
 /// What every command is given.
@@ -166,6 +191,7 @@ pub fn run(args: Args, out: &mut dyn Write) -> Result<u8, Error> {
         database: input::database(args.db.as_deref())?,
     };
     match args.command {
+        Command::Schema => json(out, &captures::json::schema::<Outputs<'_>>()).map(|()| 0),
         Command::Show(show) => show.run(&context, out),
         Command::List(list) => list.run(&context, out),
         Command::Lint(lint) => lint.run(&context, out),

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::phrase::{print_features, wrapped};
@@ -20,7 +21,7 @@ use crate::qemu;
 const WIDTH: usize = 100;
 
 /// Whose models.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Of {
     /// QEMU 10.0
@@ -50,8 +51,8 @@ pub struct Models {
 }
 
 /// A model in a line.
-#[derive(Serialize)]
-struct Line {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Line {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     alias: Option<String>,
@@ -64,16 +65,16 @@ struct Line {
 }
 
 /// A model with its features.
-#[derive(Serialize)]
-struct Shown {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Shown {
     #[serde(flatten)]
     line: Line,
     features: Vec<features::Group>,
 }
 
 /// How far a model is from a processor.
-#[derive(Serialize)]
-struct Near {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Near {
     model: String,
     vendor_differs: bool,
     /// Features of the model that the processor lacks.

@@ -17,6 +17,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Parser;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::input::{Dump, Input, damage_note};
@@ -27,7 +28,7 @@ use crate::cache::{CacheDescription, CacheKind, Ways, describe};
 use crate::codename::{self, Codename};
 use crate::damage::Damage;
 use crate::database::Vendors;
-use crate::decode;
+use crate::decode::{self, CpuDecoded};
 use crate::features::{self, Naming};
 use crate::formats::Format;
 use crate::identity::{FeatureLevel, Identity, feature_level};
@@ -69,7 +70,12 @@ impl Show {
         for dump in &mut dumps {
             dump.choose(self.cpu)?;
         }
-        if self.full && !self.json {
+        if self.full && self.json {
+            let decoded: Vec<Full> = dumps.iter().map(|dump| Full::of(context, dump)).collect();
+            super::json(out, &decoded)?;
+            return Ok(u8::from(dumps.iter().any(|dump| !dump.damage.is_empty())));
+        }
+        if self.full {
             return full(context, &dumps, out);
         }
         let shown: Vec<Shown> = dumps
@@ -89,7 +95,7 @@ impl Show {
 }
 
 /// CPUs of one kind of core.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct KindShown {
     purpose: Purpose,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,6 +120,28 @@ impl KindShown {
     }
 }
 
+/// Every field of every row, as JSON.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Full {
+    origin: String,
+    format: Format,
+    cpus: Vec<CpuDecoded>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    damage: Vec<Damage>,
+}
+
+impl Full {
+    fn of(context: &Context, dump: &Dump) -> Self {
+        let cpus = dump.set.cpus().iter();
+        Self {
+            origin: dump.origin.clone(),
+            format: dump.format,
+            cpus: cpus.map(|cpu| decode::decoded(&context.database, cpu)).collect(),
+            damage: dump.damage.clone(),
+        }
+    }
+}
+
 /// Every field of every row.
 fn full(context: &Context, dumps: &[Dump], out: &mut dyn Write) -> Result<u8, Error> {
     let mut code = 0;
@@ -129,8 +157,8 @@ fn full(context: &Context, dumps: &[Dump], out: &mut dyn Write) -> Result<u8, Er
 }
 
 /// One dump, decoded.
-#[derive(Serialize)]
-struct Shown {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Shown {
     origin: String,
     format: Format,
     #[serde(skip_serializing_if = "Vec::is_empty")]

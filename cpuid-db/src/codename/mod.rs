@@ -8,6 +8,7 @@
 mod brand;
 mod table;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cache::{CacheKind, describe};
@@ -17,7 +18,7 @@ use crate::leafset::CpuLeaves;
 use crate::placement::place;
 
 /// What a processor is called beyond what it says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Codename {
     /// Microarchitecture of this core (`Golden Cove`).
     pub microarchitecture: Option<String>,

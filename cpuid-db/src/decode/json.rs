@@ -1,5 +1,6 @@
 //! A decoded processor in JSON: each row with its fields, notes and the reserved bits that are set.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
@@ -9,7 +10,7 @@ use crate::database::Database;
 use crate::leafset::CpuLeaves;
 
 /// One processor, decoded.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct CpuDecoded {
     /// Number of the logical processor.
     pub number: u32,
@@ -40,7 +41,7 @@ impl Serialize for Hex {
     }
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct ValueOut<'a> {
     register: Register,
     /// High and low bit.

@@ -13,6 +13,10 @@ use crate::leaf::{Registers, Subleaf};
 const BITS: usize = 12;
 const ID: usize = 30;
 
+/// What most leaves need: bytes of constant text, and lines.
+const TEXT: usize = 8 << 10;
+const LINES: usize = 128;
+
 /// Lines of one leaf and subleaf.
 pub(super) struct Layout {
     /// Everything constant, back to back.
@@ -35,9 +39,19 @@ struct Line {
 }
 
 impl Layout {
-    /// Resolves the rows of the table for a leaf and subleaf.
-    pub(super) fn new(database: &Database, context: &Context, place: Place, subleaf: Subleaf, beyond: bool) -> Self {
-        let mut text = Vec::new();
+    /// Resolves the rows of the table for a leaf and subleaf, in the memory of a layout that is done with.
+    pub(super) fn new(
+        database: &Database,
+        context: &Context,
+        (place, subleaf, beyond): (Place, Subleaf, bool),
+        spare: Option<Self>,
+    ) -> Self {
+        let (mut text, mut lines) = spare.map_or_else(
+            || (Vec::with_capacity(TEXT), Vec::with_capacity(LINES)),
+            |spare| (spare.text, spare.lines),
+        );
+        text.clear();
+        lines.clear();
         let title_at = push(&mut text, |text| {
             let words = if beyond {
                 "beyond the maximum leaf"
@@ -51,7 +65,7 @@ impl Layout {
             text,
             title: title_at,
             place: place_at,
-            lines: Vec::new(),
+            lines,
         };
         for register in Register::ALL {
             if matches!(place, Place::Msr(_)) && matches!(register, Register::Ebx | Register::Ecx) {

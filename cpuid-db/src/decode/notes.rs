@@ -1,5 +1,6 @@
 //! What several fields of a row say together: texts, signatures, caches, clocks.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::titles::xsave_component;
@@ -12,7 +13,7 @@ use crate::leafset::CpuLeaves;
 use crate::tlb;
 
 /// A statement about a row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Note {
     /// What it is about (`vendor`, `cache`).
     pub name: &'static str,

@@ -56,6 +56,8 @@ struct Renderer<'a> {
     keep: usize,
     context: Option<Context>,
     layouts: HashMap<(Place, Subleaf, bool), Layout>,
+    /// A layout that is done with, for its memory.
+    spare: Option<Layout>,
     /// Where the lines of a row stand in `text`.
     done: HashMap<Key, (usize, usize)>,
     text: Vec<u8>,
@@ -69,6 +71,7 @@ impl<'a> Renderer<'a> {
             keep: KEPT,
             context: None,
             layouts: HashMap::new(),
+            spare: None,
             done: HashMap::new(),
             text: Vec::new(),
         }
@@ -100,15 +103,16 @@ impl<'a> Renderer<'a> {
             self.text.clear();
             self.done.clear();
             if self.keep == 0 {
-                self.layouts.clear();
+                self.spare = self.layouts.drain().map(|(_, layout)| layout).next();
             }
         }
         let (place, subleaf, registers, beyond) = key;
-        let database = self.database;
+        let (database, spare) = (self.database, &mut self.spare);
+        let of = (place, subleaf, beyond);
         let layout = self
             .layouts
-            .entry((place, subleaf, beyond))
-            .or_insert_with(|| Layout::new(database, context, place, subleaf, beyond));
+            .entry(of)
+            .or_insert_with(|| Layout::new(database, context, of, spare.take()));
         let start = self.text.len();
         layout.write_head(&mut self.text, place, registers);
         layout.write_fields(&mut self.text, registers, self.options.zero);

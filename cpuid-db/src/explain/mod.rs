@@ -15,6 +15,7 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bits::{Place, Register, Word};
@@ -44,7 +45,7 @@ impl Default for Question {
 }
 
 /// A word, explained.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Explained {
     /// The word.
     pub word: Word,
@@ -62,7 +63,7 @@ pub struct Explained {
 }
 
 /// A field, explained.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct ExplainedField {
     /// Our name.
     pub id: &'static str,

@@ -19,6 +19,7 @@ pub mod xen_policies;
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::damage::Decoded;
@@ -30,7 +31,7 @@ pub(crate) use scan::numbered_lines;
 const DETECT_LINES: usize = 20_000;
 
 /// A text format of CPUID dumps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// `cpuid -r`.

@@ -1,5 +1,6 @@
 //! Whether a host has what a definition asks for (`virsh cpu-compare`).
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::guest::Fault;
@@ -9,7 +10,7 @@ use super::map::Map;
 use super::set::FeatureSet;
 
 /// How a host compares with a definition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Comparison {
     /// It has nothing more.

@@ -1,12 +1,13 @@
 //! A CPU definition: what stands in a `<cpu>` element.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Declares an enumeration with its names in XML.
 macro_rules! named {
     ($(#[$doc:meta])* $name:ident { $($(#[$each:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
         pub enum $name { $($(#[$each])* #[serde(rename = $text)] $variant,)+ }
 
         impl $name {
@@ -127,7 +128,7 @@ named! {
 }
 
 /// One `<feature>`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct FeatureSetting {
     /// Name as written.
     pub name: String,
@@ -139,7 +140,7 @@ pub struct FeatureSetting {
 }
 
 /// `<signature>` of a host.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct HostSignature {
     /// Family.
     pub family: u32,
@@ -150,7 +151,7 @@ pub struct HostSignature {
 }
 
 /// `<topology>`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct GuestTopology {
     /// Packages.
     pub sockets: u32,
@@ -165,7 +166,7 @@ pub struct GuestTopology {
 }
 
 /// `<cache>`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct GuestCache {
     /// Level 1 to 3; `None` for all.
     pub level: Option<u8>,
@@ -174,7 +175,7 @@ pub struct GuestCache {
 }
 
 /// `<maxphysaddr>`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct AddressWidth {
     /// Where it comes from.
     pub mode: AddressMode,
@@ -185,7 +186,7 @@ pub struct AddressWidth {
 }
 
 /// `<counter name='tsc'>`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Tsc {
     /// Hertz.
     pub frequency: u64,
@@ -194,7 +195,7 @@ pub struct Tsc {
 }
 
 /// A `<cpu>` element.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct LibvirtCpu {
     /// Of a host or of a guest.
     pub kind: Kind,

@@ -5,6 +5,7 @@ mod hosts;
 mod models;
 mod xen;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::database::Database;
@@ -15,7 +16,7 @@ use super::map::Map;
 use super::read::{ReadAs, read};
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// libvirt refuses it, or the guest does not start on the host.
@@ -25,7 +26,7 @@ pub enum Severity {
 }
 
 /// One thing found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Finding {
     /// Byte of the text.
     pub at: Option<usize>,

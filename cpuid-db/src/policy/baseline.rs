@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::closure::{Needs, Requirements};
@@ -37,7 +38,7 @@ pub struct Options {
 }
 
 /// Why a pool has no baseline.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Refusal {
     /// Nothing to combine.
@@ -61,7 +62,7 @@ pub enum Refusal {
 }
 
 /// Something to know about a baseline.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Warning {
     /// Hosts (by index) it is about.
     pub hosts: Vec<usize>,
@@ -70,7 +71,7 @@ pub struct Warning {
 }
 
 /// What a pool offers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Baseline {
     /// Leaves of the guest.
     pub cpu: CpuLeaves,

@@ -3,6 +3,7 @@
 //! An [`Obstacle`] is a reason against; a pool without any will do. What is no reason against but
 //! leaves the guest wrong about a mitigation is a warning.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::checks::Check;
@@ -17,7 +18,7 @@ use crate::leaf::Leaf;
 use crate::leafset::CpuLeaves;
 
 /// The rule that a guest breaks on a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
     /// The host is of another vendor.
@@ -45,7 +46,7 @@ pub enum Rule {
 }
 
 /// A reason against running a guest on a host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Obstacle {
     /// Host (by index); `None` when it is about the pool as a whole.
     pub host: Option<usize>,
@@ -60,7 +61,7 @@ pub struct Obstacle {
 }
 
 /// What was found.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Verdict {
     /// Empty: the guest runs and moves.
     pub obstacles: Vec<Obstacle>,

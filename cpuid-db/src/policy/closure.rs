@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bits::{Bit, Words};
 use crate::database::Database;
 
 /// Whose table of dependencies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Requirements {
     /// Column `requires`: what the manuals and Linux say, too.
@@ -19,7 +20,7 @@ pub enum Requirements {
 }
 
 /// A feature that a missing one took along.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Removed {
     /// The feature.
     pub bit: Bit,

@@ -1,5 +1,6 @@
 //! Where the baseline of another semantics differs from the strict one, and by which rule.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::baseline::Baseline;
@@ -11,7 +12,7 @@ use crate::bits::{Bit, Words};
 use crate::database::{Combine, Database, Kind, Vendors};
 
 /// Whose result has a bit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     /// The strict baseline.
@@ -21,7 +22,7 @@ pub enum Side {
 }
 
 /// A bit that only one of two baselines has.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Difference {
     /// The bit.
     pub bit: Bit,

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::rules::{self, Span};
@@ -15,7 +16,7 @@ use crate::leaf::{Leaf, Registers, Subleaf};
 use crate::leafset::{CpuLeaves, LeafSet};
 
 /// A feature that some logical processors of a host lack, or a value on which they differ.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Asymmetry {
     /// Where it stands.
     pub word: Word,
@@ -28,7 +29,7 @@ pub struct Asymmetry {
 }
 
 /// A host of a pool.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Host {
     /// What messages call it.
     pub name: String,

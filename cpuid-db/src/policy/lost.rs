@@ -1,12 +1,13 @@
 //! What the hosts of a pool have and its guests do not get, and why.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::host::Host;
 use crate::bits::{Bit, Word};
 
 /// Why bits fell out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Reason {
     /// Not every host has them.
@@ -59,7 +60,7 @@ pub enum Reason {
 }
 
 /// Bits that a host has and the pool does not offer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Lost {
     /// Where they stand.
     pub word: Word,

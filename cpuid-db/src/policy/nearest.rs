@@ -1,11 +1,12 @@
 //! Which of some models comes nearest to a processor.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bits::{Bit, Words};
 
 /// How far a model is from a processor.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Nearness {
     /// Name of the model.
     pub name: String,

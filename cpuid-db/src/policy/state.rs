@@ -2,6 +2,7 @@
 //! only when every host keeps each component at the same place with the same size. A guest that
 //! moves takes the image of its registers along, in the layout of where it came from.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::host::Host;
@@ -52,7 +53,7 @@ const HOLDS: [(u8, &[Bit]); 19] = [
 const LEGACY: u64 = 0b11;
 
 /// Size and place of a component on one host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Layout {
     /// Name of the host.
     pub host: String,
@@ -65,7 +66,7 @@ pub struct Layout {
 }
 
 /// A component that hosts keep differently.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Unequal {
     /// Bit of XCR0 or IA32_XSS.
     pub number: u8,

@@ -1,12 +1,13 @@
 //! The CPU models of QEMU 10.0, its feature words, their dependencies and the properties of a CPU that
 //! are no feature: `data/qemu-*.tsv`, compiled by `build.rs`.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bits::{Bit, Word, Words};
 
 /// One version of a CPU model.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Model {
     /// Name with the version, as `Haswell-v2`.
     pub name: &'static str,

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::cpu::{Class, Cpu};
@@ -18,7 +19,7 @@ const NOT_COMPARED: [Bit; 3] = [
 ];
 
 /// How far a model is from words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Nearness {
     /// The model.
     pub model: &'static Model,

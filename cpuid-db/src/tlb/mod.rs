@@ -11,6 +11,7 @@
 
 mod table;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cache::Ways;
@@ -22,7 +23,7 @@ use crate::leafset::CpuLeaves;
 const SUBLEAVES: usize = 64;
 
 /// What is looked up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TlbKind {
     /// Instruction fetches.
@@ -52,7 +53,7 @@ impl TlbKind {
 }
 
 /// Page sizes a TLB holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
 #[allow(clippy::struct_excessive_bools, reason = "four page sizes, any of them together")]
 pub struct Pages {
     /// 4 KiB.
@@ -91,7 +92,7 @@ impl Pages {
 }
 
 /// One TLB as a logical processor describes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
 pub struct Tlb {
     /// Level, where told.
     pub level: Option<u8>,
@@ -128,7 +129,7 @@ impl Tlb {
 }
 
 /// A byte of leaf 2.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Descriptor {
     /// The byte.
     pub byte: u8,

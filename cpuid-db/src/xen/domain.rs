@@ -1,6 +1,7 @@
 //! Predicts the CPU policy a guest gets: what libxl and libxc 4.20 ask the hypervisor for
 //! (`xc_cpuid_apply_policy`), and what the hypervisor makes of it, step by step.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::leaf::Registers;
@@ -89,7 +90,7 @@ impl HostPolicies {
 }
 
 /// Type of a guest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DomainType {
     /// Paravirtualised; xl's default.
@@ -158,7 +159,7 @@ impl Default for Domain {
 }
 
 /// A guest that is not created.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct CreateFailure {
     /// What libxc or libxl prints, without the file and line of the source.
     pub message: String,

@@ -2,6 +2,7 @@
 //! read and creates the guest without it; of what it can read it drops bits the host does not have without
 //! a word, and takes the bits that need them along.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bits::Bit;
@@ -15,7 +16,7 @@ use crate::xen::xl::{Outcome, Piece, PieceKind};
 use crate::xen::{CpuidConfig, lint_flags, lint_lines};
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Not taken, or the guest is not created.
@@ -27,7 +28,7 @@ pub enum Severity {
 }
 
 /// One thing found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Finding {
     /// Byte of the text, from 0.
     pub at: usize,

@@ -8,6 +8,7 @@
 //! Hosts are best given as the policy `Host` of `xen-cpuid -p`: it lacks what Xen itself hides to keep
 //! clear of errata, and tells of RSBA where the processor does not.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bits::{Bit, Register, Word, Words};
@@ -17,7 +18,7 @@ use crate::xen::featureset::{Featureset, ORDER};
 use crate::xen::policy::{MAX_BASIC, MAX_EXTENDED, MAX_EXTENDED_OTHER, MAX_FEAT};
 
 /// Guests the pool is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// PV.
@@ -39,7 +40,7 @@ impl Kind {
 }
 
 /// Why a feature that some host has is not offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Because {
     /// Hosts do not have it.
@@ -55,7 +56,7 @@ pub enum Because {
 }
 
 /// A feature that some host has and the pool does not offer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Lost {
     /// Which.
     pub bit: Bit,
