@@ -248,3 +248,13 @@ fn rows_of_a_users_table_are_named_and_bad_ones_refused() {
     let error = delid(&["--db", &path(&bad), "find", "x"]).unwrap_err();
     assert!(error.contains(":2: "), "{error}");
 }
+
+#[test]
+fn the_committed_schema_is_the_printed_one() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schema/cpuid.json");
+    let committed = std::fs::read_to_string(path).unwrap();
+    assert!(
+        committed == done(&["schema"]),
+        "stale: delid cpuid schema > docs/schema/cpuid.json"
+    );
+}

@@ -1,3 +1,5 @@
+//! Tests of codenames.
+
 use super::*;
 use crate::leaf::{Leaf, Registers, Subleaf};
 

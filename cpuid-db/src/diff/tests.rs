@@ -1,3 +1,5 @@
+//! Tests of differences.
+
 use super::*;
 
 fn cpu(number: u32, rows: &[(u32, u32, [u32; 4])]) -> CpuLeaves {

@@ -1,3 +1,5 @@
+//! Tests of TLBs.
+
 use super::*;
 use crate::leaf::Subleaf;
 
