@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 
 mod capture;
 mod commands;
@@ -17,7 +17,7 @@ mod commands;
 use commands::{Cli, Command};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse_from(arguments(std::env::args_os().collect()));
+    let cli = commands::parse(arguments(std::env::args_os().collect()));
     let mut out = BufWriter::new(std::io::stdout().lock());
     let result = run(cli, &mut out).and_then(|code| {
         out.flush().context("writing the output")?;

@@ -10,6 +10,9 @@ pub use crate::database::row::Place;
 use crate::leaf::{Leaf, Registers, Subleaf};
 use crate::leafset::CpuLeaves;
 
+/// Bits that EDX of leaf 0x80000001 repeats of EDX of leaf 1 on AMD's processors (APM volume 3, E.4.2).
+pub const COMMON_1D: u32 = 0x0183_f3ff;
+
 /// One of the four registers; of an MSR, EAX is bits 31:0 and EDX bits 63:32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -3,12 +3,11 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::bits::{Bit, Register, Word, Words};
+use crate::bits::{Bit, COMMON_1D, Register, Word, Words};
 use crate::database::{Combine, Database, Field, Kind, Vendors};
 use crate::dialect::Dialect;
 use crate::identity::Identity;
 use crate::leafset::CpuLeaves;
-use crate::xen::features::COMMON_1D;
 
 /// Which name a feature is printed with: a dialect's, or our own. Where a dialect has none, ours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -180,10 +180,12 @@ fn text(registers: &[u32]) -> String {
         .collect()
 }
 
+/// Some tools leave rows out that are all 0: the end of a short text.
 fn brand(cpu: &CpuLeaves) -> Option<String> {
+    cpu.leaf(0x8000_0002)?;
     let rows: Vec<Registers> = (0x8000_0002..=0x8000_0004)
-        .map(|leaf| cpu.leaf(leaf))
-        .collect::<Option<_>>()?;
+        .map(|leaf| cpu.leaf(leaf).unwrap_or_default())
+        .collect();
     let registers: Vec<u32> = rows.iter().flat_map(|r| [r.eax, r.ebx, r.ecx, r.edx]).collect();
     let brand = text(&registers).trim().to_owned();
     (!brand.is_empty()).then_some(brand)

@@ -372,7 +372,7 @@ fn a_pool_of_one_host_offers_what_its_guests_get() {
             let (ours, theirs) = (result.features, policy.featureset());
             let common = |set: &featureset::Featureset| {
                 let mut set = *set;
-                set.0[2] &= !cpuid_db::xen::features::COMMON_1D;
+                set.0[2] &= !cpuid_db::bits::COMMON_1D;
                 set
             };
             let differ: Vec<String> = common(&theirs)

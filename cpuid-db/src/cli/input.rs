@@ -9,8 +9,8 @@ use clap::Args;
 use super::Error;
 use crate::damage::Damage;
 use crate::database::Database;
-use crate::formats::{Format, cpuinfo, detect_and_parse};
-use crate::leafset::LeafSet;
+use crate::formats::{Format, cpuinfo, detect_and_parse, xen_policies};
+use crate::leafset::{CpuLeaves, LeafSet};
 
 /// Largest file that is tried as a plain dump before it is opened as a capture, in bytes.
 pub(super) const PLAIN: u64 = 64 << 20;
@@ -37,6 +37,8 @@ pub(super) struct Dump {
     pub damage: Vec<Damage>,
     /// What else there is to say.
     pub notes: Vec<String>,
+    /// Which of Xen's policies it is.
+    pub policy: Option<String>,
 }
 
 impl Input {
@@ -70,39 +72,77 @@ impl Dump {
 pub(super) fn of_path(path: &Path) -> Result<Vec<Dump>, Error> {
     let origin = path.display().to_string();
     let plain = fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() <= PLAIN);
-    if plain && let Some(dump) = fs::read(path).ok().and_then(|bytes| of_bytes(origin, &bytes)) {
-        return Ok(vec![dump]);
+    if plain && let Ok(bytes) = fs::read(path) {
+        let dumps = of_bytes(&origin, &bytes);
+        if !dumps.is_empty() {
+            return Ok(dumps);
+        }
     }
     of_source(&Source::open(&[path])?)
 }
 
-/// The dump that a host is taken from: the first of its source.
+/// The dump that a host is taken from: the first of its source; of Xen's policies that of the host.
 pub(super) fn host(path: &Path) -> Result<Dump, Error> {
-    let dumps = of_path(path)?;
+    let mut dumps = of_path(path)?;
     let place = path.display().to_string();
+    let rank = |dump: &Dump| match dump.policy.as_deref() {
+        None | Some("Host") => 0,
+        Some("Raw") => 1,
+        Some(_) => 2,
+    };
+    dumps.sort_by_key(rank);
     dumps.into_iter().next().ok_or(Error::NoDump { place })
 }
 
-fn of_bytes(origin: String, bytes: &[u8]) -> Option<Dump> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let (format, decoded) = detect_and_parse(text)?;
-    let mut notes = Vec::new();
-    if format == Format::Cpuinfo {
-        let flags = cpuinfo::read(text).value.unknown_flags;
-        if !flags.is_empty() {
-            notes.push(format!(
-                "flags of Linux's own, no bits of CPUID: {}",
-                flags.into_iter().collect::<Vec<_>>().join(" ")
-            ));
-        }
-    }
-    (!decoded.value.is_empty()).then_some(Dump {
-        origin,
+/// The dumps of a text: one, or each of Xen's policies.
+fn of_bytes(origin: &str, bytes: &[u8]) -> Vec<Dump> {
+    let Some(text) = std::str::from_utf8(bytes).ok() else {
+        return Vec::new();
+    };
+    let Some((format, decoded)) = detect_and_parse(text) else {
+        return Vec::new();
+    };
+    let dump = Dump {
+        origin: origin.to_owned(),
         format,
         set: decoded.value,
         damage: decoded.damage,
-        notes,
-    })
+        notes: Vec::new(),
+        policy: None,
+    };
+    match format {
+        Format::XenPolicies => policies(&dump, text),
+        Format::Cpuinfo => vec![with_flags(dump, text)],
+        _ if dump.set.is_empty() => Vec::new(),
+        _ => vec![dump],
+    }
+}
+
+fn policies(dump: &Dump, text: &str) -> Vec<Dump> {
+    let policies = xen_policies::parse(text);
+    let one = |(name, cpu): (String, CpuLeaves)| Dump {
+        origin: format!("{}: {name} policy", dump.origin),
+        format: dump.format,
+        set: LeafSet::from_iter([cpu]),
+        damage: Vec::new(),
+        notes: Vec::new(),
+        policy: Some(name),
+    };
+    let mut dumps: Vec<Dump> = policies.value.into_iter().map(one).collect();
+    if let Some(first) = dumps.first_mut() {
+        first.damage = policies.damage;
+    }
+    dumps
+}
+
+fn with_flags(mut dump: Dump, text: &str) -> Dump {
+    let flags = cpuinfo::read(text).value.unknown_flags;
+    if !flags.is_empty() {
+        let flags: Vec<String> = flags.into_iter().collect();
+        let note = format!("flags of Linux's own, no bits of CPUID: {}", flags.join(" "));
+        dump.notes.push(note);
+    }
+    dump
 }
 
 fn of_source(source: &Source) -> Result<Vec<Dump>, Error> {
@@ -110,12 +150,15 @@ fn of_source(source: &Source) -> Result<Vec<Dump>, Error> {
     for document in DocumentKind::CPUID.into_iter().flat_map(|kind| source.documents(kind)) {
         let origin = document.origin.to_string();
         let text = String::from_utf8_lossy(&document.bytes);
-        let dump = of_bytes(origin.clone(), text.as_bytes()).ok_or(Error::NoRow { origin })?;
-        dumps.push(dump);
+        let found = of_bytes(&origin, text.as_bytes());
+        if found.is_empty() {
+            return Err(Error::NoRow { origin });
+        }
+        dumps.extend(found);
     }
     if dumps.is_empty() {
         let texts = source.documents(DocumentKind::ProcCpuinfo);
-        dumps.extend(texts.filter_map(|document| of_bytes(document.origin.to_string(), &document.bytes)));
+        dumps.extend(texts.flat_map(|document| of_bytes(&document.origin.to_string(), &document.bytes)));
     }
     if dumps.is_empty() {
         let labels = source.layers.iter().map(|layer| layer.origin.label.to_string());

@@ -3,7 +3,7 @@
 
 use super::cpu::{Class, Cpu};
 use super::model::{DEPENDENCIES, WORDS};
-use crate::bits::{Bit, Place, Register, Word, Words};
+use crate::bits::{Bit, COMMON_1D, Place, Register, Word, Words};
 
 pub(super) const FEATURES_EDX: Word = Word::cpuid(1, 0, Register::Edx);
 const FEATURES_ECX: Word = Word::cpuid(1, 0, Register::Ecx);
@@ -29,9 +29,6 @@ const AVX10: Bit = STRUCTURED_1_EDX.bit(19);
 const LONG_MODE: Bit = AMD_EDX.bit(29);
 const SVM: Bit = AMD_ECX.bit(2);
 pub(super) const VME: Bit = FEATURES_EDX.bit(1);
-
-/// Bits of 80000001.edx that repeat those of 1.edx on AMD.
-pub(super) const AMD_ALIASES: u32 = 0x0183_f3ff;
 
 /// Words whose features raise the highest leaf.
 const RAISING: [Word; 14] = [
@@ -88,7 +85,7 @@ impl Cpu<'_> {
         for word in XCR0.into_iter().chain(XSS) {
             asked.put(word, 0);
         }
-        asked.put(AMD_EDX, asked.get(AMD_EDX) & !AMD_ALIASES);
+        asked.put(AMD_EDX, asked.get(AMD_EDX) & !COMMON_1D);
         let realized = Realized {
             requested,
             asked,
@@ -207,8 +204,8 @@ impl Cpu<'_> {
             }
         }
         if self.vendor() == "AuthenticAMD" {
-            let repeated = self.features.get(FEATURES_EDX) & AMD_ALIASES;
-            let own = self.features.get(AMD_EDX) & !AMD_ALIASES;
+            let repeated = self.features.get(FEATURES_EDX) & COMMON_1D;
+            let own = self.features.get(AMD_EDX) & !COMMON_1D;
             self.features.put(AMD_EDX, own | repeated);
         }
         let mut requested = self.features.clone();

@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::cpu::{Class, Cpu};
-use super::expand::{AMD_ALIASES, AMD_EDX, FEATURES_EDX, HYPERVISOR, Realized};
+use super::expand::{AMD_EDX, FEATURES_EDX, HYPERVISOR, Realized};
 use super::model::{self, Model, WORDS};
 use super::nearest::of_model;
-use crate::bits::{Bit, Place, Register, Word, Words};
+use crate::bits::{Bit, COMMON_1D, Place, Register, Word, Words};
 use crate::database::{Combine, Database, Vendors};
 use crate::dialect::Dialect;
 use crate::guest::{Fault, GuestCpu, Setting};
@@ -329,7 +329,7 @@ fn follows(database: &Database, guest: &GuestCpu, bit: Bit) -> bool {
     if place == Place::Leaf(0xd) && (subleaf.0 != 1 || register != Register::Eax) {
         return true;
     }
-    if bit.word == AMD_EDX && AMD_ALIASES >> (bit.number & 31) & 1 == 1 {
+    if bit.word == AMD_EDX && COMMON_1D >> (bit.number & 31) & 1 == 1 {
         let original = guest.bits.get(&FEATURES_EDX.bit(bit.number));
         return original.and_then(|setting| setting.value()) == guest.bits.get(&bit).and_then(|own| own.value());
     }

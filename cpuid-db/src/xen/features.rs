@@ -4,12 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bits::Bit;
+use crate::bits::COMMON_1D;
 use crate::database::Database;
 use crate::dialect::Dialect;
 use crate::xen::featureset::{Featureset, ORDER, WORDS, feature_of};
-
-/// Bits that 0x80000001.EDX repeats of 1.EDX on AMD processors.
-pub const COMMON_1D: u32 = 0x0183_f3ff;
 
 /// A bit of a featureset, named or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -162,7 +162,7 @@ fn bits(linter: &Linter<'_>, piece: &Piece, part: &Part) -> Vec<Finding> {
     let never = ones.without(&linter.static_maximum());
     // 0x80000001.EDX repeats bits of leaf 1 on AMD processors; Xen writes them itself.
     let repeated: Featureset = (0..32_u8)
-        .filter(|number| index == 2 && crate::xen::features::COMMON_1D >> number & 1 == 1)
+        .filter(|number| index == 2 && crate::bits::COMMON_1D >> number & 1 == 1)
         .filter_map(|number| Feature::new(2, number))
         .collect();
     let never = never.without(&repeated);

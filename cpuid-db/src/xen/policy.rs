@@ -288,7 +288,7 @@ impl CpuPolicy {
         for leaf in [5, 6, 8, 0xb, 0xc] {
             self.drop_leaves(leaf, leaf);
         }
-        self.change(0x8000_0001, 0, |row| row.edx &= !super::features::COMMON_1D);
+        self.change(0x8000_0001, 0, |row| row.edx &= !crate::bits::COMMON_1D);
         self.change(0x8000_0007, 0, |row| (row.eax, row.ebx, row.ecx) = (0, 0, 0));
         self.change(0x8000_0008, 0, |row| row.edx = 0);
         match self.vendor() {
@@ -322,7 +322,7 @@ impl CpuPolicy {
         self.change(0x8000_0001, 0, |row| {
             row.eax = one.eax;
             row.ebx &= 0xff00_ffff;
-            row.edx |= one.edx & super::features::COMMON_1D;
+            row.edx |= one.edx & crate::bits::COMMON_1D;
         });
         self.change(0x8000_0008, 0, |row| {
             row.eax &= 0xffff;

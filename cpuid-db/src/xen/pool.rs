@@ -11,9 +11,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::bits::COMMON_1D;
 use crate::bits::{Bit, Register, Word, Words};
 use crate::database::Database;
-use crate::xen::features::{COMMON_1D, Feature, Features, StaticSet};
+use crate::xen::features::{Feature, Features, StaticSet};
 use crate::xen::featureset::{Featureset, ORDER};
 use crate::xen::policy::{MAX_BASIC, MAX_EXTENDED, MAX_EXTENDED_OTHER, MAX_FEAT};
 

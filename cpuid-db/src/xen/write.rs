@@ -7,8 +7,9 @@ use crate::database::{Database, Vendors};
 use crate::dialect::Dialect;
 use crate::guest::{Fault, GuestCpu, Setting};
 
+use crate::bits::COMMON_1D;
 use crate::xen::config::{Characters, CpuidConfig};
-use crate::xen::features::{COMMON_1D, Feature, Features, StaticSet};
+use crate::xen::features::{Feature, Features, StaticSet};
 use crate::xen::featureset::{Featureset, ORDER};
 use crate::xen::libxl::{keys, written_subleaf};
 use crate::xen::policy::MAX_BASIC;
