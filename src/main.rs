@@ -16,6 +16,10 @@ mod commands;
 
 use commands::{Cli, Command};
 
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> ExitCode {
     let cli = commands::parse(arguments(std::env::args_os().collect()));
     let mut out = BufWriter::new(std::io::stdout().lock());
