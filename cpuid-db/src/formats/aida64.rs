@@ -115,19 +115,19 @@ fn header(line: &str) -> Option<u32> {
         return affinity_header(rest);
     }
     let framed = line.starts_with("------[") || line.starts_with("CPUID Registers");
-    let (_, rest) = line.split_once("CPU #").filter(|_| framed)?;
-    leading_number(rest)
+    framed.then(|| numbered(line)).flatten()
+}
+
+/// Number behind `CPU #`; in brackets, `(CPU #1)`, CPUs are counted from 1.
+fn numbered(line: &str) -> Option<u32> {
+    let (before, rest) = line.split_once("CPU #")?;
+    let number = leading_number(rest)?;
+    Some(number.saturating_sub(u32::from(before.ends_with('('))))
 }
 
 /// Whether a line opens a section of MSRs.
 fn is_msr_header(line: &str) -> bool {
     (line.starts_with("------[") || line.starts_with("MSR Registers")) && line.contains("MSR")
-}
-
-/// CPU that a section of MSRs belongs to, when its header names one.
-fn msr_header(line: &str) -> Option<u32> {
-    let (_, rest) = line.split_once("CPU #")?;
-    leading_number(rest)
 }
 
 /// `000 AffMask: 0x0000000000000002`: the mask tells the CPU; the number is 0 in some dumps of several CPUs.
@@ -169,7 +169,7 @@ impl Reader {
                 self.msr(number, line);
             }
             _ if is_msr_header(line) => {
-                let cpu = msr_header(line).or_else(|| self.builder.lowest());
+                let cpu = numbered(line).or_else(|| self.builder.lowest());
                 self.builder.cpu(cpu.unwrap_or(0));
             }
             _ => self.header(line),
@@ -235,7 +235,7 @@ mod tests {
             "------[ Logical CPU #5 ]------",
             "------[ CPUID Registers / Logical CPU #5 ]------",
             "CPU#005 AffMask: 0x0000000000000020",
-            "CPUID Registers (CPU #5):",
+            "CPUID Registers (CPU #6):",
         ] {
             assert_eq!(numbers(&format!("{ROW}{style}\n{ROW}")), [0, 5], "{style}");
         }
