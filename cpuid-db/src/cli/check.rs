@@ -89,7 +89,11 @@ fn print(verdict: &Verdict, hosts: &[Host], out: &mut dyn Write) -> io::Result<(
     let names: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
     let line = |label: &str, obstacle: &Obstacle, out: &mut dyn Write| {
         let host = obstacle.host.and_then(|index| names.get(index)).copied();
-        writeln!(out, "{label}{}: {}", host.unwrap_or("pool"), obstacle.message)
+        match host {
+            // Most messages name it.
+            Some(host) if !obstacle.message.starts_with(host) => writeln!(out, "{label}{host}: {}", obstacle.message),
+            _ => writeln!(out, "{label}{}", obstacle.message),
+        }
     };
     if verdict.obstacles.is_empty() {
         writeln!(
