@@ -39,6 +39,7 @@ pub use compare::{Difference, Side, compare_results};
 pub use guest::guest_of;
 pub use host::{Asymmetry, Host};
 pub use lost::{Lost, Reason};
+pub(crate) use nearest::cost;
 pub use nearest::{Nearness, nearest};
 pub use pool::to_leaves;
 pub use state::{Layout, Unequal};

@@ -21,10 +21,13 @@ impl Nearness {
     /// off two, three, four, …, since a guest named after a model it is not is a surprise.
     #[must_use]
     pub fn cost(&self) -> usize {
-        let missing = self.missing.len();
-        let penalty = missing.saturating_mul(missing.saturating_add(3)) / 2;
-        self.extra.len().saturating_add(penalty)
+        cost(self.missing.len(), self.extra.len())
     }
+}
+
+/// See [`Nearness::cost`].
+pub(crate) const fn cost(missing: usize, extra: usize) -> usize {
+    extra.saturating_add(missing.saturating_mul(missing.saturating_add(3)) / 2)
 }
 
 /// Candidates, the nearest first; of equal ones that with fewer missing bits, then by name. Only bits

@@ -10,6 +10,7 @@ use super::expand::HYPERVISOR;
 use super::model::{self, Model, WORDS};
 use crate::bits::{Bit, Place, Register, Word, Words};
 use crate::database::Database;
+use crate::policy;
 
 /// Set by the number of CPUs, or for every guest: tells nothing of the model.
 const NOT_COMPARED: [Bit; 3] = [
@@ -33,9 +34,7 @@ impl Nearness {
     /// What a difference costs: 1 for a bit to add, 2, 3, 4 … for those to take away.
     #[must_use]
     pub fn cost(&self) -> usize {
-        let missing = self.missing.len();
-        let taken = missing.saturating_mul(missing.saturating_add(3)) / 2;
-        taken.saturating_add(self.extra.len())
+        policy::cost(self.missing.len(), self.extra.len())
     }
 }
 
