@@ -129,8 +129,12 @@ pub fn read(database: &Database, language: Language, text: &str) -> Result<Guest
                 .cpus
                 .first()
                 .ok_or_else(|| if faults.is_empty() { none() } else { faults.clone() })?;
-            let (guest, more) = libvirt::to_guest(&map, cpu);
+            let (mut guest, more) = libvirt::to_guest(&map, cpu);
             faults.extend(more);
+            if cpu.signature.is_none() {
+                // The map's signatures tell which hosts a model is for, not what its guests see.
+                (guest.family, guest.model_number) = (None, None);
+            }
             (guest, faults)
         }
         Language::Xl | Language::Xend => {
@@ -180,7 +184,8 @@ pub fn write(database: &Database, language: Language, guest: &GuestCpu) -> Resul
         Language::Qemu => return qemu::write(database, guest),
         Language::Libvirt => {
             let map = Map::new(database);
-            let (cpu, faults) = libvirt::from_guest(&map, database, guest).map_err(|fault| vec![fault])?;
+            let (cpu, mut faults) = libvirt::from_guest(&map, database, guest).map_err(|fault| vec![fault])?;
+            faults.extend(without_place(database, guest));
             (cpu.to_xml(), faults)
         }
         Language::Xl => xen::write_string(database, guest),
@@ -190,7 +195,36 @@ pub fn write(database: &Database, language: Language, guest: &GuestCpu) -> Resul
     if faults.is_empty() { Ok(text) } else { Err(faults) }
 }
 
-/// A guest without the bits that faults of a writer are about, and those bits.
+/// Values that a `<cpu>` element has no place for: those that differ from the guest's model.
+fn without_place(database: &Database, guest: &GuestCpu) -> Vec<Fault> {
+    let Some(own) = guest
+        .model
+        .as_deref()
+        .and_then(|model| qemu::parse(database, model).ok())
+    else {
+        return Vec::new();
+    };
+    let mut faults = Vec::new();
+    let mut differ = |name: &str, given: Option<String>, own: Option<String>| {
+        if given.is_some() && given != own {
+            faults.push(Fault {
+                at: None,
+                what: name.to_owned(),
+                message: "a <cpu> element has no place for it".to_owned(),
+            });
+        }
+    };
+    let number = |number: Option<u32>| number.map(|number| number.to_string());
+    differ("family", number(guest.family), number(own.family));
+    differ("model", number(guest.model_number), number(own.model_number));
+    differ("stepping", number(guest.stepping), number(own.stepping));
+    differ("level", number(guest.level), number(own.level));
+    differ("xlevel", number(guest.extended_level), number(own.extended_level));
+    differ("model-id", guest.brand.clone(), own.brand);
+    faults
+}
+
+/// A guest without the bits and values that faults of a writer are about, and those bits.
 #[must_use]
 pub fn without(database: &Database, guest: &GuestCpu, faults: &[Fault]) -> (GuestCpu, Vec<Bit>) {
     let names = |bit: Bit| {
@@ -208,6 +242,18 @@ pub fn without(database: &Database, guest: &GuestCpu, faults: &[Fault]) -> (Gues
         names
     };
     let mut left = guest.clone();
+    for fault in faults {
+        match fault.what.as_str() {
+            "family" => left.family = None,
+            "model" => left.model_number = None,
+            "stepping" => left.stepping = None,
+            "level" => left.level = None,
+            "xlevel" | "extended level" => left.extended_level = None,
+            "model-id" | "brand" => left.brand = None,
+            "vendor" => left.vendor = None,
+            _ => {}
+        }
+    }
     let mut taken = Vec::new();
     left.bits.retain(|&bit, _| {
         let names = names(bit);
@@ -224,6 +270,23 @@ pub fn without(database: &Database, guest: &GuestCpu, faults: &[Fault]) -> (Gues
         !hit
     });
     (left, taken)
+}
+
+/// Whether a writer's fault is about a value of the identity rather than a feature.
+#[must_use]
+pub fn is_value(what: &str) -> bool {
+    let values = [
+        "family",
+        "model",
+        "stepping",
+        "level",
+        "xlevel",
+        "extended level",
+        "model-id",
+        "brand",
+        "vendor",
+    ];
+    values.contains(&what)
 }
 
 /// The feature that a writer's fault is about: some say its place too.
@@ -276,6 +339,29 @@ mod tests {
         ] {
             assert_eq!(Language::of(text), language, "{text}");
         }
+    }
+
+    #[test]
+    fn what_a_definition_has_no_place_for_is_a_fault() {
+        let database = Database::builtin();
+        let guest = |text| read(&database, Language::Qemu, text).unwrap();
+        let faults = write(
+            &database,
+            Language::Libvirt,
+            &guest("SandyBridge,level=0x16,stepping=4"),
+        )
+        .unwrap_err();
+        let seen: Vec<&str> = faults.iter().map(|fault| fault.what.as_str()).collect();
+        assert_eq!(seen, ["stepping", "level"]);
+        assert!(write(&database, Language::Libvirt, &guest("SandyBridge,level=0xd,-aes")).is_ok());
+    }
+
+    #[test]
+    fn a_definitions_model_is_the_guests() {
+        let database = Database::builtin();
+        let guest = read(&database, Language::Libvirt, "<cpu><model>Opteron_G3</model></cpu>").unwrap();
+        // libvirt has taken MONITOR out of its model; its signature, of another processor, is no guest's.
+        assert_eq!(write(&database, Language::Qemu, &guest).unwrap(), "Opteron_G3,-monitor");
     }
 
     #[test]

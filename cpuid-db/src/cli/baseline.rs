@@ -303,6 +303,7 @@ impl Pool<'_> {
 
     /// The guest in a language, without the features that it has no word for.
     fn write(&self, language: Language, mut guest: GuestCpu) -> Result<String, Error> {
+        guest.model = None;
         if matches!(language, Language::Xl | Language::Xend) {
             // As on every host of the pool.
             (guest.vendor, guest.brand, guest.extended_level) = (None, None, None);

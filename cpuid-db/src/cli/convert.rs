@@ -61,6 +61,11 @@ impl Convert {
                 let (less, taken) = convert::without(database, &guest, &faults);
                 let naming = Naming::default();
                 left_out.extend(taken.iter().map(|&bit| naming.of_bit(database, bit, Vendors::ANY)));
+                let values = faults
+                    .iter()
+                    .map(|fault| &fault.what)
+                    .filter(|what| convert::is_value(what));
+                left_out.extend(values.cloned());
                 convert::write(database, self.to, &less)
             }
             written => written,
