@@ -130,6 +130,25 @@ fn diff_is_1_when_they_differ() {
 }
 
 #[test]
+fn a_damaged_dump_is_1_for_every_command_that_reads_it() {
+    let damaged = file(&dump(0x97ba_2203, 0).replace("0x00000007 0x00: eax=0x", "0x00000007 0x00: eax=0xZZ"));
+    let path = path(&damaged);
+    for arguments in [
+        vec!["show", &path],
+        vec!["show", "--full", &path],
+        vec!["raw", &path],
+        vec!["list", &path],
+        vec!["diff", &path, &path],
+        vec!["models", "--nearest", &path],
+        vec!["convert", "--partial", "--to", "qemu", &path],
+        vec!["baseline", &path],
+        vec!["check", "--policy", &path, &path],
+    ] {
+        assert_eq!(delid(&arguments).unwrap().0, 1, "{arguments:?}");
+    }
+}
+
+#[test]
 fn models_are_listed_shown_and_ranked() {
     assert!(done(&["models"]).lines().count() > 80);
     assert!(done(&["models", "--of", "libvirt"]).lines().count() > 100);

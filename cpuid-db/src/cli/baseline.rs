@@ -156,9 +156,7 @@ impl Baseline {
                 (Some(definition), Language::Libvirt) => definition.to_xml(),
                 _ => pool.write(language, offer.guest)?,
             };
-            for note in &damage {
-                eprintln!("{note}");
-            }
+            hosts::warn(&damage);
             writeln!(out, "{}", text.trim_end())?;
             return Ok(u8::from(damaged));
         }

@@ -51,9 +51,7 @@ impl Check {
     pub(super) fn run(&self, context: &Context, out: &mut dyn Write) -> Result<u8, Error> {
         let database = &context.database;
         let (inputs, notes) = hosts::read(database, &self.hosts)?;
-        for note in &notes {
-            eprintln!("{note}");
-        }
+        let mut damaged = hosts::warn(&notes);
         let hosts: Vec<Host> = inputs.into_iter().map(|input| input.host).collect();
         let options = CheckOptions {
             fixed_tsc: self.fixed_tsc,
@@ -64,6 +62,7 @@ impl Check {
         let is_dump = name != "argument" && self.language.is_none() && detect(&text).is_some();
         let verdict = if is_dump && Language::of(&text) != Language::Firecracker {
             let dump = input::host(self.policy.as_ref())?;
+            damaged |= dump.warn();
             let guest = dump.set.first().ok_or(Error::NoRow { origin: dump.origin })?;
             policy::check(database, guest, &hosts, &options)
         } else {
@@ -81,7 +80,7 @@ impl Check {
         } else {
             print(&verdict, &hosts, out)?;
         }
-        Ok(u8::from(!fits))
+        Ok(u8::from(!fits || damaged))
     }
 }
 

@@ -48,8 +48,10 @@ impl Convert {
         let database = &context.database;
         let (name, text) = configuration::text(&self.config)?;
         let is_dump = self.language.is_none() && name != "argument" && detect(&text).is_some();
+        let mut damaged = false;
         let guest = if is_dump && Language::of(&text) != Language::Firecracker {
             let dump = input::host(self.config.as_ref())?;
+            damaged = dump.warn();
             let host = Host::of(database, &name, &dump.set).ok_or(Error::NoRow { origin: dump.origin })?;
             policy::guest_of(database, &host.cpu)
         } else {
@@ -88,6 +90,6 @@ impl Convert {
         } else {
             writeln!(out, "{}", written.trim_end())?;
         }
-        Ok(u8::from(incomplete))
+        Ok(u8::from(incomplete || damaged))
     }
 }

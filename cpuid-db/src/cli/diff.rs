@@ -48,9 +48,11 @@ impl Diff {
             volatile: self.volatile,
         };
         let a = host(&self.a)?;
+        let mut damaged = a.warn();
         let (b, diff) = match &self.b {
             Some(path) => {
                 let b = host(path)?;
+                damaged |= b.warn();
                 let diff = diff::of_sets(&context.database, &a.set, &b.set, options);
                 (Some(b.origin), diff)
             }
@@ -73,7 +75,7 @@ impl Diff {
         } else {
             report.print(out)?;
         }
-        Ok(u8::from(differ))
+        Ok(u8::from(differ || damaged))
     }
 }
 

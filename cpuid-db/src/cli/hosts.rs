@@ -43,6 +43,14 @@ pub(super) fn read(database: &Database, paths: &[PathBuf]) -> Result<(Vec<Input>
     Ok((hosts, notes))
 }
 
+/// Says on standard error what could not be read, and whether there was something.
+pub(super) fn warn(notes: &[String]) -> bool {
+    for note in notes {
+        eprintln!("{note}");
+    }
+    !notes.is_empty()
+}
+
 /// The text of a file with `<cpu>` elements, which is no dump.
 fn definitions(path: &Path) -> Result<Option<(String, String)>, Error> {
     let Ok(file) = std::fs::metadata(path) else {

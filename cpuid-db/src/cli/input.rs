@@ -57,6 +57,15 @@ impl Input {
 }
 
 impl Dump {
+    /// Says on standard error what could not be read, and whether there was something.
+    pub(super) fn warn(&self) -> bool {
+        let note = damage_note(&self.damage);
+        if let Some(note) = &note {
+            eprintln!("{}: {note}", self.origin);
+        }
+        note.is_some()
+    }
+
     /// Leaves one CPU, when one is asked for.
     pub(super) fn choose(&mut self, number: Option<u32>) -> Result<(), Error> {
         let Some(number) = number else { return Ok(()) };

@@ -69,7 +69,8 @@ impl Lint {
         let host = match &self.host {
             None => None,
             Some(path) => {
-                let (inputs, _) = hosts::read(&context.database, std::slice::from_ref(path))?;
+                let (inputs, notes) = hosts::read(&context.database, std::slice::from_ref(path))?;
+                hosts::warn(&notes);
                 let first = inputs.into_iter().next().map(|input| input.definition);
                 first.transpose().map_err(|message| Error::Refused {
                     what: path.display().to_string(),
@@ -100,8 +101,11 @@ impl Lint {
         let policies = match &self.host {
             None => None,
             Some(path) => {
-                let read = xen_policies::parse(&input::text(path)?).value;
-                let named = read.iter().map(|(name, cpu)| (name.as_str(), cpu));
+                let read = xen_policies::parse(&input::text(path)?);
+                if let Some(note) = input::damage_note(&read.damage) {
+                    eprintln!("{}: {note}", path.display());
+                }
+                let named = read.value.iter().map(|(name, cpu)| (name.as_str(), cpu));
                 Some(HostPolicies::of(named).ok_or_else(|| Error::Refused {
                     what: path.display().to_string(),
                     message: "no policies of a host as xen-cpuid -p prints them".to_owned(),

@@ -114,7 +114,8 @@ impl Mask {
     fn words(&self, context: &Context, name: &str, text: &str) -> Result<Words, Error> {
         let database = &context.database;
         if name != "argument" && crate::formats::detect(text).is_some() {
-            let (inputs, _) = hosts::read(database, &[self.policy.clone().into()])?;
+            let (inputs, notes) = hosts::read(database, &[self.policy.clone().into()])?;
+            hosts::warn(&notes);
             return Ok(inputs
                 .first()
                 .map(|input| input.host.words().clone())

@@ -87,7 +87,8 @@ impl Models {
     pub(super) fn run(&self, context: &Context, out: &mut dyn Write) -> Result<u8, Error> {
         let database = &context.database;
         if let Some(path) = &self.nearest {
-            let (inputs, _) = hosts::read(database, std::slice::from_ref(path))?;
+            let (inputs, notes) = hosts::read(database, std::slice::from_ref(path))?;
+            let damaged = hosts::warn(&notes);
             let Some(input) = inputs.first() else { return Ok(0) };
             let near = self.nearest(database, &input.host);
             return if self.json {
@@ -95,7 +96,7 @@ impl Models {
             } else {
                 print_near(&near, out).map_err(Error::from)
             }
-            .map(|()| 0);
+            .map(|()| u8::from(damaged));
         }
         let lines: Vec<(Line, Words)> = match self.of {
             Of::Qemu => qemu::models().iter().map(of_qemu).collect(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::input::{Input, damage_note};
+use super::input::Input;
 use super::{Context, Error};
 use crate::write::{self, Output};
 
@@ -51,10 +51,6 @@ impl Raw {
             );
         }
         out.write_all(write::write(self.to, &dump.set).as_bytes())?;
-        let note = damage_note(&dump.damage);
-        if let Some(note) = &note {
-            eprintln!("{}: {note}", dump.origin);
-        }
-        Ok(u8::from(note.is_some()))
+        Ok(u8::from(dump.warn()))
     }
 }

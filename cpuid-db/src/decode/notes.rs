@@ -118,16 +118,9 @@ fn translation(context: &Context, r: Registers) -> Option<Note> {
     let tlb = tlb::of(&cpu, &identity)
         .into_iter()
         .find(|tlb| tlb.leaf == Leaf(0x18))?;
-    let level = tlb.level.map_or_else(String::new, |level| format!("L{level} "));
     Some(Note {
         name: "TLB",
-        value: format!(
-            "{level}{} TLB: {} entries of {}, {}",
-            tlb.kind.name(),
-            tlb.entries,
-            tlb.pages.names().join("/"),
-            ways(tlb.ways)
-        ),
+        value: tlb.line(),
     })
 }
 
