@@ -6,11 +6,12 @@
 //! other. Up to family 12h a patch has a checksum; later ones have none, so damage inside them
 //! cannot be seen here.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bytes::{size, sum, u8_at, u16_at, u32_at};
 use crate::damage::Damage;
-use crate::ids::{Date, Revision, Signature};
+use crate::ids::{Date, Revision, Signature, as_text};
 
 /// First word of a container: `DMA` and a zero byte in the file.
 pub const MAGIC: u32 = 0x0041_4d44;
@@ -31,11 +32,7 @@ impl std::fmt::Display for EquivalentId {
     }
 }
 
-impl Serialize for EquivalentId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
+as_text!(EquivalentId);
 
 impl EquivalentId {
     /// CPU family: 0fh plus the highest four bits.
@@ -46,7 +43,7 @@ impl EquivalentId {
 }
 
 /// One row of the equivalence table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Equivalence {
     /// CPU signature.
     pub signature: Signature,
@@ -55,7 +52,7 @@ pub struct Equivalence {
 }
 
 /// One patch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Patch {
     /// Offset of the patch header in the file.
     pub offset: usize,
@@ -79,7 +76,7 @@ pub struct Patch {
 }
 
 /// One container.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Container {
     /// Offset in the file.
     pub offset: usize,
@@ -90,7 +87,7 @@ pub struct Container {
 }
 
 /// A file of containers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct File {
     /// Containers in file order.
     pub containers: Vec<Container>,

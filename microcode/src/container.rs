@@ -1,11 +1,12 @@
 //! Which kind of microcode file some bytes are.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{amd, intel};
 
 /// A file by its kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Content {
     /// Intel updates, one after the other.

@@ -5,6 +5,7 @@
 //! those of the extended table; each of its entries has a checksum that would make the sum of the
 //! update zero again if it stood in the header in the place of the header's own three words.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bytes::{size, sum, u32_at};
@@ -21,7 +22,7 @@ const TABLE_ENTRY: usize = 12;
 const DEFAULT_DATA: usize = 2000;
 
 /// Whom an update is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Target {
     /// CPU signature.
     pub signature: Signature,
@@ -29,8 +30,19 @@ pub struct Target {
     pub platforms: PlatformMask,
 }
 
+impl Target {
+    /// A CPU on any platform.
+    #[must_use]
+    pub fn any(signature: Signature) -> Self {
+        Self {
+            signature,
+            platforms: PlatformMask(0),
+        }
+    }
+}
+
 /// One update.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Update {
     /// Offset in the file.
     pub offset: usize,
@@ -55,7 +67,7 @@ pub struct Update {
 }
 
 /// A file of updates.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct File {
     /// Updates in file order.
     pub updates: Vec<Update>,

@@ -21,14 +21,31 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod advisories;
 pub mod amd;
 mod bytes;
 pub mod cli;
+pub mod codec;
 pub mod container;
+pub mod cpio;
+pub mod cpu;
 pub mod damage;
+pub mod dat;
+pub mod entry_sign;
+pub mod fit;
+pub mod fleet;
+pub mod found;
 pub mod ids;
+pub mod initrd;
 pub mod intel;
+pub mod loader;
+pub mod pack;
+pub mod psp;
+pub mod release;
+pub mod scan;
 
 pub use container::{Content, read};
+pub use cpu::{Cpu, Vendor};
 pub use damage::Damage;
-pub use ids::{Date, PlatformMask, Revision, Signature};
+pub use found::{Found, Place, Update};
+pub use ids::{Date, PlatformMask, Revision, Sha256, Signature};

@@ -1,0 +1,1 @@
+//! Compressed streams of initrds, unpacked in process and in bounded memory.

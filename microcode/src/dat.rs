@@ -1,0 +1,1 @@
+//! Microcode as text: .dat of Intel, .inc of MASM, .dtsi of U-Boot.

@@ -1,0 +1,1 @@
+//! The Firmware Interface Table of Intel firmware images.

@@ -1,0 +1,1 @@
+//! Hosts and the newest update known for each.

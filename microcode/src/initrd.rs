@@ -1,0 +1,1 @@
+//! The segments and members of an initrd, streamed.

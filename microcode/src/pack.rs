@@ -1,0 +1,1 @@
+//! Choosing updates and writing them: files, directories, text, containers, early cpio.

@@ -1,0 +1,1 @@
+//! The PSP and BIOS directories of AMD firmware images.

@@ -1,0 +1,1 @@
+//! Updates inside unknown data: firmware images, disks.
