@@ -43,6 +43,7 @@ pub mod pack;
 pub mod psp;
 pub mod release;
 pub mod scan;
+pub mod uki;
 
 pub use container::{Content, read};
 pub use cpu::{Cpu, Vendor};

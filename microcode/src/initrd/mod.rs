@@ -36,6 +36,7 @@ mod early;
 mod extract;
 mod member;
 mod name;
+mod repack;
 mod segment;
 mod stream;
 mod walk;
@@ -47,6 +48,7 @@ pub use early::early_length;
 pub use extract::{Choice, Extracted, Layout, Refusal, Sink, Skipped, extract};
 pub use member::{FileType, Member};
 pub use name::{Name, Pattern};
+pub use repack::{Piece, Plan, Removed, RepackError, Report, plan};
 pub use segment::{Broken, Kind, Segment, Summary};
 pub use walk::{Options, Step, Visitor, read};
 

@@ -4,6 +4,7 @@ mod cat;
 mod extract;
 mod grammar;
 mod layouts;
+mod repack;
 
 use std::fmt::Write as _;
 use std::io::{Cursor, Read, Write};
