@@ -38,8 +38,9 @@ impl Signature {
             (15, family.wrapping_sub(15))
         };
         let fits = ext_family <= 0xff && model <= 0xff && stepping <= 15;
-        (fits && (model <= 15 || matches!(base, 6 | 15)))
-            .then_some(Self(ext_family << 20 | (model >> 4) << 16 | base << 8 | (model & 15) << 4 | stepping))
+        (fits && (model <= 15 || matches!(base, 6 | 15))).then_some(Self(
+            ext_family << 20 | (model >> 4) << 16 | base << 8 | (model & 15) << 4 | stepping,
+        ))
     }
 
     fn field(self, shift: u32) -> u16 {
