@@ -35,6 +35,7 @@ pub mod entry_sign;
 pub mod fit;
 pub mod fleet;
 pub mod found;
+pub mod gather;
 pub mod ids;
 pub mod initrd;
 pub mod intel;
