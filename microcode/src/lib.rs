@@ -39,11 +39,13 @@ pub mod gather;
 pub mod ids;
 pub mod initrd;
 pub mod intel;
+pub mod known;
 pub mod loader;
 pub mod pack;
 pub mod psp;
 pub mod release;
 pub mod scan;
+pub mod verify;
 
 pub use container::{Content, read};
 pub use cpu::{Cpu, Vendor};
