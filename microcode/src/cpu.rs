@@ -44,6 +44,9 @@ pub struct Cpu {
     /// Last-level cache of the package in bytes divided by its cores, for the BDF90 rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_per_core: Option<u64>,
+    /// AMD: FRED, bit 17 of EAX of leaf 7, subleaf 1, by which Xen knows Zen 6.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fred: Option<bool>,
     /// Name from the brand string.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -64,6 +67,7 @@ impl Cpu {
             revision: None,
             hypervisor: None,
             cache_per_core: None,
+            fred: None,
             name: None,
             cpus: Vec::new(),
         }
