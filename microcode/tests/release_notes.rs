@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use microcode::Update;
 use microcode::gather::{Gathered, Options, gather_directory};
 use microcode::pack::files::intel_name;
 use microcode::release::{Diff, What, diff};
@@ -85,6 +86,15 @@ fn notes(text: &str) -> BTreeMap<String, BTreeSet<Row>> {
     releases
 }
 
+/// CPUs that the header of an update names, not only its extended signature table.
+fn headers(release: &Gathered) -> BTreeSet<String> {
+    let updates = release.found.iter().filter_map(|found| match &found.update {
+        Update::Intel(update) => Some(intel_name(update.target.signature)),
+        Update::Amd(_) => None,
+    });
+    updates.collect()
+}
+
 fn rows(diff: &Diff) -> BTreeSet<Row> {
     let changed = diff.changes.iter().filter(|change| change.what != What::Same);
     let row = |change: &microcode::release::Change| {
@@ -109,15 +119,21 @@ fn changes_between_releases_are_those_of_the_release_notes() {
     let notes = notes(&git(repo, &["show", "HEAD:releasenote.md"]));
     let mut tags: Vec<String> = git(repo, &["tag"]).lines().map(str::to_owned).collect();
     tags.sort();
-    let (mut agree, mut all, mut theirs) = (0, 0, 0);
+    let (mut agree, mut all, mut theirs, mut unnamed) = (0, 0, 0, 0);
     let mut old = release(repo, &tags[0]);
+    let mut last = BTreeSet::new();
     for tag in &tags[1..] {
         let new = release(repo, tag);
-        let found = rows(&diff(&old, &new));
+        let mut found = rows(&diff(&old, &new));
+        all += found.len();
+        // A release made again without other files repeats the rows of the one before.
+        if found.is_empty() {
+            found.clone_from(&last);
+        }
+        last.clone_from(&found);
         let empty = BTreeSet::new();
         let stated = notes.get(tag).unwrap_or(&empty);
         agree += found.intersection(stated).count();
-        all += found.len();
         theirs += stated.len();
         let silent = if notes.contains_key(tag) { "" } else { " (no notes)" };
         eprintln!(
@@ -126,14 +142,21 @@ fn changes_between_releases_are_those_of_the_release_notes() {
             found.len(),
             stated.len()
         );
-        for (cpu, old, new) in found.difference(stated) {
-            eprintln!("  only in the files: {cpu} {old:x?} -> {new:x?}");
+        let headers: BTreeSet<String> = [&old, &new].into_iter().flat_map(headers).collect();
+        for (cpu, old, new) in found.difference(stated).filter(|_| !stated.is_empty()) {
+            let named = headers.contains(cpu.split('/').next().unwrap());
+            unnamed += usize::from(!named);
+            let why = if named { "" } else { " (named by no header)" };
+            eprintln!("  only in the files: {cpu} {old:x?} -> {new:x?}{why}");
         }
         for (cpu, old, new) in stated.difference(&found) {
             eprintln!("  only in the notes: {cpu} {old:x?} -> {new:x?}");
         }
         old = new;
     }
-    eprintln!("{agree} changes agree of {all} in the files and {theirs} in the notes");
-    assert!(agree * 10 >= theirs * 8, "{agree} of {theirs}");
+    eprintln!(
+        "{agree} rows agree of {theirs} in the notes; {all} changes in the files, \
+        {unnamed} of them of CPUs that only an extended signature table names"
+    );
+    assert!(agree * 100 >= theirs * 90, "{agree} of {theirs}");
 }

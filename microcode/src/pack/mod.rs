@@ -19,10 +19,11 @@
 //! let gathered = gather("download.bin", bytes.clone(), Options::default());
 //! let filter = Filter { rules: vec!["0x906ea,0x02".parse().unwrap()], ..Filter::default() };
 //! let selection = select(&gathered.found, &filter, Keep::Newest);
-//! let written = files::firmware(&selection);
+//! let written = files::firmware(&selection, &gathered.tables).files;
 //! assert_eq!((written[0].name.as_str(), &written[0].bytes), ("intel-ucode/06-9e-0a", &bytes));
 //! ```
 
+pub mod containers;
 pub mod early;
 pub mod files;
 pub mod filter;
@@ -39,6 +40,9 @@ pub use self::select::{Entry, Keep, Passed, Selection, Why, select};
 use crate::cpu::Vendor;
 use crate::found::{Found, Update};
 use crate::ids::{PlatformMask, Signature};
+
+/// Hygon's patches have the form of AMD's and this family.
+const HYGON: u16 = 0x18;
 
 /// CPUs that an update is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
@@ -61,6 +65,7 @@ impl Whom {
     pub fn of(found: &Found) -> Vec<Self> {
         let (vendor, id) = match &found.update {
             Update::Intel(_) => (Vendor::Intel, None),
+            Update::Amd(patch) if patch.id.family() == HYGON => (Vendor::Hygon, Some(patch.id)),
             Update::Amd(patch) => (Vendor::Amd, Some(patch.id)),
         };
         let targets = found.update.targets();
