@@ -35,14 +35,18 @@ pub mod entry_sign;
 pub mod fit;
 pub mod fleet;
 pub mod found;
+pub mod gather;
 pub mod ids;
 pub mod initrd;
 pub mod intel;
+pub mod known;
 pub mod loader;
 pub mod pack;
 pub mod psp;
 pub mod release;
 pub mod scan;
+mod table;
+pub mod verify;
 
 pub use container::{Content, read};
 pub use cpu::{Cpu, Vendor};
