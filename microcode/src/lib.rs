@@ -47,6 +47,7 @@ pub mod release;
 pub mod scan;
 mod table;
 pub mod verify;
+pub mod uki;
 
 pub use container::{Content, read};
 pub use cpu::{Cpu, Vendor};
