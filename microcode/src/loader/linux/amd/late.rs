@@ -16,7 +16,9 @@ pub(in crate::loader::linux) fn late(parsed: &Parsed, facts: &Facts, sha_check: 
     let found = first.and_then(|container| find(&kept, container, facts));
     for container in parsed.containers.iter().take(1) {
         for item in &container.items {
-            if let Some(unfit) = unfit(container, item, facts) {
+            // Whom the cache gives to the CPU is not asked again what CPUID says.
+            let is_found = found.is_some_and(|found| found.candidate.place == item.candidate.place);
+            if let Some(unfit) = unfit(container, item, facts).filter(|_| !is_found) {
                 candidates.push(unfit);
                 continue;
             }
@@ -28,7 +30,7 @@ pub(in crate::loader::linux) fn late(parsed: &Parsed, facts: &Facts, sha_check: 
                         .reasons
                         .push(because(rules::late::AMD_VOID, void.detail.clone()));
                 }
-                (None, Some(found)) if found.candidate.place == candidate.place => {
+                (None, Some(_)) if is_found => {
                     late_apply(&mut candidate, facts, sha_check);
                 }
                 (None, Some(found)) => {
