@@ -7,12 +7,12 @@ use clap::Parser;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::table::Table;
 use super::{Error, input};
 use crate::found::{Found, Place, Update};
 use crate::gather::{Fault, Gathered, Kind, Options, Table as Equivalences};
 use crate::ids::Sha256;
 use crate::intel::Target;
+use crate::table::Table;
 
 /// `delid microcode list`.
 #[derive(Clone, Debug, Parser)]

@@ -4,12 +4,15 @@
 //! One subcommand per file. Exit codes: 0 done; 1 done, and something is damaged, differs, is refused
 //! or not there; 2 it could not be done.
 
+mod diff;
 mod input;
 mod list;
-mod table;
+mod verify;
 
+pub use diff::Diff;
 pub use input::updates;
 pub use list::List;
+pub use verify::Verify;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -32,6 +35,10 @@ pub struct Args {
 pub enum Command {
     /// List the updates in files, directories, initrds and firmware images; exit code 1 when one is damaged
     List(List),
+    /// Check every rule of the formats; exit code 1 with the rule that is broken
+    Verify(Verify),
+    /// Compare two sets of updates; exit code 1 when they differ
+    Diff(Diff),
     /// Print the JSON Schema of what the commands print with --json, by command
     Schema,
 }
@@ -42,6 +49,8 @@ pub enum Command {
 #[expect(dead_code, reason = "only its schema is used")]
 struct Outputs {
     list: list::Listing,
+    verify: verify::Verified,
+    diff: crate::release::Diff,
 }
 
 /// Why a command could not be done.
@@ -106,6 +115,8 @@ impl Error {
 pub fn run(args: Args, out: &mut dyn Write) -> Result<u8, Error> {
     match args.command {
         Command::List(list) => list.run(out),
+        Command::Verify(verify) => verify.run(out),
+        Command::Diff(diff) => diff.run(out),
         Command::Schema => json(out, &captures::json::schema::<Outputs>()).map(|()| 0),
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use super::{Change, Diff, Side, What};
 use crate::cpu::Vendor;
 use crate::pack::files::intel_name;
+use crate::table::Table;
 
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,20 +30,10 @@ impl fmt::Display for Diff {
             self.changed().collect()
         };
         let rows: Vec<[String; 6]> = changes.into_iter().map(row).collect();
-        let heads = ["change", "f-m-s", "signature", "old", "new", "date"].map(str::to_owned);
-        let all = || std::iter::once(&heads).chain(&rows);
-        let mut widths = [0usize; 6];
-        for row in all() {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.chars().count());
-            }
-        }
-        if !rows.is_empty() {
-            for row in all() {
-                let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-                let line = cells.collect::<Vec<_>>().join("  ");
-                writeln!(f, "{}", line.trim_end())?;
-            }
+        let mut table = Table::new(&["change", "f-m-s", "signature", "old", "new", "date"]);
+        rows.into_iter().for_each(|row| table.push(row.to_vec()));
+        if !table.is_empty() {
+            table.lines().try_for_each(|line| writeln!(f, "{line}"))?;
         }
         let kinds = [
             What::Added,

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 /// Rows under a head.
-pub(super) struct Table {
+pub(crate) struct Table {
     head: Vec<&'static str>,
     right: Vec<bool>,
     rows: Vec<Vec<String>>,
@@ -11,7 +11,7 @@ pub(super) struct Table {
 
 impl Table {
     /// A table with these heads; those that begin with `>` are of columns set to the right.
-    pub(super) fn new(head: &[&'static str]) -> Self {
+    pub(crate) fn new(head: &[&'static str]) -> Self {
         Self {
             head: head.iter().map(|name| name.trim_start_matches('>')).collect(),
             right: head.iter().map(|name| name.starts_with('>')).collect(),
@@ -20,39 +20,52 @@ impl Table {
     }
 
     /// Adds a row; missing cells are empty.
-    pub(super) fn push(&mut self, row: Vec<String>) {
+    pub(crate) fn push(&mut self, row: Vec<String>) {
         self.rows.push(row);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// Prints head and rows behind `indent` spaces.
-    pub(super) fn print(&self, indent: usize, out: &mut dyn Write) -> io::Result<()> {
+    /// Head and rows.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
         let head: Vec<String> = self.head.iter().map(|name| name.to_uppercase()).collect();
-        let all = || std::iter::once(&head).chain(&self.rows);
         let width = |column: usize| {
-            let cells = all().filter_map(|row| row.get(column));
+            let cells = std::iter::once(&head)
+                .chain(&self.rows)
+                .filter_map(|row| row.get(column));
             cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..self.head.len()).map(width).collect();
-        for row in all() {
-            let mut line = " ".repeat(indent);
-            for (column, width) in widths.iter().enumerate() {
-                let cell = row.get(column).map_or("", String::as_str);
-                if column > 0 {
-                    line.push_str("  ");
-                }
-                if self.right.get(column).copied().unwrap_or(false) {
-                    line.push_str(&format!("{cell:>width$}"));
-                } else {
-                    line.push_str(&format!("{cell:<width$}"));
-                }
+        let first = self.line(&head, &widths);
+        std::iter::once(first).chain(self.rows.iter().map(move |row| self.line(row, &widths)))
+    }
+
+    fn line(&self, row: &[String], widths: &[usize]) -> String {
+        let mut line = String::new();
+        for (column, width) in widths.iter().enumerate() {
+            let cell = row.get(column).map_or("", String::as_str);
+            if column > 0 {
+                line.push_str("  ");
             }
-            writeln!(out, "{}", line.trim_end())?;
+            let blanks = " ".repeat(width.saturating_sub(cell.chars().count()));
+            if self.right.get(column).copied().unwrap_or(false) {
+                line.push_str(&blanks);
+                line.push_str(cell);
+            } else {
+                line.push_str(cell);
+                line.push_str(&blanks);
+            }
         }
-        Ok(())
+        line.truncate(line.trim_end().len());
+        line
+    }
+
+    /// Prints head and rows behind `indent` spaces.
+    pub(crate) fn print(&self, indent: usize, out: &mut dyn Write) -> io::Result<()> {
+        let blanks = " ".repeat(indent);
+        self.lines().try_for_each(|line| writeln!(out, "{blanks}{line}"))
     }
 }
 
