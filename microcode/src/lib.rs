@@ -46,6 +46,7 @@ pub mod psp;
 pub mod release;
 pub mod scan;
 mod table;
+pub mod uki;
 pub mod verify;
 
 pub use container::{Content, read};
