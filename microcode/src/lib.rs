@@ -46,8 +46,9 @@ pub mod psp;
 pub mod release;
 pub mod scan;
 mod table;
-pub mod verify;
+mod table;
 pub mod uki;
+pub mod verify;
 
 pub use container::{Content, read};
 pub use cpu::{Cpu, Vendor};

@@ -127,25 +127,28 @@ fn rows(
     tables: &[Table],
     faults: &mut Vec<TableFault>,
 ) -> Vec<Equivalence> {
-    let mut names: BTreeMap<Signature, EquivalentId> = BTreeMap::new();
+    let mut names: BTreeMap<Signature, (usize, EquivalentId)> = BTreeMap::new();
     let mut named: BTreeSet<EquivalentId> = BTreeSet::new();
     let mut rows = Vec::new();
     let made = amd::rebuild_rows(patches);
-    let found = tables
-        .iter()
-        .flat_map(|table| &table.rows)
-        .filter(|row| ids.contains(&row.id));
-    let found: Vec<Equivalence> = found.copied().collect();
-    let in_tables: BTreeSet<EquivalentId> = found.iter().map(|row| row.id).collect();
+    let found = tables.iter().enumerate().flat_map(|(number, table)| {
+        let rows = table.rows.iter().filter(|row| ids.contains(&row.id));
+        rows.map(move |row| (number, *row))
+    });
+    let mut all: Vec<(usize, Equivalence)> = found.collect();
+    let in_tables: BTreeSet<EquivalentId> = all.iter().map(|(_, row)| row.id).collect();
     let others = made.rows.iter().filter(|row| !in_tables.contains(&row.id));
-    for row in found.iter().chain(others) {
+    all.extend(others.map(|row| (tables.len(), *row)));
+    for (table, row) in all {
         match names.get(&row.signature) {
             None => {
-                names.insert(row.signature, row.id);
+                names.insert(row.signature, (table, row.id));
                 named.insert(row.id);
-                rows.push(*row);
+                rows.push(row);
             }
-            Some(id) if *id != row.id => {
+            // AMD repeats the row of a CPU that has two patches.
+            Some(first) if *first == (table, row.id) => rows.push(row),
+            Some((_, id)) if *id != row.id => {
                 let (signature, id) = (row.signature, row.id);
                 let fault = TableFault::Conflict { signature, id };
                 if !faults.contains(&fault) {
@@ -247,7 +250,7 @@ mod tests {
         );
         assert_eq!(
             amd::read(&made.files[0].bytes).containers[0].equivalences[0].id,
-            EquivalentId(0x8012)
+            EquivalentId(0x6012)
         );
     }
 }

@@ -37,9 +37,11 @@ use serde::Serialize;
 pub use self::filter::Filter;
 pub use self::guard::{Clash, Downgrade, Unique, dedupe, guard};
 pub use self::select::{Entry, Keep, Passed, Selection, Why, select};
+use crate::amd::EquivalentId;
 use crate::cpu::Vendor;
+use crate::entry_sign;
 use crate::found::{Found, Update};
-use crate::ids::{PlatformMask, Signature};
+use crate::ids::{PlatformMask, Revision, Signature};
 
 /// Hygon's patches have the form of AMD's and this family.
 const HYGON: u16 = 0x18;
@@ -56,7 +58,29 @@ pub struct Whom {
     pub platforms: PlatformMask,
     /// AMD, when the signature is not known: the name of the CPUs in the patch.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<crate::amd::EquivalentId>,
+    pub id: Option<EquivalentId>,
+    /// AMD since family 17h: which of them, where they take patches of one kind only. AMD ships
+    /// containers with a patch for each, and neither replaces the other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<Firmware>,
+}
+
+/// Kind of patch signature that a CPU takes, by the microcode its firmware loads
+/// ([`crate::entry_sign`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Firmware {
+    /// Up to the cut-off revision: it takes patches up to there.
+    Old,
+    /// Above it: it takes patches above it.
+    Fixed,
+}
+
+impl Firmware {
+    fn of(signature: Signature, revision: Revision) -> Option<Self> {
+        let cutoff = entry_sign::cutoff(revision).filter(|_| entry_sign::affected(signature))?;
+        Some(if revision > cutoff { Self::Fixed } else { Self::Old })
+    }
 }
 
 impl Whom {
@@ -76,13 +100,19 @@ impl Whom {
                 signature,
                 platforms,
                 id,
+                firmware: None,
             }];
         }
+        let revision = found.update.revision();
         let whom = targets.into_iter().map(|target| Self {
             vendor,
             signature: Some(target.signature),
             platforms: target.platforms,
             id: None,
+            firmware: match vendor {
+                Vendor::Amd => Firmware::of(target.signature, revision),
+                _ => None,
+            },
         });
         whom.collect()
     }
@@ -98,7 +128,11 @@ impl std::fmt::Display for Whom {
         if self.vendor == Vendor::Intel {
             write!(f, "/{}", self.platforms)?;
         }
-        Ok(())
+        match self.firmware {
+            Some(Firmware::Old) => f.write_str(" (old firmware)"),
+            Some(Firmware::Fixed) => f.write_str(" (fixed firmware)"),
+            None => Ok(()),
+        }
     }
 }
 

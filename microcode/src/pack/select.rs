@@ -118,8 +118,9 @@ pub fn select<'a>(found: &'a [Found], filter: &Filter, keep: Keep) -> Selection<
             signature,
             platforms,
             id,
+            firmware,
         } = entry.whom;
-        (vendor, signature, std::cmp::Reverse(platforms), id)
+        (vendor, signature, std::cmp::Reverse(platforms), id, firmware)
     });
     selection.entries = kept;
     selection

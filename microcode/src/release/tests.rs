@@ -119,7 +119,7 @@ fn extended_signatures_and_amd_patches_are_compared_too() {
         [
             of("0x000906ea/0x22", What::Newer),
             of("0x000906eb/0x22", What::Added),
-            of("0x00a20f10", What::Newer),
+            of("0x00a20f10 (fixed firmware)", What::Newer),
         ]
     );
 }
