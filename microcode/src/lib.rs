@@ -46,7 +46,6 @@ pub mod psp;
 pub mod release;
 pub mod scan;
 mod table;
-mod table;
 pub mod uki;
 pub mod verify;
 
