@@ -45,6 +45,8 @@ pub mod pack;
 pub mod psp;
 pub mod release;
 pub mod scan;
+mod table;
+pub mod uki;
 pub mod verify;
 
 pub use container::{Content, read};

@@ -12,6 +12,7 @@
 //! ```
 
 mod directory;
+mod member;
 #[cfg(test)]
 pub(crate) mod samples;
 
@@ -27,7 +28,7 @@ use crate::amd::{self, Equivalence};
 use crate::container::{self, Content};
 use crate::damage::Damage;
 use crate::found::{Found, Place, Update};
-use crate::intel;
+use crate::{dat, intel};
 
 /// What the bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
@@ -167,10 +168,43 @@ impl Gathered {
 /// Read bytes of any kind.
 #[must_use]
 pub fn gather(name: &str, bytes: impl Into<Arc<Vec<u8>>>, options: Options) -> Gathered {
-    let file = bytes.into();
-    let _ = options;
+    any(name, &bytes.into(), options)
+}
+
+fn any(name: &str, file: &Arc<Vec<u8>>, options: Options) -> Gathered {
     let all = 0..file.len();
-    plain(name, &file, all).unwrap_or_else(|| Gathered::new(name, Kind::Other))
+    if let Some(gathered) = plain(name, file, all.clone()) {
+        return gathered;
+    }
+    if member::looks_like_archive(file) {
+        return member::front(name, file, all);
+    }
+    if let Some(text) = dat::read(file) {
+        return from_text(name, text);
+    }
+    if let Some(gathered) = member::unpacked(name, file, options) {
+        return gathered;
+    }
+    Gathered::new(name, Kind::Other)
+}
+
+/// Offsets of the updates are those in the bytes that the text stands for; its own damage has line
+/// and column.
+fn from_text(name: &str, text: dat::Text) -> Gathered {
+    let mut all = Gathered::new(name, Kind::Text);
+    for broken in text.damage {
+        let source = format!("{name}: line {}, column {}", broken.line, broken.column);
+        all.fault(&source, broken.damage);
+    }
+    let bytes = Arc::new(text.bytes);
+    add_intel(&mut all, text.file, |offset, size, update| {
+        let place = Place {
+            source: name.to_owned(),
+            offset,
+        };
+        Found::new(place, update, Arc::clone(&bytes), offset..offset.saturating_add(size))
+    });
+    all
 }
 
 /// A part of `file` that is a file of updates, containers or a patch; `None` when it begins like
@@ -269,6 +303,23 @@ mod tests {
 
         let single = gather("raw.bin", zen.clone(), Options::default());
         assert_eq!((single.kind, single.found[0].bytes()), (Kind::AmdPatch, &zen[..]));
+    }
+
+    #[test]
+    fn text_is_read_as_the_bytes_it_stands_for() {
+        let update = intel(0x906ea, 0x22, 0xf0, 1);
+        let mut text = dat::write(&[(None, &update)]);
+        let all = gather("microcode.dat", text.clone().into_bytes(), Options::default());
+        assert_eq!((all.kind, all.found.len(), all.is_damaged()), (Kind::Text, 1, false));
+        assert_eq!(all.found[0].bytes(), update);
+        text.push_str("what?\n");
+        let all = gather("microcode.dat", text.into_bytes(), Options::default());
+        assert_eq!(all.found.len(), 1);
+        assert!(
+            all.damage[0].source.starts_with("microcode.dat: line "),
+            "{:?}",
+            all.damage
+        );
     }
 
     #[test]

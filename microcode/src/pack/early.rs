@@ -9,7 +9,11 @@
 //! but lists of members would show it. Alignment counts from the start of the archive; archives end on
 //! a multiple of 512 bytes, so that a second one keeps it, and what is compressed may follow at once.
 
-use super::newc::{TooLarge, Writer};
+use super::containers::{self, Containers, TableFault};
+use super::newc::{self, TooLarge, Writer};
+use super::{Selection, files};
+use crate::cpu::Vendor;
+use crate::gather::Table;
 use crate::ids::Date;
 
 const FOLDERS: [&str; 3] = ["kernel", "kernel/x86", "kernel/x86/microcode"];
@@ -23,6 +27,15 @@ pub struct Blob<'a> {
     pub vendor: &'a str,
     /// Its bytes.
     pub bytes: &'a [u8],
+}
+
+/// An archive, and what its containers cannot say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Early {
+    /// The archive.
+    pub bytes: Vec<u8>,
+    /// Faults of AMD's equivalence tables.
+    pub faults: Vec<TableFault>,
 }
 
 /// The archive with these files, in this order; all members have this time, in seconds since 1970.
@@ -42,6 +55,29 @@ pub fn archive(blobs: &[Blob<'_>], time: u32) -> Result<Vec<u8>, TooLarge> {
     writer.finish()
 }
 
+/// The early part of an initrd with what was selected, AMD's file before Intel's, as Debian orders
+/// them. `time` is that of the members, in seconds since 1970; without it they have noon of the
+/// newest update's day, so that the same updates always make the same archive.
+///
+/// # Errors
+/// When a file is larger than cpio can say.
+pub fn early(selection: &Selection<'_>, tables: &[Table], time: Option<u32>) -> Result<Early, TooLarge> {
+    let (amd, hygon) = (containers::amd(selection, tables), containers::hygon(selection, tables));
+    let joined = |made: &Containers| made.files.iter().flat_map(|file| &file.bytes).copied().collect();
+    let contents: [(&str, Vec<u8>); 3] = [
+        ("AuthenticAMD", joined(&amd)),
+        ("GenuineIntel", files::binary(&selection.of(Vendor::Intel))),
+        ("HygonGenuine", joined(&hygon)),
+    ];
+    let blobs = contents.iter().filter(|(_, bytes)| !bytes.is_empty());
+    let blobs: Vec<Blob<'_>> = blobs.map(|(vendor, bytes)| Blob { vendor, bytes }).collect();
+    let newest = || files::newest_date(&selection.updates()).map_or(0, noon);
+    Ok(Early {
+        bytes: archive(&blobs, time.unwrap_or_else(newest))?,
+        faults: [amd.faults, hygon.faults].concat(),
+    })
+}
+
 /// Adds an empty folder when the data of the file `name` would not be aligned.
 fn align(writer: &mut Writer, vendor: &str, name: &str) -> Result<(), TooLarge> {
     if writer.data_offset(name).is_multiple_of(ALIGNMENT) {
@@ -50,7 +86,7 @@ fn align(writer: &mut Writer, vendor: &str, name: &str) -> Result<(), TooLarge> 
     // The first letter is left out, so that no prefix of the name is that of a file looked for.
     let rest: String = vendor.chars().skip(1).collect();
     let folder = format!("kernel/x86/microcode/.{rest}.align.");
-    let head = super::newc::HEADER.saturating_add(folder.len()).saturating_add(1);
+    let head = newc::HEADER.saturating_add(folder.len()).saturating_add(1);
     let over = writer.data_offset(name).saturating_add(head) % ALIGNMENT;
     let digits = DIGITS
         .get(..ALIGNMENT.saturating_sub(over) % ALIGNMENT)

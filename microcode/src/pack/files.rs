@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::containers::{self, Containers};
 use super::select::unique;
 use super::{Entry, Selection, Written};
 use crate::cpu::Vendor;
 use crate::found::Found;
+use crate::gather::Table;
 use crate::ids::{Date, Signature};
 
 /// Updates one after the other, as the kernel and [`crate::intel::read`] take them.
@@ -42,14 +44,25 @@ pub fn intel(selection: &Selection<'_>) -> Vec<Written> {
     files.collect()
 }
 
-/// A firmware directory: `intel-ucode/…`.
+/// A firmware directory: `intel-ucode/…` and `amd-ucode/…`. Linux has no name for files of Hygon's
+/// patches, so they are not among them.
 #[must_use]
-pub fn firmware(selection: &Selection<'_>) -> Vec<Written> {
+pub fn firmware(selection: &Selection<'_>, tables: &[Table]) -> Containers {
+    let mut made = containers::amd(selection, tables);
+    let within = |folder: &str, file: &mut Written| file.name.insert_str(0, folder);
+    made.files.iter_mut().for_each(|file| within("amd-ucode/", file));
     let mut files = intel(selection);
-    files
-        .iter_mut()
-        .for_each(|file| file.name.insert_str(0, "intel-ucode/"));
-    files
+    files.iter_mut().for_each(|file| within("intel-ucode/", file));
+    made.files.splice(0..0, files);
+    made
+}
+
+/// Intel's updates as `.dat` text. Before each stands the name of its firmware file.
+#[must_use]
+pub fn dat(selection: &Selection<'_>) -> String {
+    let updates = selection.of(Vendor::Intel);
+    let pairs: Vec<(Option<&str>, &[u8])> = updates.iter().map(|found| (None, found.bytes())).collect();
+    crate::dat::write(&pairs)
 }
 
 /// A file for each entry, named as `iucode_tool -W` does: signature, platforms and revision. AMD's

@@ -249,6 +249,7 @@ mod tests {
             signature: Some(Signature(signature)),
             platforms: PlatformMask(platforms),
             id: None,
+            firmware: None,
         }
     }
 

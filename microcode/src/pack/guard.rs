@@ -98,15 +98,20 @@ pub fn guard(existing: &[Found], new: &[Found]) -> Vec<Downgrade> {
     let mut newest: BTreeMap<Whom, Revision> = BTreeMap::new();
     for found in new {
         for single in Whom::of(found).into_iter().flat_map(singles) {
-            let held = newest.entry(single).or_insert(found.update.revision());
-            *held = (*held).max(found.update.revision());
+            for whom in [single, any_firmware(single)] {
+                let held = newest.entry(whom).or_insert(found.update.revision());
+                *held = (*held).max(found.update.revision());
+            }
         }
     }
     let mut list: BTreeMap<Whom, Downgrade> = BTreeMap::new();
     for found in existing {
         let from = found.update.revision();
         for whom in Whom::of(found) {
-            let lower = singles(whom).filter_map(|single| newest.get(&single).copied());
+            let lower = singles(whom).filter_map(|single| {
+                let same = newest.get(&single);
+                same.or_else(|| newest.get(&any_firmware(single))).copied()
+            });
             let Some(to) = lower.min().filter(|to| *to < from) else {
                 continue;
             };
@@ -118,6 +123,10 @@ pub fn guard(existing: &[Found], new: &[Found]) -> Vec<Downgrade> {
         }
     }
     list.into_values().collect()
+}
+
+fn any_firmware(whom: Whom) -> Whom {
+    Whom { firmware: None, ..whom }
 }
 
 /// One for each platform of the mask; mask 0 is one of its own.
@@ -137,7 +146,8 @@ fn singles(whom: Whom) -> impl Iterator<Item = Whom> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gather::samples::{intel, intel_dated};
+    use crate::entry_sign;
+    use crate::gather::samples::{intel, intel_dated, patch};
     use crate::gather::{Options, gather};
 
     fn found(updates: &[Vec<u8>]) -> Vec<Found> {
@@ -173,6 +183,17 @@ mod tests {
             "0x000906ea/0x22: file at 0x0 has revision 0xf8, newer than 0xf0"
         );
         assert_eq!(guard(&new, &existing), []);
+    }
+
+    #[test]
+    fn patches_for_old_and_fixed_firmware_do_not_stand_for_each_other_but_a_fall_behind_is_seen() {
+        let cutoff = entry_sign::cutoff(Revision(0x0a00_1100)).unwrap().0;
+        let level = |revision: u32| gather("x", patch(0xa011, revision, &[1]), Options::default()).found;
+        let both = [level(cutoff), level(cutoff + 2)].concat();
+        assert_eq!(guard(&both, &both), []);
+        assert_eq!(guard(&both, &[level(cutoff - 1), level(cutoff + 2)].concat()).len(), 1);
+        assert_eq!(guard(&level(cutoff + 2), &level(cutoff)).len(), 1);
+        assert_eq!(guard(&level(cutoff), &level(cutoff + 2)), []);
     }
 
     #[test]

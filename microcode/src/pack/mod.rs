@@ -19,10 +19,11 @@
 //! let gathered = gather("download.bin", bytes.clone(), Options::default());
 //! let filter = Filter { rules: vec!["0x906ea,0x02".parse().unwrap()], ..Filter::default() };
 //! let selection = select(&gathered.found, &filter, Keep::Newest);
-//! let written = files::firmware(&selection);
+//! let written = files::firmware(&selection, &gathered.tables).files;
 //! assert_eq!((written[0].name.as_str(), &written[0].bytes), ("intel-ucode/06-9e-0a", &bytes));
 //! ```
 
+pub mod containers;
 pub mod early;
 pub mod files;
 pub mod filter;
@@ -36,9 +37,14 @@ use serde::Serialize;
 pub use self::filter::Filter;
 pub use self::guard::{Clash, Downgrade, Unique, dedupe, guard};
 pub use self::select::{Entry, Keep, Passed, Selection, Why, select};
+use crate::amd::EquivalentId;
 use crate::cpu::Vendor;
+use crate::entry_sign;
 use crate::found::{Found, Update};
-use crate::ids::{PlatformMask, Signature};
+use crate::ids::{PlatformMask, Revision, Signature};
+
+/// Hygon's patches have the form of AMD's and this family.
+const HYGON: u16 = 0x18;
 
 /// CPUs that an update is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
@@ -52,7 +58,29 @@ pub struct Whom {
     pub platforms: PlatformMask,
     /// AMD, when the signature is not known: the name of the CPUs in the patch.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<crate::amd::EquivalentId>,
+    pub id: Option<EquivalentId>,
+    /// AMD since family 17h: which of them, where they take patches of one kind only. AMD ships
+    /// containers with a patch for each, and neither replaces the other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<Firmware>,
+}
+
+/// Kind of patch signature that a CPU takes, by the microcode its firmware loads
+/// ([`crate::entry_sign`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Firmware {
+    /// Up to the cut-off revision: it takes patches up to there.
+    Old,
+    /// Above it: it takes patches above it.
+    Fixed,
+}
+
+impl Firmware {
+    fn of(signature: Signature, revision: Revision) -> Option<Self> {
+        let cutoff = entry_sign::cutoff(revision).filter(|_| entry_sign::affected(signature))?;
+        Some(if revision > cutoff { Self::Fixed } else { Self::Old })
+    }
 }
 
 impl Whom {
@@ -61,6 +89,7 @@ impl Whom {
     pub fn of(found: &Found) -> Vec<Self> {
         let (vendor, id) = match &found.update {
             Update::Intel(_) => (Vendor::Intel, None),
+            Update::Amd(patch) if patch.id.family() == HYGON => (Vendor::Hygon, Some(patch.id)),
             Update::Amd(patch) => (Vendor::Amd, Some(patch.id)),
         };
         let targets = found.update.targets();
@@ -71,13 +100,19 @@ impl Whom {
                 signature,
                 platforms,
                 id,
+                firmware: None,
             }];
         }
+        let revision = found.update.revision();
         let whom = targets.into_iter().map(|target| Self {
             vendor,
             signature: Some(target.signature),
             platforms: target.platforms,
             id: None,
+            firmware: match vendor {
+                Vendor::Amd => Firmware::of(target.signature, revision),
+                _ => None,
+            },
         });
         whom.collect()
     }
@@ -93,7 +128,11 @@ impl std::fmt::Display for Whom {
         if self.vendor == Vendor::Intel {
             write!(f, "/{}", self.platforms)?;
         }
-        Ok(())
+        match self.firmware {
+            Some(Firmware::Old) => f.write_str(" (old firmware)"),
+            Some(Firmware::Fixed) => f.write_str(" (fixed firmware)"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -118,8 +118,9 @@ pub fn select<'a>(found: &'a [Found], filter: &Filter, keep: Keep) -> Selection<
             signature,
             platforms,
             id,
+            firmware,
         } = entry.whom;
-        (vendor, signature, std::cmp::Reverse(platforms), id)
+        (vendor, signature, std::cmp::Reverse(platforms), id, firmware)
     });
     selection.entries = kept;
     selection
@@ -162,6 +163,11 @@ fn unfit(found: &Found, filter: &Filter) -> Option<Why> {
 }
 
 impl Entry<'_> {
+    /// Sorts entries as they were given: by file, then by the place in it.
+    pub(super) fn load_order(&self) -> (usize, usize) {
+        (self.file, self.found.place.offset)
+    }
+
     fn passed(&self, why: Why, instead: Option<&Self>) -> Passed {
         Passed {
             place: self.found.place.clone(),
