@@ -5,7 +5,7 @@
 //! says so. `DELID_CASES` is how many, `DELID_SEED` where the random numbers begin. Nothing of the
 //! kernel is part of this project.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, clippy::panic)]
 
 #[path = "kernel/inputs.rs"]
 mod inputs;
