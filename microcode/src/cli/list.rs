@@ -56,13 +56,13 @@ struct Listed {
 /// An update with its place.
 #[derive(JsonSchema, Serialize)]
 pub(super) struct Row {
-    place: Place,
-    size: usize,
-    targets: Vec<Target>,
+    pub place: Place,
+    pub size: usize,
+    pub targets: Vec<Target>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    sha256: Option<Sha256>,
+    pub sha256: Option<Sha256>,
     #[serde(flatten)]
-    update: Update,
+    pub update: Update,
 }
 
 impl Row {

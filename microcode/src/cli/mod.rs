@@ -4,14 +4,24 @@
 //! One subcommand per file. Exit codes: 0 done; 1 done, and something is damaged, differs, is refused
 //! or not there; 2 it could not be done.
 
+mod choose;
+mod cpu;
 mod diff;
+mod explain;
+mod initrd;
 mod input;
 mod list;
+mod pack;
+mod show;
 mod verify;
 
 pub use diff::Diff;
+pub use explain::Explain;
+pub use initrd::Initrd;
 pub use input::updates;
 pub use list::List;
+pub use pack::{Extract, Pack};
+pub use show::Show;
 pub use verify::Verify;
 
 use std::io::{self, Write};
@@ -35,8 +45,18 @@ pub struct Args {
 pub enum Command {
     /// List the updates in files, directories, initrds and firmware images; exit code 1 when one is damaged
     List(List),
+    /// Show everything about each update, and the FIT and PSP tables of a firmware image
+    Show(Show),
     /// Check every rule of the formats; exit code 1 with the rule that is broken
     Verify(Verify),
+    /// Say whether Linux or Xen would load it, which update, and why not the others
+    Explain(Explain),
+    /// Extract single updates into files of their own
+    Extract(Extract),
+    /// Choose updates and write them as one file, firmware directory, text, container or early cpio
+    Pack(Pack),
+    /// Look into an initrd: list its segments and files, print or extract them
+    Initrd(Initrd),
     /// Compare two sets of updates; exit code 1 when they differ
     Diff(Diff),
     /// Print the JSON Schema of what the commands print with --json, by command
@@ -49,7 +69,10 @@ pub enum Command {
 #[expect(dead_code, reason = "only its schema is used")]
 struct Outputs {
     list: list::Listing,
+    show: Vec<show::Shown>,
     verify: verify::Verified,
+    explain: Vec<explain::Explained>,
+    initrd_list: initrd::Listed,
     diff: crate::release::Diff,
 }
 
@@ -115,7 +138,12 @@ impl Error {
 pub fn run(args: Args, out: &mut dyn Write) -> Result<u8, Error> {
     match args.command {
         Command::List(list) => list.run(out),
+        Command::Show(show) => show.run(out),
         Command::Verify(verify) => verify.run(out),
+        Command::Explain(explain) => explain.run(out),
+        Command::Extract(extract) => extract.run(out),
+        Command::Pack(pack) => pack.run(out),
+        Command::Initrd(initrd) => initrd.run(out),
         Command::Diff(diff) => diff.run(out),
         Command::Schema => json(out, &captures::json::schema::<Outputs>()).map(|()| 0),
     }

@@ -93,9 +93,11 @@ pub(super) fn has_platform(signature: Signature) -> bool {
     (family(signature), model(signature)) >= (6, 5)
 }
 
-/// Revision and platforms of what could be met, by which cases are told apart.
+/// Revisions of an update that could be met, by which cases are told apart.
 pub(super) struct Met {
     pub(super) revision: Revision,
+    /// Lowest revision for run time; 0 for none.
+    pub(super) minimum: Revision,
     pub(super) is_for: bool,
 }
 
@@ -148,8 +150,9 @@ pub(super) fn cases(cpu: &Cpu, signature: Signature, force_minrev: Option<bool>,
 /// Running revisions that the loader may tell apart: the lowest of every range within which all its
 /// comparisons come out alike.
 fn revisions(vendor: Vendor, signature: Signature, met: &[Met]) -> Vec<Revision> {
-    let own = met.iter().filter(|met| met.is_for).map(|met| met.revision.0);
-    let mut edges: BTreeSet<u32> = own.flat_map(|at| [at, at.saturating_add(1)]).collect();
+    let own = met.iter().filter(|met| met.is_for);
+    let edges = own.flat_map(|met| [met.revision.0, met.revision.0.saturating_add(1), met.minimum.0]);
+    let mut edges: BTreeSet<u32> = edges.collect();
     if vendor == Vendor::Intel {
         edges.insert(0);
         if signature.0 == 0x0004_06f1 {

@@ -77,6 +77,7 @@ pub(super) fn met(sources: &[Source], signature: Signature) -> Vec<Met> {
         Content::Intel(parsed) => {
             let items = parsed.items.iter().map(|item| Met {
                 revision: item.candidate.revision,
+                minimum: item.minimum,
                 is_for: item.is_for_signature(signature),
             });
             items.collect()
