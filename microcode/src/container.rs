@@ -48,6 +48,8 @@ pub fn read(bytes: &[u8]) -> Option<Content> {
         Some(Content::Intel(intel::read(bytes)))
     } else if amd::looks_like_patch(bytes) {
         amd::read_patch(bytes).map(Content::AmdPatch)
+    } else if intel::resembles(bytes) {
+        Some(Content::Intel(intel::read(bytes)))
     } else {
         None
     }
