@@ -12,6 +12,7 @@ mod initrd;
 mod input;
 mod list;
 mod pack;
+mod repack;
 mod show;
 mod verify;
 
@@ -21,6 +22,7 @@ pub use initrd::Initrd;
 pub use input::updates;
 pub use list::List;
 pub use pack::{Extract, Pack};
+pub use repack::Repack;
 pub use show::Show;
 pub use verify::Verify;
 
@@ -57,6 +59,8 @@ pub enum Command {
     Pack(Pack),
     /// Look into an initrd: list its segments and files, print or extract them
     Initrd(Initrd),
+    /// Write an initrd with other early microcode, or with none; the rest stays as it is
+    RepackInitrd(Repack),
     /// Compare two sets of updates; exit code 1 when they differ
     Diff(Diff),
     /// Print the JSON Schema of what the commands print with --json, by command
@@ -72,7 +76,8 @@ struct Outputs {
     show: Vec<show::Shown>,
     verify: verify::Verified,
     explain: Vec<explain::Explained>,
-    initrd_list: initrd::Listed,
+    initrd_list: Vec<initrd::Listed>,
+    repack_initrd: crate::initrd::Report,
     diff: crate::release::Diff,
 }
 
@@ -144,6 +149,7 @@ pub fn run(args: Args, out: &mut dyn Write) -> Result<u8, Error> {
         Command::Extract(extract) => extract.run(out),
         Command::Pack(pack) => pack.run(out),
         Command::Initrd(initrd) => initrd.run(out),
+        Command::RepackInitrd(repack) => repack.run(out),
         Command::Diff(diff) => diff.run(out),
         Command::Schema => json(out, &captures::json::schema::<Outputs>()).map(|()| 0),
     }
