@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use super::{Codec, damaged, decoder};
+use super::{Codec, decoder};
 
 /// Bytes of one buffer.
 const SIZE: usize = 128 << 10;
@@ -28,7 +28,7 @@ where
         let started = thread::Builder::new()
             .name("unpack".to_owned())
             .spawn_scoped(scope, work);
-        let failed = started.err().map(|error| error.to_string());
+        let failed = started.err().map(|error| (error.kind(), error.to_string()));
         let mut ahead = Ahead {
             take,
             give,
@@ -92,13 +92,13 @@ struct Ahead {
     now: Vec<u8>,
     given: usize,
     ended: bool,
-    failed: Option<String>,
+    failed: Option<(io::ErrorKind, String)>,
 }
 
 impl BufRead for Ahead {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if let Some(failed) = &self.failed {
-            return Err(damaged(failed));
+        if let Some((kind, text)) = &self.failed {
+            return Err(io::Error::new(*kind, text.clone()));
         }
         if self.given >= self.now.len() && !self.ended {
             let used = std::mem::take(&mut self.now);
@@ -109,7 +109,7 @@ impl BufRead for Ahead {
             match self.take.recv() {
                 Ok(Ok(bytes)) => self.now = bytes,
                 Ok(Err(error)) => {
-                    self.failed = Some(error.to_string());
+                    self.failed = Some((error.kind(), error.to_string()));
                     return Err(error);
                 }
                 Err(_) => self.ended = true,
