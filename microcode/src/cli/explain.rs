@@ -207,7 +207,7 @@ impl Explain {
     }
 
     fn print(&self, explained: &Explained, out: &mut dyn Write) -> io::Result<()> {
-        print_cpu(&explained.cpu, out)?;
+        super::cpu::print(&explained.cpu, out)?;
         let mut rules: Vec<Rule> = Vec::new();
         for told in &explained.decisions {
             writeln!(out)?;
@@ -482,42 +482,6 @@ fn firmware(folder: &Path, name: &str) -> Option<linux::File> {
         source: path.display().to_string(),
         bytes: Arc::new(bytes),
     })
-}
-
-fn print_cpu(cpu: &Cpu, out: &mut dyn Write) -> io::Result<()> {
-    let or_unknown = |value: Option<String>| value.unwrap_or_else(|| "not known".to_owned());
-    writeln!(
-        out,
-        "CPU: {} ({})",
-        cpu.name.as_deref().unwrap_or("no name told"),
-        cpu.origin
-    )?;
-    let signature = cpu.signature.map(|signature| {
-        let (family, model, stepping) = signature.family_model_stepping();
-        format!("{signature} ({family:02x}-{model:02x}-{stepping:02x})")
-    });
-    write!(out, "  signature {}", or_unknown(signature))?;
-    if cpu.vendor == Vendor::Intel {
-        write!(
-            out,
-            ", platform {}",
-            or_unknown(cpu.platform.map(|platform| platform.to_string()))
-        )?;
-    }
-    write!(
-        out,
-        ", revision {}",
-        or_unknown(cpu.revision.map(|revision| revision.to_string()))
-    )?;
-    writeln!(
-        out,
-        "{}",
-        if cpu.hypervisor == Some(true) {
-            ", under a hypervisor"
-        } else {
-            ""
-        }
-    )
 }
 
 fn verdict(decision: &Decision) -> String {

@@ -4,10 +4,12 @@
 //! One subcommand per file. Exit codes: 0 done; 1 done, and something is damaged, differs, is refused
 //! or not there; 2 it could not be done.
 
+mod advisories;
 mod choose;
 mod cpu;
 mod diff;
 mod explain;
+mod fleet;
 mod initrd;
 mod input;
 mod list;
@@ -16,8 +18,10 @@ mod repack;
 mod show;
 mod verify;
 
+pub use advisories::Advisories;
 pub use diff::Diff;
 pub use explain::Explain;
+pub use fleet::Fleet;
 pub use initrd::Initrd;
 pub use input::updates;
 pub use list::List;
@@ -63,6 +67,10 @@ pub enum Command {
     RepackInitrd(Repack),
     /// Compare two sets of updates; exit code 1 when they differ
     Diff(Diff),
+    /// Compare what hosts run with the newest updates known; exit code 1 when one is outdated
+    Fleet(Fleet),
+    /// Say which advisories were released together with revisions newer than the one that runs
+    Advisories(Advisories),
     /// Print the JSON Schema of what the commands print with --json, by command
     Schema,
 }
@@ -71,7 +79,7 @@ pub enum Command {
 #[derive(JsonSchema)]
 #[schemars(rename = "delid microcode")]
 #[expect(dead_code, reason = "only its schema is used")]
-struct Outputs {
+struct Outputs<'a> {
     list: list::Listing,
     show: Vec<show::Shown>,
     verify: verify::Verified,
@@ -79,6 +87,9 @@ struct Outputs {
     initrd_list: Vec<initrd::Listed>,
     repack_initrd: crate::initrd::Report,
     diff: crate::release::Diff,
+    fleet: crate::fleet::Fleet,
+    advisories: Vec<advisories::OfCpu<'a>>,
+    advisories_releases: Vec<crate::advisories::Release>,
 }
 
 /// Why a command could not be done.
@@ -151,7 +162,9 @@ pub fn run(args: Args, out: &mut dyn Write) -> Result<u8, Error> {
         Command::Initrd(initrd) => initrd.run(out),
         Command::RepackInitrd(repack) => repack.run(out),
         Command::Diff(diff) => diff.run(out),
-        Command::Schema => json(out, &captures::json::schema::<Outputs>()).map(|()| 0),
+        Command::Fleet(fleet) => fleet.run(out),
+        Command::Advisories(advisories) => advisories.run(out),
+        Command::Schema => json(out, &captures::json::schema::<Outputs<'_>>()).map(|()| 0),
     }
 }
 
