@@ -28,6 +28,21 @@ impl Signature {
         (family, model, low)
     }
 
+    /// The signature of a family, model and stepping as they are displayed; `None` when they do not
+    /// fit its fields (Intel SDM volume 2, CPUID, "Version Information").
+    #[must_use]
+    pub fn from_family_model_stepping(family: u32, model: u32, stepping: u32) -> Option<Self> {
+        let (base, ext_family) = if family < 15 {
+            (family, 0)
+        } else {
+            (15, family.wrapping_sub(15))
+        };
+        let fits = ext_family <= 0xff && model <= 0xff && stepping <= 15;
+        (fits && (model <= 15 || matches!(base, 6 | 15))).then_some(Self(
+            ext_family << 20 | (model >> 4) << 16 | base << 8 | (model & 15) << 4 | stepping,
+        ))
+    }
+
     fn field(self, shift: u32) -> u16 {
         u16::from(self.0.wrapping_shr(shift).to_le_bytes()[0] & 15)
     }
@@ -145,6 +160,18 @@ mod tests {
         assert_eq!(Signature(0xf41).family_model_stepping(), (15, 4, 1));
         assert_eq!(Signature(0xa20f10).family_model_stepping(), (0x19, 0x21, 0));
         assert_eq!(Signature(0x611).family_model_stepping(), (6, 1, 1));
+    }
+
+    #[test]
+    fn family_model_and_stepping_give_the_signature_back() {
+        for signature in [0x206a7, 0xf41, 0x00a2_0f10, 0x611, 0x000b_06f2] {
+            let signature = Signature(signature);
+            let (family, model, stepping) = signature.family_model_stepping();
+            let back = Signature::from_family_model_stepping(family.into(), model.into(), stepping.into());
+            assert_eq!(back, Some(signature));
+        }
+        assert_eq!(Signature::from_family_model_stepping(5, 0x20, 0), None);
+        assert_eq!(Signature::from_family_model_stepping(300, 0, 0), None);
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub mod entry_sign;
 pub mod fit;
 pub mod fleet;
 pub mod found;
+pub mod gather;
 pub mod ids;
 pub mod initrd;
 pub mod intel;
@@ -44,6 +45,8 @@ pub mod pack;
 pub mod psp;
 pub mod release;
 pub mod scan;
+mod table;
+pub mod uki;
 pub mod verify;
 
 pub use container::{Content, read};

@@ -18,6 +18,12 @@ pub(crate) fn hex<T: LowerHex, S: Serializer>(value: &Option<T>, serializer: S) 
     }
 }
 
+/// A 32-bit word as `0x` and eight digits.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+pub(crate) fn word<S: Serializer>(value: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{value:#010x}"))
+}
+
 /// An address as `0x` and sixteen digits.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
 pub(crate) fn address<S: Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error> {

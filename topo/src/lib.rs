@@ -24,6 +24,7 @@ mod gather;
 mod json;
 mod merge;
 pub mod model;
+pub mod offered;
 pub mod pci;
 pub mod smbios;
 pub mod sysfs;

@@ -155,6 +155,26 @@ pub struct Socket {
     #[serde(serialize_with = "crate::json::hex", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub microcode: Option<u32>,
+    /// The newest update for it among those given with `--microcode`, where it is newer than the
+    /// revision that runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newer_microcode: Option<NewerMicrocode>,
+}
+
+/// An update that is newer than what runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct NewerMicrocode {
+    /// Its revision.
+    #[serde(serialize_with = "crate::json::word")]
+    #[schemars(with = "String")]
+    pub revision: u32,
+    /// Its date, year first.
+    pub date: String,
+    /// The file it is in, and for an initrd the member.
+    pub from: String,
+    /// Whether it is for this processor for sure: Intel's updates are made for platforms, and not
+    /// every source tells the processor's.
+    pub platform_known: bool,
 }
 
 /// Memory as SMBIOS tells of it.

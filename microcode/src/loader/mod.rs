@@ -5,6 +5,7 @@
 //! [`Rule`] that took it or put it aside. What depends on something that is not known of the CPU
 //! is [`Outcome::Depends`], with what would decide it.
 
+pub mod early_cpio;
 pub mod linux;
 pub mod xen;
 

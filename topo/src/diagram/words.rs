@@ -170,7 +170,10 @@ pub fn socket_summary(machine: &Machine, socket: &Socket) -> Vec<String> {
     }
     parts.extend(clock_words(machine, socket));
     if let Some(revision) = socket.microcode {
-        parts.push(format!("microcode 0x{revision:x}"));
+        parts.push(match &socket.newer_microcode {
+            Some(newer) => format!("microcode 0x{revision:x} (newer: 0x{:x})", newer.revision),
+            None => format!("microcode 0x{revision:x}"),
+        });
     }
     if !socket.by_node {
         parts.extend(node_words(&socket.nodes.iter().map(|node| node.0).collect::<Vec<_>>()));

@@ -149,6 +149,23 @@ pub const CATALOGUE: &[Entry] = &[
         action: "A firmware gap: update the BIOS.",
     },
     Entry {
+        id: "microcode-mixed",
+        title: "CPUs run different microcode",
+        means: "CPUs of one machine behave differently: a mitigation may hold on some and not on others.",
+        seen: "The revisions in /proc/cpuinfo (or the loader's version files) of the CPUs differ.",
+        action: "Update the BIOS, or boot with an initrd whose update fits all CPUs. A CPU that was offline during a \
+                 run-time load keeps the old revision until it comes online.",
+    },
+    Entry {
+        id: "microcode-older",
+        title: "A newer microcode is at hand than the one that runs",
+        means: "The file, initrd or firmware directory given with --microcode holds an update for these processors that is \
+                newer than the revision they run.",
+        seen: "CPU signature, platform flags (where known) and revision against the headers of the updates. \
+               Whether a loader would take it is another question.",
+        action: "Ask delid microcode explain why it was not loaded; then reboot, mend the initrd or update the BIOS.",
+    },
+    Entry {
         id: "smbios-damaged",
         title: "SMBIOS data is damaged",
         means: "Facts on slots, modules and sockets may be missing.",

@@ -18,6 +18,7 @@ mod firmware;
 mod link;
 mod locality;
 mod memory;
+mod microcode;
 
 pub use damage::words as damage_words;
 pub use link::{Pair, is_internal_link, pair as link_pair};
@@ -113,6 +114,7 @@ pub fn judge(machine: &Machine) -> Report {
         link::judge,
         memory::judge,
         locality::judge,
+        microcode::judge,
         firmware::judge,
         damage::judge,
     ] {

@@ -117,8 +117,11 @@ fn mark_allowed(source: &Source, topology: &mut CpuTopology) {
     }
 }
 
-/// Kernels built without `microcode` in `/proc/cpuinfo` may have the file of the loader.
+/// What the microcode loader says: the platform flags, and the revision where `/proc/cpuinfo` has none.
 fn fill_microcode(reader: &mut Reader<'_>, topology: &mut CpuTopology) {
+    let first = topology.cpus.iter().find(|cpu| cpu.online).map_or(0, |cpu| cpu.number);
+    let flags = reader.hex(&format!("{}/cpu{first}/microcode/processor_flags", cpu::ROOT));
+    topology.platform_flags = flags.and_then(|flags| u32::try_from(flags).ok());
     if topology.cpus.iter().any(|cpu| cpu.microcode.is_some()) {
         return;
     }

@@ -243,6 +243,11 @@ pub struct CpuTopology {
     /// x86 family, model, stepping as displayed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub family_model_stepping: Option<(u32, u32, u32)>,
+    /// Platform flags of the processors as Intel's updates name them: one bit (`processor_flags` of
+    /// the microcode loader).
+    #[serde(serialize_with = "crate::json::hex", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub platform_flags: Option<u32>,
     /// Hypervisor seen from inside ("KVM", "Xen"), where CPU flags or files tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hypervisor: Option<String>,

@@ -1,0 +1,193 @@
+//! The CPUs that a question is about: this machine's, a capture's, or one described by options.
+
+use std::path::{Path, PathBuf};
+
+use captures::{DocumentKind, Source};
+use clap::{Args, ValueEnum};
+
+use super::Error;
+use crate::cpu::{self, Cpu, Vendor, words};
+use crate::damage::Damage;
+use crate::ids::{PlatformMask, Revision, Signature};
+
+/// Largest file that is tried as text of a CPU before it is opened as a capture, in bytes.
+const TEXT_LIMIT: u64 = 16 << 20;
+const CPUS: &str = "/sys/devices/system/cpu";
+
+/// Options that name CPUs.
+#[derive(Clone, Debug, Default, Args)]
+pub struct CpuInput {
+    /// Take the CPUs of this capture, CPUID dump, /proc/cpuinfo or kernel log instead of this machine's
+    #[arg(long, value_name = "PATH")]
+    from: Vec<PathBuf>,
+    /// CPU signature (EAX of CPUID leaf 1: 0x806e9, or 06-8e-09) in place of those of the source
+    #[arg(long, value_name = "SIGNATURE", value_parser = words::read_signature)]
+    signature: Option<Signature>,
+    /// Intel: platform flags, one bit (0x80)
+    #[arg(long, value_name = "FLAGS", value_parser = words::read_platform)]
+    platform: Option<PlatformMask>,
+    /// Revision that runs
+    #[arg(long, value_name = "REVISION", value_parser = words::read_revision)]
+    revision: Option<Revision>,
+    /// Vendor of the CPU that --signature describes; told by its family where possible
+    #[arg(long, value_enum)]
+    vendor: Option<CpuVendor>,
+    /// A hypervisor is below the kernel
+    #[arg(long)]
+    hypervisor: bool,
+}
+
+/// Vendors of CPUs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum CpuVendor {
+    /// Intel
+    Intel,
+    /// AMD
+    Amd,
+    /// Hygon
+    Hygon,
+}
+
+/// What else this machine shows, when the CPUs are its own.
+pub(super) struct Live {
+    /// Kernel command line.
+    pub command_line: Option<String>,
+    release: Option<String>,
+}
+
+impl CpuInput {
+    /// The CPUs of these sources.
+    pub(super) fn of(paths: &[PathBuf]) -> Self {
+        Self {
+            from: paths.to_vec(),
+            ..Self::default()
+        }
+    }
+
+    /// The CPUs, each kind once; with them what this machine shows when they are its own.
+    pub(super) fn load(&self) -> Result<(Vec<Cpu>, Option<Live>), Error> {
+        let mut live = None;
+        let mut cpus = if let Some(signature) = self.signature {
+            let mut described = Cpu::new("options", self.vendor_of(signature));
+            described.signature = Some(signature);
+            vec![described]
+        } else if self.from.is_empty() {
+            let source = Source::live();
+            live = Some(Live::of(&source));
+            of_source("this machine", &source)
+        } else {
+            let mut all = Vec::new();
+            for path in &self.from {
+                all.extend(of_path(path)?);
+            }
+            all
+        };
+        if cpus.is_empty() {
+            return Err(Error::refused(
+                "CPU",
+                "no x86 CPU is told of; --signature can describe one",
+            ));
+        }
+        for cpu in &mut cpus {
+            cpu.platform = self.platform.or(cpu.platform);
+            cpu.revision = self.revision.or(cpu.revision);
+            if self.hypervisor {
+                cpu.hypervisor = Some(true);
+            }
+        }
+        Ok((cpus, live))
+    }
+
+    /// As given, else as the family lets one guess.
+    fn vendor_of(&self, signature: Signature) -> Vendor {
+        match self.vendor {
+            Some(CpuVendor::Intel) => Vendor::Intel,
+            Some(CpuVendor::Amd) => Vendor::Amd,
+            Some(CpuVendor::Hygon) => Vendor::Hygon,
+            None => words::vendor_of(signature),
+        }
+    }
+}
+
+impl Live {
+    fn of(source: &Source) -> Self {
+        let line = |path: &str| source.text(path).map(|text| text.trim().to_owned());
+        Self {
+            command_line: line("/proc/cmdline"),
+            release: line("/proc/sys/kernel/osrelease"),
+        }
+    }
+
+    /// Where this machine has its initrd and its firmware, as far as they are there.
+    pub(super) fn places(&self) -> Vec<PathBuf> {
+        let release = self.release.as_deref().unwrap_or_default();
+        let initrds = [
+            format!("/boot/initrd.img-{release}"),
+            format!("/boot/initramfs-{release}.img"),
+            format!("/boot/initrd-{release}"),
+            format!("/usr/lib/modules/{release}/initrd"),
+            "/boot/initramfs-linux.img".to_owned(),
+        ];
+        let initrd = initrds.into_iter().map(PathBuf::from).find(|path| path.is_file());
+        let firmware = Path::new("/lib/firmware");
+        let has_microcode = ["intel-ucode", "amd-ucode"]
+            .iter()
+            .any(|folder| firmware.join(folder).is_dir());
+        initrd
+            .into_iter()
+            .chain(has_microcode.then(|| firmware.to_owned()))
+            .collect()
+    }
+}
+
+/// The CPUs of a text or a capture.
+pub(super) fn of_path(path: &Path) -> Result<Vec<Cpu>, Error> {
+    let origin = path.display().to_string();
+    let small = std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() <= TEXT_LIMIT);
+    if small
+        && let Ok(bytes) = std::fs::read(path)
+        && let Ok(text) = std::str::from_utf8(&bytes)
+    {
+        let told = cpu::from_text(&origin, text);
+        if let Some((cpus, damage)) = told.filter(|(cpus, _)| !cpus.is_empty()) {
+            warn(&origin, &damage);
+            return Ok(cpus);
+        }
+    }
+    Ok(of_source(&origin, &Source::open(&[path])?))
+}
+
+/// The CPUs of a machine: `/proc/cpuinfo` and what the loader shows in `/sys`, else a CPUID dump.
+fn of_source(origin: &str, source: &Source) -> Vec<Cpu> {
+    if let Some(text) = source.text("/proc/cpuinfo") {
+        let (mut cpus, damage) = cpu::from_cpuinfo(origin, &text);
+        warn(&format!("{origin}: /proc/cpuinfo"), &damage);
+        for cpu in &mut cpus {
+            let number = cpu.cpus.first().copied().unwrap_or(0);
+            let of_loader = |name: &str| source.text(&format!("{CPUS}/cpu{number}/microcode/{name}"));
+            let (version, flags) = (of_loader("version"), of_loader("processor_flags"));
+            let damage = cpu::with_sysfs(cpu, version.as_deref(), flags.as_deref());
+            warn(&format!("{origin}: {CPUS}/cpu{number}/microcode"), &damage);
+        }
+        if !cpus.is_empty() {
+            return cpus;
+        }
+    }
+    let mut cpus = Vec::new();
+    for kind in DocumentKind::CPUID {
+        for document in source.documents(kind) {
+            if let Ok(text) = std::str::from_utf8(&document.bytes)
+                && let Some((_, dump)) = cpuid_db::formats::detect_and_parse(text)
+            {
+                cpus.extend(cpu::from_leaves(origin, &dump.value));
+            }
+        }
+    }
+    cpus
+}
+
+fn warn(origin: &str, damage: &[Damage]) {
+    damage
+        .iter()
+        .for_each(|damage| eprintln!("damaged: {origin}: {damage}"));
+}

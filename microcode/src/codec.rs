@@ -1,1 +1,0 @@
-//! Compressed streams of initrds, unpacked in process and in bounded memory.

@@ -1,1 +1,0 @@
-//! The cpio archives of initrds: newc and crc (Linux, Documentation/driver-api/early-userspace/buffer-format.rst).

@@ -1,1 +1,0 @@
-//! AMD patches and the entry-sign weakness (AMD-SB-7033): cut-off revisions and digests.

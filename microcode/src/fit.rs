@@ -1,1 +1,0 @@
-//! The Firmware Interface Table of Intel firmware images.

@@ -1,1 +1,0 @@
-//! The segments and members of an initrd, streamed.

@@ -1,1 +1,0 @@
-//! Choosing updates and writing them: files, directories, text, containers, early cpio.

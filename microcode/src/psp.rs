@@ -1,1 +1,0 @@
-//! The PSP and BIOS directories of AMD firmware images.

@@ -1,1 +1,0 @@
-//! Two sets of updates compared.

@@ -1,1 +1,0 @@
-//! Updates inside unknown data: firmware images, disks.
