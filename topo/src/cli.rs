@@ -27,6 +27,10 @@ pub struct Args {
     /// dmidecode, acpidump or CPUID text, an SMBIOS image. Several are layers of one machine
     #[arg(long, value_name = "PATH", global = true)]
     from: Vec<PathBuf>,
+    /// Say at each socket when this has a newer microcode than runs: an initrd, a firmware directory,
+    /// a file of updates. May be given several times
+    #[arg(long, value_name = "PATH", global = true)]
+    microcode: Vec<PathBuf>,
     /// Write the picture to a file: .svg, .html or .png (the last when built with it); - is stdout as SVG
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -131,6 +135,9 @@ pub enum Error {
     /// A source could not be opened.
     #[error(transparent)]
     Open(#[from] captures::OpenError),
+    /// Updates to compare with could not be read.
+    #[error(transparent)]
+    Microcode(#[from] microcode::cli::Error),
     /// Output failed.
     #[error("writing the output: {0}")]
     Write(#[from] std::io::Error),
@@ -193,7 +200,10 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Error> {
         out.write_all(schema().as_bytes())?;
         return Ok(0);
     }
-    let machine = machine(&args.from)?;
+    let mut machine = machine(&args.from)?;
+    if !args.microcode.is_empty() {
+        crate::offered::offer(&mut machine, &microcode::cli::updates(&args.microcode)?);
+    }
     let report = findings::judge(&machine);
     let damaged = u8::from(!machine.damage.is_empty());
     let style = style(args);

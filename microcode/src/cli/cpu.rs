@@ -1,5 +1,6 @@
 //! The CPUs that a question is about: this machine's, a capture's, or one described by options.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use captures::{DocumentKind, Source};
@@ -8,6 +9,7 @@ use clap::{Args, ValueEnum};
 use super::Error;
 use crate::cpu::{self, Cpu, Vendor, words};
 use crate::damage::Damage;
+use crate::found::Found;
 use crate::ids::{PlatformMask, Revision, Signature};
 
 /// Largest file that is tried as text of a CPU before it is opened as a capture, in bytes.
@@ -121,14 +123,10 @@ impl Live {
     /// Where this machine has its initrd and its firmware, as far as they are there.
     pub(super) fn places(&self) -> Vec<PathBuf> {
         let release = self.release.as_deref().unwrap_or_default();
-        let initrds = [
-            format!("/boot/initrd.img-{release}"),
-            format!("/boot/initramfs-{release}.img"),
-            format!("/boot/initrd-{release}"),
-            format!("/usr/lib/modules/{release}/initrd"),
-            "/boot/initramfs-linux.img".to_owned(),
-        ];
-        let initrd = initrds.into_iter().map(PathBuf::from).find(|path| path.is_file());
+        let initrd = initrd_names(release)
+            .into_iter()
+            .map(PathBuf::from)
+            .find(|path| path.is_file());
         let firmware = Path::new("/lib/firmware");
         let has_microcode = ["intel-ucode", "amd-ucode"]
             .iter()
@@ -140,8 +138,24 @@ impl Live {
     }
 }
 
+/// Where distributions put the initrd of a kernel.
+pub(super) fn initrd_names(release: &str) -> [String; 5] {
+    [
+        format!("/boot/initrd.img-{release}"),
+        format!("/boot/initramfs-{release}.img"),
+        format!("/boot/initrd-{release}"),
+        format!("/usr/lib/modules/{release}/initrd"),
+        "/boot/initramfs-linux.img".to_owned(),
+    ]
+}
+
 /// The CPUs of a text or a capture.
-pub(super) fn of_path(path: &Path) -> Result<Vec<Cpu>, Error> {
+fn of_path(path: &Path) -> Result<Vec<Cpu>, Error> {
+    host(path).map(|(cpus, _)| cpus)
+}
+
+/// The CPUs of a text or a capture, and the updates in its initrd where that was captured.
+pub(super) fn host(path: &Path) -> Result<(Vec<Cpu>, Vec<Found>), Error> {
     let origin = path.display().to_string();
     let small = std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() <= TEXT_LIMIT);
     if small
@@ -151,10 +165,11 @@ pub(super) fn of_path(path: &Path) -> Result<Vec<Cpu>, Error> {
         let told = cpu::from_text(&origin, text);
         if let Some((cpus, damage)) = told.filter(|(cpus, _)| !cpus.is_empty()) {
             warn(&origin, &damage);
-            return Ok(cpus);
+            return Ok((cpus, Vec::new()));
         }
     }
-    Ok(of_source(&origin, &Source::open(&[path])?))
+    let source = Source::open(&[path])?;
+    Ok((of_source(&origin, &source), super::fleet::own_initrd(&source, &origin)))
 }
 
 /// The CPUs of a machine: `/proc/cpuinfo` and what the loader shows in `/sys`, else a CPUID dump.
@@ -190,4 +205,41 @@ fn warn(origin: &str, damage: &[Damage]) {
     damage
         .iter()
         .for_each(|damage| eprintln!("damaged: {origin}: {damage}"));
+}
+
+/// Who the CPU is, in two lines.
+pub(super) fn print(cpu: &Cpu, out: &mut dyn Write) -> io::Result<()> {
+    let or_unknown = |value: Option<String>| value.unwrap_or_else(|| "not known".to_owned());
+    writeln!(
+        out,
+        "CPU: {} ({})",
+        cpu.name.as_deref().unwrap_or("no name told"),
+        cpu.origin
+    )?;
+    let signature = cpu.signature.map(|signature| {
+        let (family, model, stepping) = signature.family_model_stepping();
+        format!("{signature} ({family:02x}-{model:02x}-{stepping:02x})")
+    });
+    write!(out, "  signature {}", or_unknown(signature))?;
+    if cpu.vendor == Vendor::Intel {
+        write!(
+            out,
+            ", platform {}",
+            or_unknown(cpu.platform.map(|platform| platform.to_string()))
+        )?;
+    }
+    write!(
+        out,
+        ", revision {}",
+        or_unknown(cpu.revision.map(|revision| revision.to_string()))
+    )?;
+    writeln!(
+        out,
+        "{}",
+        if cpu.hypervisor == Some(true) {
+            ", under a hypervisor"
+        } else {
+            ""
+        }
+    )
 }

@@ -1,7 +1,7 @@
 //! `delid microcode explain`: would Linux or Xen load it, which update, and why not the others.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ use crate::loader::xen::{self, Boot, Module};
 use crate::loader::{Candidate, Decision, Look, Outcome, Reason, Rule};
 use crate::pack::early::{Blob, archive};
 use crate::table::Table;
+use crate::uki::{Image, Part, image};
 
 /// Bytes behind the early part of an initrd that its search may look at.
 const BEHIND: u64 = 4096;
@@ -206,7 +207,7 @@ impl Explain {
     }
 
     fn print(&self, explained: &Explained, out: &mut dyn Write) -> io::Result<()> {
-        print_cpu(&explained.cpu, out)?;
+        super::cpu::print(&explained.cpu, out)?;
         let mut rules: Vec<Rule> = Vec::new();
         for told in &explained.decisions {
             writeln!(out)?;
@@ -276,7 +277,8 @@ impl Given {
         let mut head = [0; 16];
         let length = file.read(&mut head).map_err(Error::read(path))?;
         let head = head.get(..length).unwrap_or_default();
-        if is_initrd(head) {
+        let uki = matches!(image(&mut file).map_err(Error::read(path))?, Image::Uki(_));
+        if uki || is_initrd(head) {
             self.initrds.push(linux::File {
                 name: source.clone(),
                 source,
@@ -300,23 +302,39 @@ impl Given {
     }
 }
 
-/// The part of an initrd, a UKI or another file that a search for early microcode looks at.
+/// What a search for early microcode looks at: the front of an initrd, or a whole file of another
+/// kind. Of a unified kernel image the stub hands over its sections one after the other.
 fn early_bytes(path: &Path) -> Result<Vec<u8>, Error> {
-    let mut file = File::open(path).map_err(Error::read(path))?;
-    let mut head = [0; 16];
-    let length = file.read(&mut head).map_err(Error::read(path))?;
-    file.rewind().map_err(Error::read(path))?;
+    let failed = Error::read(path);
+    let mut file = File::open(path).map_err(&failed)?;
     let mut bytes = Vec::new();
-    if is_initrd(head.get(..length).unwrap_or_default()) {
-        let early = early_length(&mut file).map_err(Error::read(path))?;
-        file.seek(SeekFrom::Start(0)).map_err(Error::read(path))?;
-        file.take(early.saturating_add(BEHIND))
-            .read_to_end(&mut bytes)
-            .map_err(Error::read(path))?;
-    } else {
-        file.take(FIRMWARE_LIMIT)
-            .read_to_end(&mut bytes)
-            .map_err(Error::read(path))?;
+    match image(&mut file).map_err(&failed)? {
+        Image::Uki(uki) => {
+            for section in uki.initrds() {
+                let mut part = Part::new(&file, section.range());
+                let early = early_length(&mut part).map_err(&failed)?;
+                part.rewind().map_err(&failed)?;
+                part.take(early.saturating_add(BEHIND))
+                    .read_to_end(&mut bytes)
+                    .map_err(&failed)?;
+                bytes.resize(bytes.len().next_multiple_of(4), 0);
+                if early < section.size {
+                    break;
+                }
+            }
+        }
+        Image::Kernel { .. } | Image::Pe => {
+            file.rewind().map_err(&failed)?;
+            file.take(FIRMWARE_LIMIT).read_to_end(&mut bytes).map_err(&failed)?;
+        }
+        Image::Other => {
+            let limit = match early_length(&mut file).map_err(&failed)? {
+                0 => FIRMWARE_LIMIT,
+                early => early.saturating_add(BEHIND),
+            };
+            file.rewind().map_err(&failed)?;
+            file.take(limit).read_to_end(&mut bytes).map_err(&failed)?;
+        }
     }
     Ok(bytes)
 }
@@ -464,42 +482,6 @@ fn firmware(folder: &Path, name: &str) -> Option<linux::File> {
         source: path.display().to_string(),
         bytes: Arc::new(bytes),
     })
-}
-
-fn print_cpu(cpu: &Cpu, out: &mut dyn Write) -> io::Result<()> {
-    let or_unknown = |value: Option<String>| value.unwrap_or_else(|| "not known".to_owned());
-    writeln!(
-        out,
-        "CPU: {} ({})",
-        cpu.name.as_deref().unwrap_or("no name told"),
-        cpu.origin
-    )?;
-    let signature = cpu.signature.map(|signature| {
-        let (family, model, stepping) = signature.family_model_stepping();
-        format!("{signature} ({family:02x}-{model:02x}-{stepping:02x})")
-    });
-    write!(out, "  signature {}", or_unknown(signature))?;
-    if cpu.vendor == Vendor::Intel {
-        write!(
-            out,
-            ", platform {}",
-            or_unknown(cpu.platform.map(|platform| platform.to_string()))
-        )?;
-    }
-    write!(
-        out,
-        ", revision {}",
-        or_unknown(cpu.revision.map(|revision| revision.to_string()))
-    )?;
-    writeln!(
-        out,
-        "{}",
-        if cpu.hypervisor == Some(true) {
-            ", under a hypervisor"
-        } else {
-            ""
-        }
-    )
 }
 
 fn verdict(decision: &Decision) -> String {

@@ -1,7 +1,7 @@
 //! `delid microcode initrd`: what an initrd consists of, and its files.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Seek, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,7 @@ use crate::initrd::{
     read,
 };
 use crate::table::Table;
+use crate::uki::{Image, Part, image};
 
 /// Buffer for the lines of a listing, in bytes.
 const LINES: usize = 1 << 16;
@@ -113,33 +114,40 @@ impl Initrd {
 
 impl List {
     fn run(&self, out: &mut dyn Write) -> Result<u8, Error> {
-        let patterns: Vec<Pattern> = self.patterns.iter().map(|text| Pattern::new(text)).collect();
-        let mut lister = Lister {
-            patterns,
-            list: self,
-            members: Vec::new(),
-            out: BufWriter::with_capacity(LINES, out),
-        };
-        let options = Options {
-            early_only: self.early,
-            ..Options::default()
-        };
-        let summary = open(&self.image, &options, &mut lister)?;
-        let Lister { members, mut out, .. } = lister;
-        let damaged = !summary.damage.is_empty();
-        if self.json {
-            let listed = Listed {
-                image: self.image.display().to_string(),
-                summary,
-                members,
+        let mut out = BufWriter::with_capacity(LINES, out);
+        let mut damaged = false;
+        let mut listed = Vec::new();
+        let (parts, _) = parts(&self.image)?;
+        for part in parts {
+            if part.section && !self.json {
+                writeln!(out, "{}:", part.name)?;
+            }
+            let mut lister = Lister {
+                patterns: self.patterns.iter().map(|text| Pattern::new(text)).collect(),
+                list: self,
+                members: Vec::new(),
+                out: &mut out,
             };
-            super::json(&mut out, &listed)?;
-        } else {
-            if self.segments {
+            let options = Options {
+                early_only: self.early,
+                ..Options::default()
+            };
+            let summary = read(part.input, &options, &mut lister).map_err(Error::read(&self.image))?;
+            let members = lister.members;
+            damaged |= !summary.damage.is_empty();
+            if self.segments && !self.json {
                 segments(&summary, &mut out)?;
             }
             out.flush()?;
-            warn(&self.image, &summary);
+            warn(&part.name, &summary);
+            listed.push(Listed {
+                image: part.name,
+                summary,
+                members,
+            });
+        }
+        if self.json {
+            super::json(&mut out, &listed)?;
         }
         out.flush()?;
         Ok(u8::from(damaged))
@@ -150,7 +158,7 @@ struct Lister<'a> {
     list: &'a List,
     patterns: Vec<Pattern>,
     members: Vec<Member>,
-    out: BufWriter<&'a mut dyn Write>,
+    out: &'a mut dyn Write,
 }
 
 impl Visitor for Lister<'_> {
@@ -172,66 +180,120 @@ impl Visitor for Lister<'_> {
 
 impl Cat {
     fn run(&self, out: &mut dyn Write) -> Result<u8, Error> {
-        let file = File::open(&self.image).map_err(Error::read(&self.image))?;
         let which = if self.last { Which::Last } else { Which::First };
-        let (found, summary) =
-            cat(file, &self.path, which, &Options::default(), out).map_err(Error::read(&self.image))?;
-        out.flush()?;
-        warn(&self.image, &summary);
-        let Some(found) = found else {
-            eprintln!("{}: no {}", self.image.display(), self.path);
-            return Ok(1);
-        };
-        if found.members.len() > 1 {
-            let which = if self.last { "last" } else { "first" };
-            eprintln!(
-                "{}: {} files have this path; the {which} one was written",
-                self.image.display(),
-                found.members.len()
-            );
+        let (mut parts, _) = parts(&self.image)?;
+        if self.last {
+            parts.reverse();
         }
-        Ok(u8::from(!summary.damage.is_empty()))
+        let mut damaged = false;
+        for part in parts {
+            let (found, summary) =
+                cat(part.input, &self.path, which, &Options::default(), out).map_err(Error::read(&self.image))?;
+            out.flush()?;
+            warn(&part.name, &summary);
+            damaged |= !summary.damage.is_empty();
+            let Some(found) = found else { continue };
+            if found.members.len() > 1 {
+                let which = if self.last { "last" } else { "first" };
+                let count = found.members.len();
+                eprintln!(
+                    "{}: {count} files have this path; the {which} one was written",
+                    part.name
+                );
+            }
+            return Ok(u8::from(damaged));
+        }
+        eprintln!("{}: no {}", self.image.display(), self.path);
+        Ok(1)
     }
 }
 
 impl Extract {
     fn run(&self) -> Result<u8, Error> {
-        let file = File::open(&self.image).map_err(Error::read(&self.image))?;
         let failed = |source| Error::Create {
             path: self.directory.display().to_string(),
             source,
         };
+        let (parts, file) = parts(&self.image)?;
         std::fs::create_dir_all(&self.directory).map_err(failed)?;
-        let mut directory = Directory::open(&self.directory)
-            .map_err(failed)?
-            .copying_from(file.as_fd());
+        let mut directory = Directory::open(&self.directory).map_err(failed)?;
+        // What stands at its place in the file can be copied by the kernel.
+        if let [part] = parts.as_slice()
+            && !part.section
+        {
+            directory = directory.copying_from(file.as_fd());
+        }
         let choice = Choice {
             segments: self.segments.clone(),
             patterns: self.patterns.iter().map(|text| Pattern::new(text)).collect(),
             layout: if self.split { Layout::Split } else { Layout::Together },
         };
-        let done = extract(&file, &Options::default(), &choice, &mut directory).map_err(failed)?;
-        for skipped in &done.skipped {
-            eprintln!("not extracted: {skipped}");
+        let (mut whole, mut members) = (true, 0);
+        for part in parts {
+            let done = extract(part.input, &Options::default(), &choice, &mut directory).map_err(failed)?;
+            for skipped in &done.skipped {
+                eprintln!("not extracted: {skipped}");
+            }
+            let told = u64::try_from(done.skipped.len()).unwrap_or(u64::MAX);
+            if done.skipped_count > told {
+                eprintln!("not extracted: {} more", done.skipped_count.saturating_sub(told));
+            }
+            warn(&part.name, &done.summary);
+            whole &= done.skipped_count == 0 && done.summary.damage.is_empty();
+            members = done.members.saturating_add(members);
         }
-        let more = done
-            .skipped_count
-            .saturating_sub(u64::try_from(done.skipped.len()).unwrap_or(u64::MAX));
-        if more > 0 {
-            eprintln!("not extracted: {more} more");
-        }
-        warn(&self.image, &done.summary);
-        if done.members == 0 {
+        if members == 0 {
             eprintln!("{}: nothing to extract", self.image.display());
         }
-        let whole = done.skipped_count == 0 && done.summary.damage.is_empty() && done.members > 0;
-        Ok(u8::from(!whole))
+        Ok(u8::from(!whole || members == 0))
     }
 }
 
-fn open(path: &Path, options: &Options, visitor: &mut dyn Visitor) -> Result<Summary, Error> {
+/// An initrd, or one of the sections of a unified kernel image that Linux gets as its initrd.
+pub(super) struct PartOf {
+    /// For messages: the file, and the section where there is one.
+    pub name: String,
+    /// Its bytes.
+    pub input: Box<dyn ReadSeek>,
+    section: bool,
+}
+
+pub(super) trait ReadSeek: Read + Seek {}
+impl<T: Read + Seek> ReadSeek for T {}
+
+/// The initrds of a file, and the file.
+pub(super) fn parts(path: &Path) -> Result<(Vec<PartOf>, File), Error> {
     let file = File::open(path).map_err(Error::read(path))?;
-    read(file, options, visitor).map_err(Error::read(path))
+    let name = path.display().to_string();
+    let again = || file.try_clone().map_err(Error::read(path));
+    let refused = |message: &str| Err(Error::refused(&name, message));
+    let parts = match image(&file).map_err(Error::read(path))? {
+        Image::Uki(uki) => {
+            for damage in &uki.damage {
+                eprintln!("damaged: {name}: {damage}");
+            }
+            let mut parts = Vec::new();
+            for section in uki.initrds() {
+                parts.push(PartOf {
+                    name: format!("{name}: {}", section.name),
+                    input: Box::new(Part::new(again()?, section.range())),
+                    section: true,
+                });
+            }
+            parts
+        }
+        Image::Kernel { .. } => return refused("is a Linux kernel with no initrd in it"),
+        Image::Pe => return refused("is an EFI program with no initrd in it"),
+        Image::Other => vec![PartOf {
+            name: name.clone(),
+            input: Box::new(again()?),
+            section: false,
+        }],
+    };
+    if parts.is_empty() {
+        return refused("is a unified kernel image with no initrd in it");
+    }
+    Ok((parts, file))
 }
 
 fn segments(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
@@ -261,11 +323,11 @@ fn segments(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Damage, on standard error.
-fn warn(image: &Path, summary: &Summary) {
+fn warn(image: &str, summary: &Summary) {
     for broken in &summary.damage {
-        eprintln!("damaged: {}: {broken}", image.display());
+        eprintln!("damaged: {image}: {broken}");
     }
     if summary.more_damage > 0 {
-        eprintln!("damaged: {}: {} more places", image.display(), summary.more_damage);
+        eprintln!("damaged: {image}: {} more places", summary.more_damage);
     }
 }

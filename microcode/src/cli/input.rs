@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Error;
 use crate::found::Found;
-use crate::gather::{Gathered, Options, gather, gather_directory};
+use crate::gather::{Gathered, Options, gather, gather_directory, gather_reader};
 
 /// Folders below folders that are looked into.
 const DEPTH: usize = 16;
@@ -50,8 +50,8 @@ pub(super) fn open(path: &Path, options: Options) -> Result<Gathered, Error> {
         let scan = Options { scan: false, ..options };
         return Ok(gather_directory(&name, files, scan));
     }
-    let bytes = fs::read(path).map_err(Error::read(path))?;
-    Ok(gather(&name, bytes, options))
+    let file = fs::File::open(path).map_err(Error::read(path))?;
+    gather_reader(&name, file, options).map_err(Error::read(path))
 }
 
 /// Files below a directory, in the order of their names; links to directories are not followed.

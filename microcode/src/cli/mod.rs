@@ -4,23 +4,29 @@
 //! One subcommand per file. Exit codes: 0 done; 1 done, and something is damaged, differs, is refused
 //! or not there; 2 it could not be done.
 
+mod advisories;
 mod choose;
 mod cpu;
 mod diff;
 mod explain;
+mod fleet;
 mod initrd;
 mod input;
 mod list;
 mod pack;
+mod repack;
 mod show;
 mod verify;
 
+pub use advisories::Advisories;
 pub use diff::Diff;
 pub use explain::Explain;
+pub use fleet::Fleet;
 pub use initrd::Initrd;
 pub use input::updates;
 pub use list::List;
 pub use pack::{Extract, Pack};
+pub use repack::Repack;
 pub use show::Show;
 pub use verify::Verify;
 
@@ -57,8 +63,14 @@ pub enum Command {
     Pack(Pack),
     /// Look into an initrd: list its segments and files, print or extract them
     Initrd(Initrd),
+    /// Write an initrd with other early microcode, or with none; the rest stays as it is
+    RepackInitrd(Repack),
     /// Compare two sets of updates; exit code 1 when they differ
     Diff(Diff),
+    /// Compare what hosts run with the newest updates known; exit code 1 when one is outdated
+    Fleet(Fleet),
+    /// Say which advisories were released together with revisions newer than the one that runs
+    Advisories(Advisories),
     /// Print the JSON Schema of what the commands print with --json, by command
     Schema,
 }
@@ -67,13 +79,17 @@ pub enum Command {
 #[derive(JsonSchema)]
 #[schemars(rename = "delid microcode")]
 #[expect(dead_code, reason = "only its schema is used")]
-struct Outputs {
+struct Outputs<'a> {
     list: list::Listing,
     show: Vec<show::Shown>,
     verify: verify::Verified,
     explain: Vec<explain::Explained>,
-    initrd_list: initrd::Listed,
+    initrd_list: Vec<initrd::Listed>,
+    repack_initrd: crate::initrd::Report,
     diff: crate::release::Diff,
+    fleet: crate::fleet::Fleet,
+    advisories: Vec<advisories::OfCpu<'a>>,
+    advisories_releases: Vec<crate::advisories::Release>,
 }
 
 /// Why a command could not be done.
@@ -144,8 +160,11 @@ pub fn run(args: Args, out: &mut dyn Write) -> Result<u8, Error> {
         Command::Extract(extract) => extract.run(out),
         Command::Pack(pack) => pack.run(out),
         Command::Initrd(initrd) => initrd.run(out),
+        Command::RepackInitrd(repack) => repack.run(out),
         Command::Diff(diff) => diff.run(out),
-        Command::Schema => json(out, &captures::json::schema::<Outputs>()).map(|()| 0),
+        Command::Fleet(fleet) => fleet.run(out),
+        Command::Advisories(advisories) => advisories.run(out),
+        Command::Schema => json(out, &captures::json::schema::<Outputs<'_>>()).map(|()| 0),
     }
 }
 

@@ -168,7 +168,7 @@ impl Pack {
 }
 
 /// `SOURCE_DATE_EPOCH`, by which builds are made reproducible.
-fn source_date() -> Option<u32> {
+pub(super) fn source_date() -> Option<u32> {
     std::env::var("SOURCE_DATE_EPOCH").ok()?.parse().ok()
 }
 

@@ -4,6 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use simd_adler32::Adler32;
 
+use super::lzo1x::{self, SLACK};
 use super::{damaged, grow, peek, take};
 
 /// First bytes.
@@ -185,18 +186,15 @@ impl<R: BufRead> Files<R> {
             "packed lzop block: CRC-32",
         )?;
         if is_packed {
-            self.unpacked.resize(unpacked, 0);
-            let length = lzokay::decompress::decompress(&self.packed, &mut self.unpacked)
-                .map_err(|error| damaged(format!("lzop block: {error}")));
-            match length {
-                Ok(length) if length == unpacked => {}
-                other => {
-                    self.unpacked.clear();
-                    let length = other?;
-                    return Err(damaged(format!(
-                        "an lzop block has {length} bytes, expected {unpacked}"
-                    )));
-                }
+            self.unpacked.resize(unpacked.saturating_add(SLACK), 0);
+            let result = lzo1x::unpack(&self.packed, &mut self.unpacked);
+            self.unpacked.truncate(*result.as_ref().unwrap_or(&0));
+            let length = result.map_err(|fault| damaged(format!("lzop block: {}", fault.name())))?;
+            if length != unpacked {
+                self.unpacked.clear();
+                return Err(damaged(format!(
+                    "an lzop block has {length} bytes, expected {unpacked}"
+                )));
             }
         } else {
             std::mem::swap(&mut self.packed, &mut self.unpacked);

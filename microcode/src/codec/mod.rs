@@ -10,10 +10,13 @@
 //!
 //! Memory: two buffers of the size that the stream's blocks need.
 
+mod ahead;
 mod bzip2;
 mod gzip;
+mod lz4_block;
 mod lz4_frame;
 mod lz4_legacy;
+mod lzo1x;
 mod lzop;
 mod pushed;
 mod source;
@@ -26,6 +29,7 @@ use std::io::{self, BufRead, Read};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub use ahead::beside;
 pub use source::Source;
 
 /// How a part of an initrd is compressed.

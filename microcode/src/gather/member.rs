@@ -1,14 +1,13 @@
 //! Updates inside archives and compressed files.
 
-use std::io::Read;
+use std::io::{self, BufRead, Read};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Gathered, Kind, Options, any, plain};
+use super::{Gathered, Kind, plain};
 use crate::codec::{self, Codec};
 use crate::container;
 use crate::damage::Damage;
-use crate::loader::early_cpio;
 
 /// Folders in which the kernel looks for microcode, with or without `usr/` before them.
 const FIRMWARE: [&str; 2] = ["lib/firmware/intel-ucode/", "lib/firmware/amd-ucode/"];
@@ -21,7 +20,7 @@ const EARLY: [&str; 3] = [
 /// Bytes of a compressed file that tell whether it is microcode; a header and more.
 const HEAD: u64 = 4096;
 /// No file of microcode is larger. Intel's whole set has 21 MB.
-const LARGEST: u64 = 256 << 20;
+pub(super) const LARGEST: u64 = 256 << 20;
 
 /// Whether a member of this name holds microcode. Names as `./lib/…` and `/lib/…`, that the loaders
 /// do not find, count: what is in them is shown, and who looks for it is another question.
@@ -44,26 +43,16 @@ pub(super) fn looks_like_archive(bytes: &[u8]) -> bool {
     matches!(head, Some(b"070701" | b"070702"))
 }
 
-/// The uncompressed archives at the front of an initrd; bytes of their members are shared.
-pub(super) fn front(source: &str, file: &Arc<Vec<u8>>, part: Range<usize>) -> Gathered {
-    let mut all = Gathered::new(source, Kind::Initrd);
-    let Some(bytes) = file.get(part.clone()) else {
-        return all;
-    };
-    // No member is called so: every one is passed.
-    let search = early_cpio::find_and_go_on(bytes, "/nothing/");
-    for member in search.members.iter().filter(|member| is_microcode(&member.name)) {
-        let data = member.data.start.saturating_add(part.start)..member.data.end.saturating_add(part.start);
-        let name = format!("{source}: {}", member.name);
-        if data.is_empty() {
-            continue;
-        }
-        match plain(&name, file, data) {
-            Some(found) => all.absorb(found),
-            None => all.fault(&name, nothing(member.data.len())),
-        }
-    }
-    all
+/// A member that is to hold microcode: updates, or compressed ones.
+pub(super) fn content(name: &str, file: &Arc<Vec<u8>>, part: Range<usize>) -> Gathered {
+    let size = part.len();
+    let bytes = file.get(part.clone()).unwrap_or_default();
+    let found = plain(name, file, part).or_else(|| unpacked(name, bytes));
+    found.unwrap_or_else(|| {
+        let mut all = Gathered::new(name, Kind::Other);
+        all.fault(name, nothing(size));
+        all
+    })
 }
 
 fn nothing(size: usize) -> Damage {
@@ -71,29 +60,51 @@ fn nothing(size: usize) -> Damage {
     Damage::new(0, "Intel updates or an AMD container", seen).rule("member-is-microcode")
 }
 
-/// A compressed file that is microcode when unpacked, as firmware directories hold it (`.xz`,
-/// `.zst`); `None` when it is something else.
-pub(super) fn unpacked(source: &str, bytes: &[u8], options: Options) -> Option<Gathered> {
-    let codec = Codec::detect(bytes)?;
+/// What a compressed file begins with when unpacked, and whatever can be read of it, whole.
+pub(super) struct Unpacked<R> {
+    codec: Codec,
+    reader: R,
+    /// Its first bytes.
+    pub(super) head: Vec<u8>,
+    broken: Option<io::Error>,
+}
+
+/// Look into a compressed file; `None` when no codec knows it.
+pub(super) fn look_into<'a, R: BufRead + 'a>(magic: &[u8], bytes: R) -> Option<Unpacked<Box<dyn Read + 'a>>> {
+    let codec = Codec::detect(magic)?;
     let mut reader = codec::decoder(codec, bytes).ok()?;
-    let mut content = Vec::new();
-    let head = reader.by_ref().take(HEAD).read_to_end(&mut content);
-    let is_archive = looks_like_archive(&content);
-    if container::read(&content).is_none() && !(is_archive && options.compressed) {
-        return None;
+    let mut head = Vec::new();
+    let broken = reader.by_ref().take(HEAD).read_to_end(&mut head).err();
+    Some(Unpacked {
+        codec,
+        reader,
+        head,
+        broken,
+    })
+}
+
+impl<R: Read> Unpacked<R> {
+    /// Firmware directories hold microcode as `.xz` and `.zst`; `None` when this is something else.
+    pub(super) fn microcode(self, source: &str) -> Option<Gathered> {
+        container::read(&self.head)?;
+        let mut content = self.head;
+        let rest = match self.broken {
+            Some(error) => Err(error),
+            None => self.reader.take(LARGEST).read_to_end(&mut content),
+        };
+        let part = 0..content.len();
+        let mut all = plain(source, &Arc::new(content), part)?;
+        if let Err(error) = rest {
+            let place = all.found.last().map_or(0, |found| found.place.offset);
+            let expected = format!("a whole {} stream", self.codec);
+            all.fault(source, Damage::new(place, expected, error.to_string()).rule("codec"));
+        }
+        Some(all)
     }
-    let rest = head.and_then(|_| reader.take(LARGEST).read_to_end(&mut content));
-    let options = Options {
-        scan: false,
-        compressed: false,
-    };
-    let mut all = any(source, &Arc::new(content), options);
-    if let Err(error) = rest {
-        let place = all.found.last().map_or(0, |found| found.place.offset);
-        let damage = Damage::new(place, format!("a whole {codec} stream"), error.to_string());
-        all.fault(source, damage.rule("compressed-stream"));
-    }
-    Some(all)
+}
+
+fn unpacked(source: &str, bytes: &[u8]) -> Option<Gathered> {
+    look_into(bytes, bytes)?.microcode(source)
 }
 
 #[cfg(test)]

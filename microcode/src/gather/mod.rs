@@ -15,6 +15,7 @@ mod directory;
 mod member;
 #[cfg(test)]
 pub(crate) mod samples;
+mod stream;
 
 use std::fmt;
 use std::ops::Range;
@@ -24,11 +25,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use self::directory::gather_directory;
+pub use self::stream::gather_reader;
 use crate::amd::{self, Equivalence};
 use crate::container::{self, Content};
 use crate::damage::Damage;
 use crate::found::{Found, Place, Update};
-use crate::{dat, intel};
+use crate::{dat, intel, scan};
 
 /// What the bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize)]
@@ -165,27 +167,46 @@ impl Gathered {
     }
 }
 
-/// Read bytes of any kind.
+/// Read bytes of any kind. What is in a file is better read by [`gather_reader`].
 #[must_use]
 pub fn gather(name: &str, bytes: impl Into<Arc<Vec<u8>>>, options: Options) -> Gathered {
-    any(name, &bytes.into(), options)
+    stream::in_memory(name, &bytes.into(), options)
 }
 
-fn any(name: &str, file: &Arc<Vec<u8>>, options: Options) -> Gathered {
-    let all = 0..file.len();
-    if let Some(gathered) = plain(name, file, all.clone()) {
+/// What is no archive.
+fn whole(name: &str, file: &Arc<Vec<u8>>, options: Options) -> Gathered {
+    if let Some(gathered) = plain(name, file, 0..file.len()) {
         return gathered;
-    }
-    if member::looks_like_archive(file) {
-        return member::front(name, file, all);
     }
     if let Some(text) = dat::read(file) {
         return from_text(name, text);
     }
-    if let Some(gathered) = member::unpacked(name, file, options) {
-        return gathered;
+    if options.scan {
+        return scanned(name, file);
     }
     Gathered::new(name, Kind::Other)
+}
+
+/// Updates anywhere. An AMD patch that stands in a container has its table with it.
+fn scanned(name: &str, file: &Arc<Vec<u8>>) -> Gathered {
+    let scan = scan::scan(file);
+    let mut all = Gathered::new(name, Kind::Image);
+    for hit in scan.hits {
+        let place = Place {
+            source: name.to_owned(),
+            offset: hit.offset,
+        };
+        let part = hit.offset..hit.offset.saturating_add(hit.size);
+        all.found.push(Found::new(place, hit.update, Arc::clone(file), part));
+    }
+    for finding in scan.findings.into_iter().filter(|finding| finding.broken) {
+        let damage = Damage::new(finding.offset, "a table without faults", finding.text);
+        all.fault(name, damage.rule(finding.rule));
+    }
+    if all.found.is_empty() && all.damage.is_empty() {
+        all.kind = Kind::Other;
+    }
+    all
 }
 
 /// Offsets of the updates are those in the bytes that the text stands for; its own damage has line

@@ -26,6 +26,8 @@ pub(super) enum Anchor {
 const BLOCK: usize = 64;
 /// Bytes behind an offset that the test reads, at least.
 const AHEAD: usize = 32;
+/// Erased flash, which most of an image is.
+const ERASED: [u8; BLOCK + AHEAD] = [0xff; BLOCK + AHEAD];
 /// In a header of Intel: high byte of the year, loader version; in one of AMD: high byte of the data id.
 const NINTH: usize = 9;
 const LOADER: usize = 20;
@@ -37,7 +39,7 @@ pub(super) fn each(bytes: &[u8], range: Range<usize>, mut found: impl FnMut(usiz
     while at < to {
         let end = at.saturating_add(BLOCK).min(to);
         let block = bytes.get(at..).and_then(|rest| rest.first_chunk::<{ BLOCK + AHEAD }>());
-        if block.is_none_or(|block| any(block)) {
+        if block.is_none_or(|block| *block != ERASED && any(block)) {
             for offset in at..end {
                 if let Some(anchor) = bytes.get(offset..).and_then(one) {
                     found(offset, anchor);

@@ -193,12 +193,12 @@ fn noise_and_filler_hold_nothing() {
 
 #[test]
 fn streaming_finds_what_reading_the_whole_finds() {
-    let mut image = noise(LARGEST * 3 + 5000, 11);
+    let mut image = noise(LARGEST * 2 + 400_000, 11);
     // One before, one across and one behind the border of the first window.
     for at in [10, (4 << 20) - 1000, (4 << 20) + 100_000, image.len() - 2048] {
         put(&mut image, at, &intel(0x906ea, 0xf4, 2048));
     }
-    put(&mut image, (8 << 20) - 500, &container(&[&amd(0x8712, 9, 3200)]));
+    put(&mut image, (8 << 20) + 5000, &container(&[&amd(0x8712, 9, 3200)]));
     let whole = scan(&image);
     let mut seen = Vec::new();
     let stream = scan_stream(&image[..], |hit, bytes| {

@@ -1,0 +1,132 @@
+//! Unpacking in a thread of its own, while another reads what was unpacked.
+
+use std::io::{self, BufRead, Read};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use super::{Codec, damaged, decoder};
+
+/// Bytes of one buffer.
+const SIZE: usize = 128 << 10;
+
+/// Buffers that are filled before the first is taken.
+const FILLED: usize = 4;
+
+/// Hands the unpacked bytes of the stream at `source` to `read`, while a thread unpacks ahead, by at
+/// most 768 KiB. Bytes and errors are those of [`decoder`].
+///
+/// When `read` has seen the end of the stream, the source stands directly behind it. When `read`
+/// returns before, the source stands somewhere inside the stream.
+pub fn beside<R, T>(codec: Codec, source: R, read: impl FnOnce(&mut dyn BufRead) -> T) -> T
+where
+    R: BufRead + Send,
+{
+    thread::scope(|scope| {
+        let (filled, take) = sync_channel(FILLED);
+        let (give, empty) = sync_channel(FILLED.saturating_add(2));
+        let work = move || unpack(codec, source, &filled, &empty);
+        let started = thread::Builder::new()
+            .name("unpack".to_owned())
+            .spawn_scoped(scope, work);
+        let failed = started.err().map(|error| error.to_string());
+        let mut ahead = Ahead {
+            take,
+            give,
+            now: Vec::new(),
+            given: 0,
+            ended: false,
+            failed,
+        };
+        read(&mut ahead)
+    })
+}
+
+/// A filled buffer, or the error behind the last one. No more of them: the stream is at its end.
+type Filled = io::Result<Vec<u8>>;
+
+fn unpack(codec: Codec, source: impl BufRead, filled: &SyncSender<Filled>, empty: &Receiver<Vec<u8>>) {
+    let mut reader = match decoder(codec, source) {
+        Ok(reader) => reader,
+        Err(error) => {
+            let _ = filled.send(Err(error));
+            return;
+        }
+    };
+    loop {
+        let mut buffer = empty.try_recv().unwrap_or_default();
+        buffer.resize(SIZE, 0);
+        let (count, end) = fill(&mut reader, &mut buffer);
+        buffer.truncate(count);
+        if count > 0 && filled.send(Ok(buffer)).is_err() {
+            return;
+        }
+        match end {
+            None => {}
+            Some(Ok(())) => return,
+            Some(Err(error)) => {
+                let _ = filled.send(Err(error));
+                return;
+            }
+        }
+    }
+}
+
+/// Fills a buffer; how far, and whether that was the end.
+fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> (usize, Option<io::Result<()>>) {
+    let mut count = 0_usize;
+    while let Some(room) = buffer.get_mut(count..).filter(|room| !room.is_empty()) {
+        match reader.read(room) {
+            Ok(0) => return (count, Some(Ok(()))),
+            Ok(more) => count = count.saturating_add(more),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (count, Some(Err(error))),
+        }
+    }
+    (count, None)
+}
+
+/// Reads what the thread unpacked.
+struct Ahead {
+    take: Receiver<Filled>,
+    give: SyncSender<Vec<u8>>,
+    now: Vec<u8>,
+    given: usize,
+    ended: bool,
+    failed: Option<String>,
+}
+
+impl BufRead for Ahead {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if let Some(failed) = &self.failed {
+            return Err(damaged(failed));
+        }
+        if self.given >= self.now.len() && !self.ended {
+            let used = std::mem::take(&mut self.now);
+            self.given = 0;
+            if used.capacity() > 0 {
+                let _ = self.give.try_send(used);
+            }
+            match self.take.recv() {
+                Ok(Ok(bytes)) => self.now = bytes,
+                Ok(Err(error)) => {
+                    self.failed = Some(error.to_string());
+                    return Err(error);
+                }
+                Err(_) => self.ended = true,
+            }
+        }
+        Ok(self.now.get(self.given..).unwrap_or_default())
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.given = self.given.saturating_add(count).min(self.now.len());
+    }
+}
+
+impl Read for Ahead {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(buffer)?;
+        self.consume(count);
+        Ok(count)
+    }
+}

@@ -1,1 +1,0 @@
-//! Hosts and the newest update known for each.
