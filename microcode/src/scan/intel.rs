@@ -13,8 +13,6 @@ use super::LARGEST;
 pub(super) struct Header {
     /// Length of header and data, which the checksum covers.
     pub(super) covered: usize,
-    /// Length in all.
-    pub(super) total: usize,
     /// All sizes and fields are such as published updates have: enough to report it without a checksum.
     pub(super) convincing: bool,
 }
@@ -47,22 +45,11 @@ pub(super) fn header(bytes: &[u8]) -> Option<Header> {
         && total.is_multiple_of(4)
         && (covered..=LARGEST).contains(&total);
     let convincing = total.is_multiple_of(1024) && revision != 0 && field(16)? != 0 && field(44)? == 0 && data > 64;
-    likely.then_some(Header {
-        covered,
-        total,
-        convincing,
-    })
+    likely.then_some(Header { covered, convincing })
 }
 
-/// The update at `offset`, if its header is likely one; its damage is that of [`intel::read`].
+/// The update at `offset`, if its header is likely one.
 pub(crate) fn update_at(data: &[u8], offset: usize) -> Option<Update> {
-    let rest = data.get(offset..)?;
-    let header = header(rest)?;
-    let own = rest.get(..header.total).unwrap_or(rest);
-    let mut update = intel::read(own).updates.into_iter().next()?;
-    update.offset = offset;
-    for damage in &mut update.damage {
-        damage.offset = damage.offset.saturating_add(offset);
-    }
-    Some(update)
+    header(data.get(offset..)?)?;
+    intel::read_at(data, offset)
 }
