@@ -287,7 +287,12 @@ fn amd_cases() -> Vec<Case> {
             &[zen(&[amd_patch(0xa011, 0x0a00_11f0, 0, 5569)])],
         ),
         case("same level", milan(FIXED), "ucode=1", &[zen(&[patch(FIXED)])]),
-        case("minimum not reached", milan(FIXED), "ucode=1", &[minimum.clone()]),
+        case(
+            "minimum not reached",
+            milan(FIXED),
+            "ucode=1",
+            std::slice::from_ref(&minimum),
+        ),
         case("minimum reached", milan(0x0a00_11e0), "ucode=1", &[minimum]),
         case(
             "not listed",
@@ -307,7 +312,7 @@ fn amd_cases() -> Vec<Case> {
             "ucode=1 ucode=digest-check=perhaps",
             &[zen(&[])],
         ),
-        case("old family", phenom(0x0100_0001), "ucode=1", &[old.clone()]),
+        case("old family", phenom(0x0100_0001), "ucode=1", std::slice::from_ref(&old)),
         case(
             "last level",
             phenom(0x0100_0083 - 0x83 + 0x98),
