@@ -121,6 +121,11 @@ pub fn read(bytes: &[u8]) -> File {
     walk::Walk::new(bytes).run()
 }
 
+/// The update that begins here, whatever follows it.
+pub(crate) fn read_first(bytes: &[u8]) -> Option<Update> {
+    walk::Walk::new(bytes).first()
+}
+
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]

@@ -42,6 +42,14 @@ impl<'a> Walk<'a> {
         self.file
     }
 
+    /// The update at the start only. Its length is looked for when its checksum is wrong, but what
+    /// follows is not read.
+    pub(super) fn first(mut self) -> Option<Update> {
+        let header = Header::read(self.bytes)?;
+        self.update(self.bytes, &header);
+        self.file.updates.pop()
+    }
+
     fn tail(&mut self, length: usize) {
         let damage = Damage::new(self.at, "update header of 48 bytes", format!("{length} bytes"));
         self.file.damage.push(damage.rule(rules::TAIL.id));

@@ -54,15 +54,25 @@ pub(super) fn header(bytes: &[u8]) -> Option<Header> {
     })
 }
 
-/// The update at `offset`, if its header is likely one; its damage is that of [`intel::read`].
+/// The update at `offset`, if its header is likely one; with its damage.
 pub(crate) fn update_at(data: &[u8], offset: usize) -> Option<Update> {
     let rest = data.get(offset..)?;
     let header = header(rest)?;
     let own = rest.get(..header.total).unwrap_or(rest);
-    let mut update = intel::read(own).updates.into_iter().next()?;
-    update.offset = offset;
-    for damage in &mut update.damage {
-        damage.offset = damage.offset.saturating_add(offset);
-    }
+    let mut update = intel::read_first(own)?;
+    shift(&mut update, offset);
     Some(update)
+}
+
+/// Count all offsets from `by` bytes further ahead.
+pub(super) fn shift(update: &mut Update, by: usize) {
+    let damage = update
+        .damage
+        .iter_mut()
+        .chain(&mut update.remarks)
+        .map(|damage| &mut damage.offset);
+    let blocks = update.metadata.iter_mut().map(|block| &mut block.offset);
+    for offset in damage.chain(blocks).chain([&mut update.offset]) {
+        *offset = offset.saturating_add(by);
+    }
 }
