@@ -105,7 +105,7 @@ pub struct Directory {
     pub kind: Kind,
     /// Whether its Fletcher checksum is right.
     pub checksum_ok: bool,
-    /// Combo row that leads to it: the number of the generation.
+    /// Number of the generation that it is for, where a combo row or the header of a slot says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generation: Option<u32>,
     /// Rows.

@@ -132,7 +132,7 @@ fn combo_and_both_copies_of_the_second_level_are_followed() {
         put(
             &mut image,
             header,
-            &words(&[0, 1, 0, 0, 0x6_0000 + 0x2_0000 * copy, 0, 0x2_0000, 0]),
+            &words(&[0, 1, 0, 0, 0x6_0000 + 0x2_0000 * copy, 0xbc0d_0400, 0x2_0000, 0]),
         );
         let second = 0x6_0000 + 0x2_0000 * copy as usize;
         // Pointers from the directory itself.
@@ -148,7 +148,10 @@ fn combo_and_both_copies_of_the_second_level_are_followed() {
     let scan = scan(&image);
     let rom = &scan.psp[0];
     assert_eq!(rom.directories.len(), 6, "{rom:#?}");
-    assert_eq!(rom.directories[1].generation, Some(0xbc0c_0111));
+    let mut generations: Vec<_> = rom.directories.iter().map(|directory| directory.generation).collect();
+    generations.sort_unstable();
+    let (by_row, by_slot) = (Some(0xbc0c_0111), Some(0xbc0d_0400));
+    assert_eq!(generations, [None, by_row, by_slot, by_slot, by_slot, by_slot]);
     let offsets: Vec<_> = scan.hits.iter().map(|hit| hit.offset).collect();
     assert_eq!(offsets, [0x6_1800, 0x8_1800]);
     assert!(scan.hits.iter().all(|hit| matches!(hit.how, How::PspBios { .. })));

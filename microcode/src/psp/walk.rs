@@ -13,6 +13,7 @@ const LEVEL_2: [u8; 3] = [0x40, 0x49, 0x70];
 const SLOTS: [u8; 2] = [0x48, 0x4a];
 /// In that header: where the pointer to the directory stands.
 const SLOT_POINTER: usize = 16;
+const SLOT_GENERATION: usize = 20;
 const MICROCODE: u8 = 0x66;
 /// Header of a signed file: `$PS1` at 10h, length of the content at 14h, whether it is compressed at 48h.
 const SIGNED_HEADER: usize = 256;
@@ -78,7 +79,8 @@ impl<'a> Walk<'a> {
                     let next = self.follow(&directory, slot, entry);
                     open.extend(next.map(|next| (next, next, Some(entry.size))));
                 } else if SLOTS.contains(&entry.kind) && !directory.kind.is_bios() {
-                    open.extend(self.slot(&directory, slot, entry).map(|next| (next, next, generation)));
+                    let next = self.slot(&directory, slot, entry);
+                    open.extend(next.map(|(next, own)| (next, next, own.or(generation))));
                 } else if LEVEL_2.contains(&entry.kind) {
                     let next = self.follow(&directory, slot, entry);
                     let same_slot = |next| if entry.kind == 0x40 { next } else { slot };
@@ -136,15 +138,18 @@ impl<'a> Walk<'a> {
         next
     }
 
-    /// The second level of one copy: directly, or by the header that says which copy is to be booted.
-    fn slot(&mut self, directory: &Directory, slot: usize, entry: &Entry) -> Option<usize> {
+    /// The second level of one copy: directly, or by the header that says which copy is to be booted
+    /// and for which generation it is.
+    fn slot(&mut self, directory: &Directory, slot: usize, entry: &Entry) -> Option<(usize, Option<u32>)> {
         let places = self.places(directory, slot, entry);
-        let direct = self.directory_at(&places);
+        let direct = self.directory_at(&places).map(|next| (next, None));
         direct.or_else(|| {
             places.iter().find_map(|place| {
-                let pointer = u32_at(self.data.get(*place..)?, SLOT_POINTER)?;
+                let head = self.data.get(*place..)?;
+                let pointer = u64::from(u32_at(head, SLOT_POINTER)?);
                 let origin = self.origin(directory.offset, slot);
-                self.directory_at(&offsets(u64::from(pointer), 1, &origin))
+                let next = self.directory_at(&offsets(pointer, 1, &origin))?;
+                Some((next, u32_at(head, SLOT_GENERATION)))
             })
         })
     }

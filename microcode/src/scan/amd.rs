@@ -141,14 +141,20 @@ pub(crate) fn patch_at(data: &[u8], offset: usize, limit: usize) -> Option<Patch
         );
         patch.damage.push(damage.rule("amd-patch-size"));
     }
-    patch.offset = offset;
-    for damage in &mut patch.damage {
-        damage.offset = damage.offset.saturating_add(offset);
-    }
+    shift(&mut patch, offset);
     if patch.signatures.is_empty() {
         patch.signatures.push(signature_of(patch.id));
     }
     Some(patch)
+}
+
+/// Count all offsets from `by` bytes further ahead.
+pub(super) fn shift(patch: &mut Patch, by: usize) {
+    let damage = patch.damage.iter_mut().map(|damage| &mut damage.offset);
+    let notes = patch.notes.iter_mut().map(|note| &mut note.offset);
+    for offset in damage.chain(notes).chain([&mut patch.offset]) {
+        *offset = offset.saturating_add(by);
+    }
 }
 
 /// Length of the container at `offset`: its table and all sections that hold a patch. `None` when

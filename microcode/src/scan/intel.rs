@@ -53,3 +53,16 @@ pub(crate) fn update_at(data: &[u8], offset: usize) -> Option<Update> {
     header(data.get(offset..)?)?;
     intel::read_at(data, offset)
 }
+
+/// Count all offsets from `by` bytes further ahead.
+pub(super) fn shift(update: &mut Update, by: usize) {
+    let damage = update
+        .damage
+        .iter_mut()
+        .chain(&mut update.remarks)
+        .map(|damage| &mut damage.offset);
+    let blocks = update.metadata.iter_mut().map(|block| &mut block.offset);
+    for offset in damage.chain(blocks).chain([&mut update.offset]) {
+        *offset = offset.saturating_add(by);
+    }
+}

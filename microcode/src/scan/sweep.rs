@@ -11,7 +11,7 @@ use super::sums::Sums;
 use super::{Finding, Hit, How, LARGEST, Other, Scan};
 
 /// Damaged updates that are listed; data made to look like headers could hold a great many.
-const MOST_DAMAGED: usize = 256;
+const MOST_DAMAGED: usize = 128;
 /// Tables that are followed.
 const MOST_TABLES: usize = 64;
 
@@ -104,10 +104,8 @@ impl Sweep {
         }
         let how = How::Container { container: start };
         for mut patch in file.containers.into_iter().flat_map(|container| container.patches) {
-            for damage in &mut patch.damage {
-                damage.offset = damage.offset.saturating_add(at);
-            }
-            let (place, size) = (patch.offset.saturating_add(at), patch.size);
+            super::amd::shift(&mut patch, at);
+            let (place, size) = (patch.offset, patch.size);
             self.push(base, place, size, 0, Update::Amd(patch), how);
         }
         self.taken = start.saturating_add(length);
@@ -138,23 +136,12 @@ impl Sweep {
         });
     }
 
-    /// `whole` bytes from here are not looked at again.
+    /// An update at `at` of the window; `whole` bytes from there are not looked at again.
     fn push(&mut self, base: usize, at: usize, size: usize, whole: usize, mut update: Update, how: How) {
-        let shift = |list: &mut Vec<crate::Damage>| {
-            for damage in list {
-                damage.offset = damage.offset.saturating_add(base);
-            }
-        };
         let offset = base.saturating_add(at);
         match &mut update {
-            Update::Intel(update) => {
-                update.offset = offset;
-                shift(&mut update.damage);
-            }
-            Update::Amd(patch) => {
-                patch.offset = offset;
-                shift(&mut patch.damage);
-            }
+            Update::Intel(update) => super::intel::shift(update, base),
+            Update::Amd(patch) => super::amd::shift(patch, base),
         }
         self.taken = self.taken.max(offset.saturating_add(whole));
         let also = Vec::new();
