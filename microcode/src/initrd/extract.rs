@@ -11,7 +11,7 @@ use super::body::Body;
 use super::member::{FileType, LinkKey, Member};
 use super::name::{Name, Pattern, clean};
 use super::segment::{Kind, Segment, Summary};
-use super::walk::{Options, Step, Visitor, read};
+use super::walk::{Options, Step, Visitor, read_beside};
 
 /// Takes what is extracted. Paths have no empty, `.` or `..` part and no `/` before them; what
 /// links on the way mean is the sink's to decide.
@@ -154,7 +154,7 @@ const SKIPPED_MAX: usize = 1024;
 /// # Errors
 ///
 /// Those of the input, and those of the sink that concern all.
-pub fn extract<R: Read + Seek>(
+pub fn extract<R: Read + Seek + Send>(
     input: R,
     options: &Options,
     choice: &Choice,
@@ -170,7 +170,8 @@ pub fn extract<R: Read + Seek>(
         counts: [0, 0],
         done: Extracted::default(),
     };
-    let result = read(input, options, &mut extractor);
+    // Unpacking and writing would wait for each other.
+    let result = read_beside(input, options, &mut extractor);
     extractor.sink.finish()?;
     let mut done = extractor.done;
     done.summary = result?;

@@ -50,7 +50,7 @@ pub use member::{FileType, Member};
 pub use name::{Name, Pattern};
 pub use repack::{Piece, Plan, Removed, RepackError, Report, plan};
 pub use segment::{Broken, Kind, Segment, Summary};
-pub use walk::{Options, Step, Visitor, read};
+pub use walk::{Options, Step, Visitor, read, read_beside};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! The way through an initrd: grammar as in `init/initramfs.c` and `lib/earlycpio.c` of Linux.
 
-use std::io::{self, ErrorKind, Read, Seek};
+use std::io::{self, BufRead, ErrorKind, Read, Seek};
 
 use super::body::Body;
 use super::member::{FileType, Member};
@@ -93,6 +93,32 @@ const NAMED: usize = 0x43a;
 /// Those of the input and of the visitor. Damage is no error: it is in the [`Summary`], and what
 /// came before it was shown.
 pub fn read<R: Read + Seek>(input: R, options: &Options, visitor: &mut dyn Visitor) -> io::Result<Summary> {
+    go(input, options, visitor, Walk::compressed)
+}
+
+/// As [`read`], and unpacks in a thread of its own beside the visitor: worth it when that has much
+/// to do.
+///
+/// # Errors
+///
+/// As of [`read`].
+pub fn read_beside<R: Read + Seek + Send>(
+    input: R,
+    options: &Options,
+    visitor: &mut dyn Visitor,
+) -> io::Result<Summary> {
+    go(input, options, visitor, Walk::compressed_beside)
+}
+
+/// Goes through a compressed segment.
+type Compressed<'v, R> = fn(&mut Walk<'v>, Codec, &mut Buffered<Seekable<R>>, &mut Segment, Step) -> io::Result<End>;
+
+fn go<'v, R: Read + Seek>(
+    input: R,
+    options: &Options,
+    visitor: &'v mut dyn Visitor,
+    compressed: Compressed<'v, R>,
+) -> io::Result<Summary> {
     let mut source = Buffered::new(Seekable::new(input)?);
     let summary = Summary {
         length: source.raw().length(),
@@ -105,7 +131,7 @@ pub fn read<R: Read + Seek>(input: R, options: &Options, visitor: &mut dyn Visit
         early: true,
         left: options.unpacked_max,
     };
-    walk.all(&mut source)?;
+    walk.all(&mut source, compressed)?;
     Ok(walk.summary)
 }
 
@@ -130,8 +156,12 @@ struct Walk<'v> {
     left: u64,
 }
 
-impl Walk<'_> {
-    fn all<R: Read + Seek>(&mut self, source: &mut Buffered<Seekable<R>>) -> io::Result<()> {
+impl<'v> Walk<'v> {
+    fn all<R: Read + Seek>(
+        &mut self,
+        source: &mut Buffered<Seekable<R>>,
+        compressed: Compressed<'v, R>,
+    ) -> io::Result<()> {
         let mut number = 0u32;
         loop {
             let last = self.summary.segments.last();
@@ -146,7 +176,7 @@ impl Walk<'_> {
                 return Ok(());
             };
             // The lookup steps over zeros by four bytes, and Linux unpacks no archive elsewhere.
-            self.early &= kind == Kind::Cpio && offset % 4 == 0;
+            self.early &= kind == Kind::Cpio && offset.is_multiple_of(4);
             let archive = matches!(kind, Kind::Cpio | Kind::Compressed { .. });
             number = number.saturating_add(archive.into());
             let mut segment = Segment::new(if archive { number } else { 0 }, kind, offset, self.early);
@@ -162,7 +192,10 @@ impl Walk<'_> {
             let step = self.visitor.segment(&segment)?;
             let end = match (step, &segment.kind) {
                 (Step::Stop, _) => End::Wish(Step::Stop),
-                (_, Kind::Compressed { codec }) => self.compressed(*codec, source, &mut segment, step)?,
+                (_, Kind::Compressed { codec }) => {
+                    let codec = *codec;
+                    compressed(self, codec, source, &mut segment, step)?
+                }
                 (_, Kind::Cpio) => self.members(source, &mut segment, step)?,
                 _ => self.rest(source, &segment)?,
             };
@@ -249,7 +282,21 @@ impl Walk<'_> {
         segment: &mut Segment,
         step: Step,
     ) -> io::Result<End> {
-        let decoder = codec::decoder(codec, &mut *source)?;
+        self.unpacked(codec::decoder(codec, source)?, segment, step)
+    }
+
+    fn compressed_beside<R: Read + Seek + Send>(
+        &mut self,
+        codec: Codec,
+        source: &mut Buffered<Seekable<R>>,
+        segment: &mut Segment,
+        step: Step,
+    ) -> io::Result<End> {
+        let read = |unpacked: &mut dyn BufRead| self.unpacked(Box::new(unpacked), segment, step);
+        codec::beside(codec, source, read)
+    }
+
+    fn unpacked(&mut self, decoder: Box<dyn Read + '_>, segment: &mut Segment, step: Step) -> io::Result<End> {
         let mut stream = Buffered::new(Unpacked::new(decoder, self.left));
         let mut end = self.members(&mut stream, segment, step)?;
         // The stream ends where the codec says so, not where the archive does.
@@ -388,16 +435,16 @@ impl Walk<'_> {
         if step == Step::Stop {
             return Ok(Next::Member(Step::Stop));
         }
-        let whole = body.skip()?;
-        let wrong = body.wrong_sum(&header);
-        if !whole {
+        let (unread, wrong) = (body.left(), body.wrong_sum(&header));
+        let padding = cpio::align(size).saturating_sub(size);
+        let skipped = stream.skip(unread.saturating_add(padding))?;
+        if skipped < unread {
             return Ok(self.cut(stream, segment, &format!("{size} bytes of data of {}", member.name)));
         }
         if let Some(sum) = wrong {
             let expected = format!("bytes of {} with the sum {:#x}", member.name, header.sum);
             self.report(segment, damage(data, "cpio-checksum", &expected, &format!("{sum:#x}")));
         }
-        stream.skip(cpio::align(size).saturating_sub(size))?;
         Ok(if trailer { Next::Trailer } else { Next::Member(step) })
     }
 
