@@ -100,6 +100,19 @@ fn published_files_keep_every_rule() {
     eprintln!("{checked} files keep every rule");
 }
 
+#[test]
+fn rules_of_amd_files_are_listed_and_kept() {
+    for path in corpus("amd") {
+        let report = verify::check("file", &fs::read(&path).unwrap()).unwrap();
+        assert!(report.is_ok(), "{}: {report:?}", path.display());
+        assert!(
+            report.checks.iter().all(|check| !check.says.is_empty()),
+            "{}",
+            path.display()
+        );
+    }
+}
+
 /// The updates of a text in iucode_tool's words, by way of the text and of the bytes it means.
 fn text_is_equal(folder: &Path, name: &str, text: &[u8]) {
     let path = folder.join(name);

@@ -75,7 +75,7 @@ fn iucode_tool(folder: &Path, arguments: &[&str]) -> String {
 fn listed(text: &str) -> Vec<String> {
     let lines = text.lines().filter(|line| line.contains("size "));
     lines
-        .map(|line| line[line.find("sig ").unwrap()..].to_owned())
+        .map(|line| format!("sig {}", line.split_once("sig ").unwrap().1))
         .collect()
 }
 

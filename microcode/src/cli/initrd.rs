@@ -258,8 +258,8 @@ pub(super) struct PartOf {
     section: bool,
 }
 
-pub(super) trait ReadSeek: Read + Seek {}
-impl<T: Read + Seek> ReadSeek for T {}
+pub(super) trait ReadSeek: Read + Seek + Send {}
+impl<T: Read + Seek + Send> ReadSeek for T {}
 
 /// The initrds of a file, and the file.
 pub(super) fn parts(path: &Path) -> Result<(Vec<PartOf>, File), Error> {

@@ -1,9 +1,11 @@
 //! Unpacking in a thread of its own, while another reads what was unpacked.
 
 use std::io::{self, BufRead, Read};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread;
 
+use super::pushed::Pushed;
+use super::zstd::{Frames, Verifier};
 use super::{Codec, damaged, decoder};
 
 /// Bytes of one buffer.
@@ -24,11 +26,24 @@ where
     thread::scope(|scope| {
         let (filled, take) = sync_channel(FILLED);
         let (give, empty) = sync_channel(FILLED.saturating_add(2));
-        let work = move || unpack(codec, source, &filled, &empty);
+        let (verifier, sums) = match codec {
+            Codec::Zstd => {
+                let (sums, verifier) = channel();
+                (Some(Verifier::new(verifier)), Some(sums))
+            }
+            _ => (None, None),
+        };
+        let work = move || match sums {
+            Some(sums) => {
+                let frames = Pushed::new(source, Frames::with_sums(sums));
+                unpack(Ok(Box::new(frames)), &filled, &empty);
+            }
+            None => unpack(decoder(codec, source), &filled, &empty),
+        };
         let started = thread::Builder::new()
             .name("unpack".to_owned())
             .spawn_scoped(scope, work);
-        let failed = started.err().map(|error| error.to_string());
+        let failed = started.err().map(|error| (error.kind(), error.to_string()));
         let mut ahead = Ahead {
             take,
             give,
@@ -36,6 +51,8 @@ where
             given: 0,
             ended: false,
             failed,
+            behind: None,
+            verifier,
         };
         read(&mut ahead)
     })
@@ -44,8 +61,8 @@ where
 /// A filled buffer, or the error behind the last one. No more of them: the stream is at its end.
 type Filled = io::Result<Vec<u8>>;
 
-fn unpack(codec: Codec, source: impl BufRead, filled: &SyncSender<Filled>, empty: &Receiver<Vec<u8>>) {
-    let mut reader = match decoder(codec, source) {
+fn unpack(reader: io::Result<Box<dyn Read + '_>>, filled: &SyncSender<Filled>, empty: &Receiver<Vec<u8>>) {
+    let mut reader = match reader {
         Ok(reader) => reader,
         Err(error) => {
             let _ = filled.send(Err(error));
@@ -92,27 +109,55 @@ struct Ahead {
     now: Vec<u8>,
     given: usize,
     ended: bool,
-    failed: Option<String>,
+    failed: Option<(io::ErrorKind, String)>,
+    /// What is said behind the bytes of `now`.
+    behind: Option<String>,
+    verifier: Option<Verifier>,
+}
+
+impl Ahead {
+    /// Gets the next buffer, empty at the end.
+    fn next(&mut self) -> io::Result<()> {
+        if let Some(text) = self.behind.take() {
+            return Err(damaged(text));
+        }
+        let used = std::mem::take(&mut self.now);
+        self.given = 0;
+        if used.capacity() > 0 {
+            let _ = self.give.try_send(used);
+        }
+        let taken = self.take.recv();
+        self.ended = taken.is_err();
+        let failed = match taken {
+            Ok(Ok(bytes)) => {
+                self.now = bytes;
+                None
+            }
+            Ok(Err(error)) => Some(error),
+            Err(_) => None,
+        };
+        if let Some(verifier) = &mut self.verifier
+            && let Err((count, text)) = verifier.push(&self.now)
+        {
+            self.now.truncate(count);
+            self.behind = Some(text);
+            if count == 0 {
+                return self.next();
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
 }
 
 impl BufRead for Ahead {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if let Some(failed) = &self.failed {
-            return Err(damaged(failed));
+        if let Some((kind, text)) = &self.failed {
+            return Err(io::Error::new(*kind, text.clone()));
         }
         if self.given >= self.now.len() && !self.ended {
-            let used = std::mem::take(&mut self.now);
-            self.given = 0;
-            if used.capacity() > 0 {
-                let _ = self.give.try_send(used);
-            }
-            match self.take.recv() {
-                Ok(Ok(bytes)) => self.now = bytes,
-                Ok(Err(error)) => {
-                    self.failed = Some(error.to_string());
-                    return Err(error);
-                }
-                Err(_) => self.ended = true,
+            if let Err(error) = self.next() {
+                self.failed = Some((error.kind(), error.to_string()));
+                return Err(error);
             }
         }
         Ok(self.now.get(self.given..).unwrap_or_default())

@@ -140,7 +140,7 @@ pub fn decoder<'a, R: BufRead + 'a>(codec: Codec, source: R) -> io::Result<Box<d
 /// A reader that says an error again when it is asked again.
 struct Lasting<R> {
     reader: R,
-    failed: Option<String>,
+    failed: Option<(io::ErrorKind, String)>,
 }
 
 impl<'a, R: Read + 'a> Lasting<R> {
@@ -151,8 +151,8 @@ impl<'a, R: Read + 'a> Lasting<R> {
 
 impl<R: Read> Read for Lasting<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if let Some(failed) = &self.failed {
-            return Err(damaged(failed));
+        if let Some((kind, text)) = &self.failed {
+            return Err(io::Error::new(*kind, text.clone()));
         }
         if buffer.is_empty() {
             return Ok(0);
@@ -161,7 +161,7 @@ impl<R: Read> Read for Lasting<R> {
         if let Err(error) = &result
             && error.kind() != io::ErrorKind::Interrupted
         {
-            self.failed = Some(error.to_string());
+            self.failed = Some((error.kind(), error.to_string()));
         }
         result
     }

@@ -14,6 +14,17 @@ pub(super) struct Step {
     pub(super) ended: Result<bool, String>,
 }
 
+impl Step {
+    /// Nothing was done.
+    pub(super) fn failed(text: &str) -> Self {
+        Self {
+            taken: 0,
+            given: 0,
+            ended: Err(text.to_owned()),
+        }
+    }
+}
+
 /// A decoder that is handed its input.
 pub(super) trait Engine {
     /// Unpacks a piece.

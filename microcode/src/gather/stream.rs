@@ -27,7 +27,7 @@ struct Shared<'a> {
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn gather_reader<R: Read + Seek>(name: &str, mut input: R, options: Options) -> io::Result<Gathered> {
+pub fn gather_reader<R: Read + Seek + Send>(name: &str, mut input: R, options: Options) -> io::Result<Gathered> {
     if let Some(gathered) = pieces(name, &mut input, None, options)? {
         return Ok(gathered);
     }
@@ -70,7 +70,7 @@ pub(super) fn in_memory(name: &str, file: &Arc<Vec<u8>>, options: Options) -> Ga
 }
 
 /// `None` when it is to be read as a whole.
-fn pieces<R: Read + Seek>(
+fn pieces<R: Read + Seek + Send>(
     name: &str,
     mut input: R,
     shared: Option<Shared<'_>>,
@@ -98,7 +98,7 @@ fn pieces<R: Read + Seek>(
     Ok(None)
 }
 
-fn image<R: Read + Seek>(
+fn image<R: Read + Seek + Send>(
     name: &str,
     mut input: R,
     shared: Option<Shared<'_>>,
@@ -121,7 +121,7 @@ fn image<R: Read + Seek>(
     Ok(Some(all))
 }
 
-fn archives<R: Read + Seek>(
+fn archives<R: Read + Seek + Send>(
     name: &str,
     mut input: R,
     shared: Option<Shared<'_>>,

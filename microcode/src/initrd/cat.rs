@@ -40,7 +40,7 @@ pub struct Cat {
 /// # Errors
 ///
 /// Those of input and output.
-pub fn cat<R: Read + Seek>(
+pub fn cat<R: Read + Seek + Send>(
     mut input: R,
     path: &str,
     which: Which,

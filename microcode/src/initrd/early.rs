@@ -13,7 +13,7 @@ use crate::cpio::{self, Header};
 /// # Errors
 ///
 /// Those of the input.
-pub fn early_length(input: impl Read + Seek) -> io::Result<u64> {
+pub fn early_length(input: impl Read + Seek + Send) -> io::Result<u64> {
     let mut source = Buffered::new(Seekable::new(input)?);
     let length = source.raw().length();
     loop {

@@ -154,7 +154,7 @@ const SKIPPED_MAX: usize = 1024;
 /// # Errors
 ///
 /// Those of the input, and those of the sink that concern all.
-pub fn extract<R: Read + Seek>(
+pub fn extract<R: Read + Seek + Send>(
     input: R,
     options: &Options,
     choice: &Choice,

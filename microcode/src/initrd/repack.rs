@@ -93,7 +93,7 @@ pub struct Plan {
 /// # Errors
 ///
 /// `early` is no archive; the input cannot be read.
-pub fn plan<R: Read + Seek>(input: R, early: Option<&[u8]>) -> Result<Plan, RepackError> {
+pub fn plan<R: Read + Seek + Send>(input: R, early: Option<&[u8]>) -> Result<Plan, RepackError> {
     if let Some(early) = early {
         check(early)?;
     }
@@ -251,7 +251,12 @@ impl Plan {
     /// # Errors
     ///
     /// Those of input and output; an input that is shorter now.
-    pub fn write<R: Read + Seek>(&self, mut input: R, early: Option<&[u8]>, out: &mut dyn Write) -> io::Result<()> {
+    pub fn write<R: Read + Seek + Send>(
+        &self,
+        mut input: R,
+        early: Option<&[u8]>,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         for piece in &self.pieces {
             let (wanted, copied) = match piece {
                 Piece::Early => {

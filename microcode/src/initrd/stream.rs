@@ -17,9 +17,8 @@ pub(super) trait Raw {
     /// As [`Read::read`].
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize>;
 
-    /// Goes `count` bytes ahead, to the end at most, and says how many; `None` where only reading
-    /// helps.
-    fn skip(&mut self, count: u64) -> io::Result<Option<u64>>;
+    /// Goes `count` bytes ahead, to the end at most, or up to an error; how many it went.
+    fn skip(&mut self, count: u64) -> (u64, io::Result<()>);
 }
 
 /// A file, or what is like one.
@@ -53,38 +52,78 @@ impl<R: Read + Seek> Raw for Seekable<R> {
         Ok(count)
     }
 
-    fn skip(&mut self, count: u64) -> io::Result<Option<u64>> {
+    fn skip(&mut self, count: u64) -> (u64, io::Result<()>) {
         let count = count.min(self.length.saturating_sub(self.position));
-        self.position = self.position.saturating_add(count);
-        self.input.seek(SeekFrom::Start(self.position))?;
-        Ok(Some(count))
+        let position = self.position.saturating_add(count);
+        match self.input.seek(SeekFrom::Start(position)) {
+            Ok(_) => {
+                self.position = position;
+                (count, Ok(()))
+            }
+            Err(error) => (0, Err(error)),
+        }
     }
 }
 
 /// What a codec unpacks, up to a limit.
 pub(super) struct Unpacked<'a> {
-    decoder: Box<dyn Read + 'a>,
+    stream: &'a mut dyn BufRead,
     left: u64,
+    too_long: bool,
 }
 
 impl<'a> Unpacked<'a> {
-    pub(super) fn new(decoder: Box<dyn Read + 'a>, limit: u64) -> Self {
-        Self { decoder, left: limit }
+    pub(super) fn new(stream: &'a mut dyn BufRead, limit: u64) -> Self {
+        Self {
+            stream,
+            left: limit,
+            too_long: false,
+        }
+    }
+
+    /// The limit was reached, and more was there.
+    pub(super) fn too_long(&self) -> bool {
+        self.too_long
+    }
+
+    fn took(&mut self, count: u64) -> io::Result<()> {
+        self.too_long |= count > self.left;
+        self.left = self.left.saturating_sub(count);
+        if self.too_long {
+            let text = "more than the bytes that may be unpacked";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        Ok(())
     }
 }
 
 impl Raw for Unpacked<'_> {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let count = self.decoder.read(room)?;
-        self.left = self.left.checked_sub(count as u64).ok_or_else(|| {
-            let text = "more than the bytes that may be unpacked";
-            io::Error::new(io::ErrorKind::InvalidData, text)
-        })?;
+        self.took(0)?;
+        let count = self.stream.read(room)?;
+        self.took(count as u64)?;
         Ok(count)
     }
 
-    fn skip(&mut self, _: u64) -> io::Result<Option<u64>> {
-        Ok(None)
+    fn skip(&mut self, count: u64) -> (u64, io::Result<()>) {
+        let mut skipped = 0_u64;
+        while skipped < count {
+            let there = match self.took(0).and_then(|()| self.stream.fill_buf()) {
+                Ok(bytes) => bytes.len(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return (skipped, Err(error)),
+            };
+            let step = count.saturating_sub(skipped).min(there as u64);
+            if step == 0 {
+                break;
+            }
+            if let Err(error) = self.took(step) {
+                return (skipped, Err(error));
+            }
+            self.stream.consume(usize::try_from(step).unwrap_or(there));
+            skipped = skipped.saturating_add(step);
+        }
+        (skipped, Ok(()))
     }
 }
 
@@ -197,22 +236,11 @@ impl<R: Raw> Stream for Buffered<R> {
         if beyond == 0 {
             return Ok(count);
         }
-        if let Some(skipped) = self.raw.skip(beyond)? {
-            self.piece = FIRST;
-            self.position = self.position.saturating_add(skipped);
-            return Ok(skipped.saturating_add(held as u64));
-        }
-        let mut left = beyond;
-        while left > 0 {
-            let there = self.fill_buf()?.len() as u64;
-            if there == 0 {
-                break;
-            }
-            let step = there.min(left);
-            self.consume(usize::try_from(step).unwrap_or(usize::MAX));
-            left = left.saturating_sub(step);
-        }
-        Ok(count.saturating_sub(left))
+        let (skipped, result) = self.raw.skip(beyond);
+        self.piece = FIRST;
+        self.position = self.position.saturating_add(skipped);
+        result?;
+        Ok(skipped.saturating_add(held as u64))
     }
 }
 

@@ -92,7 +92,7 @@ const NAMED: usize = 0x43a;
 ///
 /// Those of the input and of the visitor. Damage is no error: it is in the [`Summary`], and what
 /// came before it was shown.
-pub fn read<R: Read + Seek>(input: R, options: &Options, visitor: &mut dyn Visitor) -> io::Result<Summary> {
+pub fn read<R: Read + Seek + Send>(input: R, options: &Options, visitor: &mut dyn Visitor) -> io::Result<Summary> {
     let mut source = Buffered::new(Seekable::new(input)?);
     let summary = Summary {
         length: source.raw().length(),
@@ -131,7 +131,7 @@ struct Walk<'v> {
 }
 
 impl Walk<'_> {
-    fn all<R: Read + Seek>(&mut self, source: &mut Buffered<Seekable<R>>) -> io::Result<()> {
+    fn all<R: Read + Seek + Send>(&mut self, source: &mut Buffered<Seekable<R>>) -> io::Result<()> {
         let mut number = 0u32;
         loop {
             let last = self.summary.segments.last();
@@ -146,7 +146,7 @@ impl Walk<'_> {
                 return Ok(());
             };
             // The lookup steps over zeros by four bytes, and Linux unpacks no archive elsewhere.
-            self.early &= kind == Kind::Cpio && offset % 4 == 0;
+            self.early &= kind == Kind::Cpio && offset.is_multiple_of(4);
             let archive = matches!(kind, Kind::Cpio | Kind::Compressed { .. });
             number = number.saturating_add(archive.into());
             let mut segment = Segment::new(if archive { number } else { 0 }, kind, offset, self.early);
@@ -180,7 +180,7 @@ impl Walk<'_> {
     }
 
     /// What begins here; `None` at the end.
-    fn kind<R: Read + Seek>(&mut self, source: &mut Buffered<Seekable<R>>) -> io::Result<Option<Kind>> {
+    fn kind<R: Read + Seek + Send>(&mut self, source: &mut Buffered<Seekable<R>>) -> io::Result<Option<Kind>> {
         let offset = source.position();
         let left = self.summary.length.saturating_sub(offset);
         let head = source.peek(Codec::HEAD.max(6))?;
@@ -217,7 +217,11 @@ impl Walk<'_> {
     }
 
     /// A segment that is no archive goes to the end.
-    fn rest<R: Read + Seek>(&mut self, source: &mut Buffered<Seekable<R>>, segment: &Segment) -> io::Result<End> {
+    fn rest<R: Read + Seek + Send>(
+        &mut self,
+        source: &mut Buffered<Seekable<R>>,
+        segment: &Segment,
+    ) -> io::Result<End> {
         if let Kind::Unknown { name } = segment.kind {
             let head = source.peek(8)?.escape_ascii().to_string();
             let seen = match name {
@@ -232,7 +236,7 @@ impl Walk<'_> {
     }
 
     /// What follows a piece whose end is not known.
-    fn lost<R: Read + Seek>(&mut self, source: &mut Buffered<Seekable<R>>) -> io::Result<()> {
+    fn lost<R: Read + Seek + Send>(&mut self, source: &mut Buffered<Seekable<R>>) -> io::Result<()> {
         let offset = source.position();
         source.skip(u64::MAX)?;
         if source.position() > offset {
@@ -242,16 +246,27 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn compressed<R: Read + Seek>(
+    fn compressed<R: Read + Seek + Send>(
         &mut self,
         codec: Codec,
         source: &mut Buffered<Seekable<R>>,
         segment: &mut Segment,
         step: Step,
     ) -> io::Result<End> {
-        let decoder = codec::decoder(codec, &mut *source)?;
-        let mut stream = Buffered::new(Unpacked::new(decoder, self.left));
-        let mut end = self.members(&mut stream, segment, step)?;
+        let (result, too_long) = codec::beside(codec, &mut *source, |unpacked| {
+            let mut stream = Buffered::new(Unpacked::new(unpacked, self.left));
+            (self.unpacked(&mut stream, segment, step), stream.raw().too_long())
+        });
+        // The thread that unpacks was somewhere when it was stopped: where the stream ends is not known.
+        if too_long {
+            source.skip(u64::MAX)?;
+        }
+        result
+    }
+
+    /// The archives of a compressed segment, and what is behind them up to the end of the stream.
+    fn unpacked(&mut self, stream: &mut Buffered<Unpacked<'_>>, segment: &mut Segment, step: Step) -> io::Result<End> {
+        let mut end = self.members(stream, segment, step)?;
         // The stream ends where the codec says so, not where the archive does.
         if end != End::Wish(Step::Stop)
             && let Err(error) = stream.skip(u64::MAX)

@@ -114,16 +114,18 @@ pub(crate) fn resembles_any_size(bytes: &[u8]) -> bool {
     header::Header::read(bytes).is_some_and(|header| header.looks_like_one() || header.resembles_one(usize::MAX))
 }
 
+/// The one update at `offset`, as long as its header says, whatever its header is; `None` when the
+/// bytes end before the header does. For those who search headers themselves.
+#[must_use]
+pub fn read_at(bytes: &[u8], offset: usize) -> Option<Update> {
+    walk::one(bytes, offset)
+}
+
 /// Read a file. Behind a broken update the next one that can be found is read again; what lies
 /// between is damage.
 #[must_use]
 pub fn read(bytes: &[u8]) -> File {
     walk::Walk::new(bytes).run()
-}
-
-/// The update that begins here, whatever follows it.
-pub(crate) fn read_first(bytes: &[u8]) -> Option<Update> {
-    walk::Walk::new(bytes).first()
 }
 
 #[cfg(test)]

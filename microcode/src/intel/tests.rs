@@ -265,3 +265,14 @@ fn headers_that_overlap_by_the_thousand_are_read_in_time() {
     let covered: usize = file.updates.iter().map(|update| update.size).sum();
     assert!(covered <= bytes.len() && file.is_damaged());
 }
+
+#[test]
+fn one_update_is_read_without_a_look_behind_it() {
+    let mut bytes = [build(&[]), build(&[(0xb0674, 0x32)])].concat();
+    let second = read_at(&bytes, 1024).unwrap();
+    assert_eq!(second, read(&bytes).updates[1]);
+    set(&mut bytes, 32, 2048);
+    let first = read_at(&bytes, 0).unwrap();
+    assert_eq!((first.size, first.damage[0].rule), (2048, "intel-checksum"));
+    assert_eq!(read_at(&bytes, 2001), None);
+}

@@ -5,6 +5,7 @@
 //! is in order is searched, byte by byte, and the walk goes on there. Every step begins behind the
 //! one before, so the listed updates never overlap.
 
+use crate::bytes::sum;
 use crate::damage::Damage;
 use crate::ids::Revision;
 use crate::intel::header::{HEADER, Header};
@@ -42,14 +43,6 @@ impl<'a> Walk<'a> {
         self.file
     }
 
-    /// The update at the start only. Its length is looked for when its checksum is wrong, but what
-    /// follows is not read.
-    pub(super) fn first(mut self) -> Option<Update> {
-        let header = Header::read(self.bytes)?;
-        self.update(self.bytes, &header);
-        self.file.updates.pop()
-    }
-
     fn tail(&mut self, length: usize) {
         let damage = Damage::new(self.at, "update header of 48 bytes", format!("{length} bytes"));
         self.file.damage.push(damage.rule(rules::TAIL.id));
@@ -77,13 +70,7 @@ impl<'a> Walk<'a> {
         sizes(self.at, header, rest.len(), &mut damage);
         let fits = header.fits(rest.len());
         let left = if fits { self.sums.sum(self.at, header.body()) } else { 0 };
-        if fits && left != 0 {
-            let right = header.checksum.wrapping_sub(left);
-            let expected = format!("checksum {right:#010x}");
-            let at = self.at.saturating_add(16);
-            let seen = format!("{:#010x}", header.checksum);
-            damage.push(Damage::new(at, expected, seen).rule(rules::CHECKSUM.id));
-        }
+        checksum(self.at, header, left, &mut damage);
         let end = self.at.saturating_add(header.total());
         let next = if fits && left == 0 {
             None
@@ -133,6 +120,29 @@ impl<'a> Walk<'a> {
             }
             at = at.saturating_add(1);
         }
+    }
+}
+
+/// The update at `offset` alone, as long as its header says; what lies behind is not looked at.
+pub(super) fn one(bytes: &[u8], offset: usize) -> Option<Update> {
+    let rest = bytes.get(offset..)?;
+    let header = Header::read(rest)?;
+    let mut damage = Vec::new();
+    versions(offset, &header, &mut damage);
+    sizes(offset, &header, rest.len(), &mut damage);
+    let fits = header.fits(rest.len());
+    let covered = rest.get(..header.body()).filter(|_| fits).unwrap_or_default();
+    checksum(offset, &header, sum(covered), &mut damage);
+    let used = rest.get(..header.total().max(HEADER)).unwrap_or(rest);
+    Some(decode(offset, &header, used, fits, damage))
+}
+
+/// `left` is what header and data sum to.
+fn checksum(at: usize, header: &Header, left: u32, damage: &mut Vec<Damage>) {
+    if left != 0 {
+        let expected = format!("checksum {:#010x}", header.checksum.wrapping_sub(left));
+        let broken = Damage::new(at.saturating_add(16), expected, format!("{:#010x}", header.checksum));
+        damage.push(broken.rule(rules::CHECKSUM.id));
     }
 }
 

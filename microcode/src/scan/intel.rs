@@ -13,8 +13,6 @@ use super::LARGEST;
 pub(super) struct Header {
     /// Length of header and data, which the checksum covers.
     pub(super) covered: usize,
-    /// Length in all.
-    pub(super) total: usize,
     /// All sizes and fields are such as published updates have: enough to report it without a checksum.
     pub(super) convincing: bool,
 }
@@ -47,30 +45,24 @@ pub(super) fn header(bytes: &[u8]) -> Option<Header> {
         && total.is_multiple_of(4)
         && (covered..=LARGEST).contains(&total);
     let convincing = total.is_multiple_of(1024) && revision != 0 && field(16)? != 0 && field(44)? == 0 && data > 64;
-    likely.then_some(Header {
-        covered,
-        total,
-        convincing,
-    })
+    likely.then_some(Header { covered, convincing })
 }
 
-/// The update at `offset`, if its header is likely one; with its damage.
+/// Whether the header of an update is likely at `offset`.
+pub(crate) fn likely_at(data: &[u8], offset: usize) -> bool {
+    data.get(offset..).and_then(header).is_some()
+}
+
+/// The update at `offset`, if its header is likely one.
 pub(crate) fn update_at(data: &[u8], offset: usize) -> Option<Update> {
-    let rest = data.get(offset..)?;
-    let header = header(rest)?;
-    let own = rest.get(..header.total).unwrap_or(rest);
-    let mut update = intel::read_first(own)?;
-    shift(&mut update, offset);
-    Some(update)
+    header(data.get(offset..)?)?;
+    intel::read_at(data, offset)
 }
 
 /// Count all offsets from `by` bytes further ahead.
 pub(super) fn shift(update: &mut Update, by: usize) {
-    let damage = update
-        .damage
-        .iter_mut()
-        .chain(&mut update.remarks)
-        .map(|damage| &mut damage.offset);
+    let remarks = update.remarks.iter_mut();
+    let damage = update.damage.iter_mut().chain(remarks).map(|damage| &mut damage.offset);
     let blocks = update.metadata.iter_mut().map(|block| &mut block.offset);
     for offset in damage.chain(blocks).chain([&mut update.offset]) {
         *offset = offset.saturating_add(by);

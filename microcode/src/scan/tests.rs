@@ -145,7 +145,7 @@ fn update_with_a_wrong_checksum_is_a_damaged_hit_and_hides_nothing() {
     put(&mut image, 4096, &intel(0x906ea, 0xf4, 8192));
     put(&mut image, 4096 + 1024, &intel(0x906eb, 0xf0, 1024));
     let scan = scan(&image);
-    assert_eq!(places(&scan), [(4096, 1024), (5120, 1024)]);
+    assert_eq!(places(&scan), [(4096, 8192), (5120, 1024)]);
     assert_eq!(scan.hits[0].damage()[0].offset, 4096 + 16);
     assert!(scan.hits[1].damage().is_empty());
     let mut old = old_amd();

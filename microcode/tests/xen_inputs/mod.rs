@@ -1,4 +1,5 @@
 //! Microcode made up for tests, and the mutations of the robustness figures.
+#![allow(dead_code)]
 
 fn words(bytes: &[u8]) -> u32 {
     let (words, _) = bytes.as_chunks::<4>();

@@ -124,3 +124,54 @@ fn reading_may_stop_early_beside_a_thread() {
         assert_eq!(byte, tools::noise(1)[0]);
     }
 }
+
+#[test]
+fn a_wrong_checksum_of_any_zstd_frame_is_said_behind_its_bytes_beside_a_thread() {
+    let read = |packed: &[u8]| {
+        beside(Codec::Zstd, packed, |reader| {
+            let mut unpacked = Vec::new();
+            let error = reader.read_to_end(&mut unpacked).err();
+            (unpacked, error.map(|error| error.to_string()))
+        })
+    };
+    let (codec, _, frame) = samples::all().pop().unwrap();
+    assert_eq!(codec, Codec::Zstd);
+    let skip = [0x53, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 9, 9, 9];
+    let frames = [&frame[..], &skip, &frame, &frame].concat();
+    assert_eq!(read(&frames), (samples::TEXT.repeat(3), None));
+    for (number, end) in [frame.len(), 2 * frame.len() + skip.len(), frames.len()]
+        .into_iter()
+        .enumerate()
+    {
+        for byte in 1..5 {
+            let mut wrong = frames.clone();
+            wrong[end - byte] ^= 1;
+            let (unpacked, error) = read(&wrong);
+            assert_eq!(unpacked, samples::TEXT.repeat(number + 1));
+            assert!(error.unwrap().contains("expected 0x"), "frame {number}");
+        }
+    }
+    for cut in 0..frame.len() {
+        let (unpacked, error) = read(&frame[..cut]);
+        assert!(samples::TEXT.starts_with(&unpacked));
+        assert!(error.is_some(), "cut at {cut}");
+    }
+}
+
+#[test]
+fn large_zstd_streams_are_whole_beside_a_thread() {
+    let bytes = tools::mixed();
+    for options in [&["-1"][..], &["-3", "--no-check"], &["--long=27", "-9"]] {
+        let Some(packed) = tools::packed("zstd", options, &bytes) else {
+            continue;
+        };
+        let twice = [&packed[..], &packed, b"0707"].concat();
+        let mut left = twice.as_slice();
+        let unpacked = beside(Codec::Zstd, &mut left, |reader| {
+            let mut unpacked = Vec::new();
+            reader.read_to_end(&mut unpacked).map(|_| unpacked).unwrap()
+        });
+        assert!(unpacked == bytes.repeat(2), "{options:?}");
+        assert_eq!(left, b"0707");
+    }
+}

@@ -145,7 +145,7 @@ fn verdict(vendor: Vendor, blob: &Blob, known: Known, how: How) -> Verdict {
     if blob.error.is_some() {
         reasons.push(Reason {
             rule: if vendor == Vendor::Amd {
-                rules::AMD_SECTION
+                rules::AMD_KEEPS
             } else {
                 rules::INTEL_KEEPS
             },

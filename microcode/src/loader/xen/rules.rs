@@ -77,7 +77,9 @@ rules! {
     AMD_NO_ROW = "xen-amd-no-row", "xen/arch/x86/cpu/microcode/amd.c: scan_equiv_cpu_table, cpu_request_microcode",
         "a container whose equivalence table does not have the CPU is passed over, on Zen too (Linux needs no table there)";
     AMD_SECTION = "xen-amd-section", "xen/arch/x86/cpu/microcode/amd.c: cpu_request_microcode",
-        "a section has type 1, lies within the file and holds at least a patch header of 64 bytes; else reading ends, and a patch found before stays";
+        "a section has type 1, lies within the file and holds at least a patch header of 64 bytes";
+    AMD_KEEPS = "xen-amd-error-keeps", "xen/arch/x86/cpu/microcode/amd.c: cpu_request_microcode",
+        "an error ends the reading, of all containers, and a patch found before it stays";
     AMD_SIZE = "xen-amd-size", "xen/arch/x86/cpu/microcode/amd.c: verify_patch_size",
         "a patch is at most 1824 bytes (family 14h), 4096 (15h), 3458 (16h), 3200 (17h), 5568 (19h), 15296 (1Ah), else 2048";
     AMD_CPU = "xen-amd-cpu", "xen/arch/x86/cpu/microcode/amd.c: microcode_fits_cpu",

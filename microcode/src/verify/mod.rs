@@ -13,6 +13,8 @@
 //! assert_eq!(broken, ["intel-checksum"]);
 //! ```
 
+mod amd;
+
 use std::collections::HashMap;
 
 use schemars::JsonSchema;
@@ -153,13 +155,14 @@ pub fn check(source: &str, bytes: &[u8]) -> Option<Report> {
         }
         Content::Amd(file) => {
             let patches = file.containers.iter().map(|container| &container.patches);
-            let damage = patches.clone().flatten().flat_map(|patch| &patch.damage);
-            all.add(damage.chain(&file.damage));
-            (&[][..], patches.map(Vec::len).sum())
+            all.add(&file.damage);
+            all.note(&file.notes);
+            patches.clone().flatten().for_each(|patch| all.add_amd(patch));
+            (amd::RULES, patches.map(Vec::len).sum())
         }
         Content::AmdPatch(patch) => {
-            all.add(&patch.damage);
-            (&[][..], 1)
+            all.add_amd(patch);
+            (amd::RULES, 1)
         }
     };
     Some(all.report(content.name(), updates, &[rules]))
@@ -183,6 +186,8 @@ struct Breaks<'a> {
     text: Option<&'a dat::Text>,
     /// In the order in which they were found.
     all: Vec<(&'static str, Break)>,
+    /// Names among them that no list has and that are remarks.
+    notes: Vec<&'static str>,
 }
 
 impl<'a> Breaks<'a> {
@@ -191,6 +196,7 @@ impl<'a> Breaks<'a> {
             source,
             text: None,
             all: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -219,6 +225,24 @@ impl<'a> Breaks<'a> {
         }
     }
 
+    fn add_amd(&mut self, patch: &crate::amd::Patch) {
+        self.add(&patch.damage);
+        self.note(&patch.notes);
+    }
+
+    fn note(&mut self, notes: &[crate::amd::Note]) {
+        for note in notes {
+            let rule = amd::RULES.iter().find(|rule| rule.id == note.rule);
+            let expected = rule.map_or("", |rule| rule.says);
+            if rule.is_none() {
+                self.notes.push(note.rule);
+            }
+            let damage = Damage::new(note.offset, expected, &note.says).rule(note.rule);
+            let one = self.one(&damage, None);
+            self.push(note.rule, one);
+        }
+    }
+
     fn add_intel(&mut self, file: &intel::File, bytes: &[u8]) {
         for update in &file.updates {
             self.add(update.damage.iter().chain(&update.remarks));
@@ -232,7 +256,7 @@ impl<'a> Breaks<'a> {
         let mut checks: Vec<Check> = rules.iter().copied().flatten().map(Check::kept).collect();
         for (rule, one) in self.all {
             let place = checks.iter().position(|check| check.rule == rule).unwrap_or_else(|| {
-                checks.push(Check::unlisted(rule));
+                checks.push(Check::unlisted(rule, self.notes.contains(&rule)));
                 checks.len().saturating_sub(1)
             });
             if let Some(check) = checks.get_mut(place) {
@@ -261,12 +285,12 @@ impl Check {
         }
     }
 
-    fn unlisted(rule: &'static str) -> Self {
+    fn unlisted(rule: &'static str, remark: bool) -> Self {
         Self {
             rule,
             says: "",
             ok: true,
-            remark: false,
+            remark,
             refused_by: &[],
             breaks: Vec::new(),
         }
@@ -371,6 +395,19 @@ mod tests {
         assert_eq!(broken(&report), ["intel-checksum"]);
         let place = &report.failed().next().unwrap().breaks[0];
         assert_eq!((place.line, place.column), (Some(3), Some(1)));
+    }
+
+    #[test]
+    fn broken_rule_of_a_container_says_what_it_asks_for() {
+        // A table of one row and its end, then a section of type 7.
+        let mut bytes = b"DMA\0\0\0\0\0\x20\0\0\0".to_vec();
+        bytes.extend([0x22, 0x0f, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x22, 0x10, 0, 0]);
+        bytes.extend([0; 16]);
+        bytes.extend([7, 0, 0, 0, 1, 0, 0, 0]);
+        let report = check("file", &bytes).unwrap();
+        let check = report.failed().next().unwrap();
+        assert_eq!((check.rule, check.breaks[0].place.offset), ("amd-section-type", 44));
+        assert_eq!(check.refused_by, [Checker::Linux, Checker::Xen]);
     }
 
     #[test]
