@@ -6,12 +6,14 @@
 //! the table. An image with something around it (a capsule, a second copy) does not end there: then
 //! the table is found by its name, and the place of the pointer to it gives the addresses.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bytes::{u8_at, u16_at, u32_at};
-use crate::found::Update;
-use crate::scan::{Finding, update_at};
+use crate::intel::{HEADER, Target, Update};
+use crate::scan::{Finding, likely_at, update_at};
 
 const NAME: &[u8; 8] = b"_FIT_   ";
 const ENTRY: usize = 16;
@@ -19,7 +21,12 @@ const ENTRY: usize = 16;
 const POINTER: u64 = 0xffff_ffc0;
 const FOUR_GIB: u64 = 1 << 32;
 /// Tables of published images have less than 100 entries.
-const MOST_ENTRIES: usize = 1024;
+const MOST_ENTRIES: usize = 256;
+/// Tables that are read; an image has one, or two that take turns.
+const MOST_TABLES: usize = 8;
+
+/// Updates already read, by offset: tables can point to the same one again and again.
+type Known = BTreeMap<usize, Option<Update>>;
 
 /// What an entry of type 1 points to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
@@ -105,7 +112,11 @@ pub fn read(image: &[u8], candidates: &[usize]) -> Vec<Fit> {
         .filter(|offset| image.get(*offset..).is_some_and(|rest| rest.starts_with(NAME)));
     let mut offsets: Vec<usize> = by_pointer.into_iter().collect();
     offsets.extend(candidates.iter().filter(|offset| Some(**offset) != by_pointer));
-    offsets.into_iter().filter_map(|offset| table(image, offset)).collect()
+    let mut known = Known::new();
+    let tables = offsets
+        .into_iter()
+        .filter_map(|offset| table(image, offset, &mut known));
+    tables.take(MOST_TABLES).collect()
 }
 
 /// Address of the first byte when the image ends at 4 GiB.
@@ -130,7 +141,7 @@ fn pointer_to(image: &[u8], offset: usize) -> Option<usize> {
     })
 }
 
-fn table(image: &[u8], offset: usize) -> Option<Fit> {
+fn table(image: &[u8], offset: usize, known: &mut Known) -> Option<Fit> {
     let rest = image.get(offset..)?;
     let count = usize::from(u16_at(rest, 8)?).checked_add(usize::from(u8_at(rest, 10)?) << 16)?;
     let kind = u8_at(rest, 14)?;
@@ -179,9 +190,9 @@ fn table(image: &[u8], offset: usize) -> Option<Fit> {
         fit.findings.push(Finding::remark("fit-pointer", offset, text));
     }
     for (number, row) in rows.iter().enumerate().skip(1) {
-        fit.entry(image, number, row);
+        fit.entry(image, number, row, known);
     }
-    fit.compare(image);
+    fit.compare(image, known);
     Some(fit)
 }
 
@@ -211,7 +222,7 @@ fn slot(image: &[u8], address: u64, start: i64) -> Slot {
     };
     if u32_at(image, offset) == Some(u32::MAX) {
         Slot::Empty
-    } else if update_at(image, offset).is_some() {
+    } else if likely_at(image, offset) {
         Slot::Update { offset }
     } else {
         Slot::Other
@@ -219,7 +230,7 @@ fn slot(image: &[u8], address: u64, start: i64) -> Slot {
 }
 
 impl Fit {
-    fn entry(&mut self, image: &[u8], number: usize, row: &[u8; ENTRY]) {
+    fn entry(&mut self, image: &[u8], number: usize, row: &[u8; ENTRY], known: &mut Known) {
         let kind = u8_at(row, 14).unwrap_or(0);
         let units = usize::from(u16_at(row, 8).unwrap_or(0)) | usize::from(u8_at(row, 10).unwrap_or(0)) << 16;
         let entry = Entry {
@@ -242,8 +253,8 @@ impl Fit {
             }
             Some(Slot::Outside) => broken("fit-address", format!("{at} points outside the image")),
             Some(Slot::Update { offset }) => {
-                let damage = update_at(image, offset).map_or(0, |update| update.damage.len());
-                if damage > 0 {
+                let update = known.entry(offset).or_insert_with(|| update_at(image, offset));
+                if update.as_ref().is_some_and(|update| !update.damage.is_empty()) {
                     broken("fit-damaged-update", format!("{at} points to a damaged update"));
                 }
             }
@@ -264,41 +275,50 @@ impl Fit {
         self.entries.push(entry);
     }
 
-    /// Entries that lead to the same bytes, or to an update that another one outdoes.
-    fn compare(&mut self, image: &[u8]) {
-        let targets = |update: &crate::intel::Update| Update::Intel(update.clone()).targets();
-        let list: Vec<_> = self
+    /// Entries that lead to the same update, or to one that another one outdoes.
+    fn compare(&mut self, image: &[u8], known: &Known) {
+        let update = |entry: &Entry| known.get(&entry.update_offset()?)?.as_ref();
+        let entries = self
             .entries
             .iter()
-            .filter_map(|entry| Some((entry.number, update_at(image, entry.update_offset()?)?)))
-            .collect();
+            .filter_map(|entry| Some((entry.number, update(entry)?)));
+        let list: Vec<(usize, &Update)> = entries.collect();
+        // The checksum in it stands for the data.
+        let header = |update: &Update| image.get(update.offset..).and_then(|rest| rest.get(..HEADER));
+        let same = |one: &Update, other: &Update| {
+            one.offset == other.offset
+                || one.damage.is_empty() && other.damage.is_empty() && header(one) == header(other)
+        };
+        let mut findings = Vec::new();
         for (position, (number, update)) in list.iter().enumerate() {
-            let bytes =
-                |update: &crate::intel::Update| image.get(update.offset..).and_then(|rest| rest.get(..update.size));
             let place = self.offset.saturating_add(number.saturating_mul(ENTRY));
             let mut before = list.iter().take(position);
-            if let Some((first, _)) = before.find(|(_, other)| bytes(other) == bytes(update)) {
+            if let Some((first, _)) = before.find(|(_, other)| same(other, update)) {
                 let text = format!("entry {number} points to the same update as entry {first}");
-                self.findings.push(Finding::remark("fit-duplicate", place, text));
-                continue;
-            }
-            let outdone = list.iter().find(|(_, other)| {
-                let all = targets(other);
-                other.revision > update.revision
-                    && targets(update).iter().all(|target| {
-                        let mut same = all.iter().filter(|own| own.signature == target.signature);
-                        same.any(|own| target.platforms.0 & !own.platforms.0 == 0 && target.platforms.0 != 0)
-                    })
-            });
-            if let Some((newer, other)) = outdone {
+                findings.push(Finding::remark("fit-duplicate", place, text));
+            } else if let Some((newer, other)) = list.iter().find(|(_, other)| outdoes(other, update)) {
                 let text = format!(
                     "entry {number} (revision {}) is never chosen: entry {newer} has revision {} for the same CPUs",
                     update.revision, other.revision
                 );
-                self.findings.push(Finding::remark("fit-outdone", place, text));
+                findings.push(Finding::remark("fit-outdone", place, text));
             }
         }
+        self.findings.extend(findings);
     }
+}
+
+/// Whether `newer` has a higher revision and is for all CPUs and platforms of `older`.
+fn outdoes(newer: &Update, older: &Update) -> bool {
+    let covers = |target: &Target| {
+        let mut same = targets(newer).filter(|own| own.signature == target.signature);
+        same.any(|own| target.platforms.0 != 0 && target.platforms.0 & !own.platforms.0 == 0)
+    };
+    newer.revision > older.revision && newer.damage.is_empty() && targets(older).all(covers)
+}
+
+fn targets(update: &Update) -> impl Iterator<Item = &Target> {
+    std::iter::once(&update.target).chain(&update.extended)
 }
 
 fn name(kind: u8) -> &'static str {

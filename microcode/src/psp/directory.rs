@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::bytes::{size, u8_at, u32_at};
 
 /// Rows of a directory: published ones have less than 150.
-const MOST_ENTRIES: usize = 1024;
+const MOST_ENTRIES: usize = 256;
 
 /// Kind of a directory, by the four letters that it begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]

@@ -29,7 +29,12 @@ const SIGNATURE: u32 = 0x55aa_55aa;
 /// Words of the structure that can point to directories: from 10h on.
 const POINTERS: std::ops::Range<usize> = 4..16;
 /// Directories that are read; published images have less than 40.
-const MOST_DIRECTORIES: usize = 256;
+const MOST_DIRECTORIES: usize = 128;
+/// Microcode entries that are listed; published images have less than 30.
+const MOST_MICROCODE: usize = 256;
+const MOST_FINDINGS: usize = 256;
+/// Directories that are read in all, for every image that the data could hold.
+const MOST_IN_ALL: usize = 2048;
 
 /// A microcode patch that a BIOS directory names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
@@ -69,13 +74,15 @@ pub struct Rom {
 #[must_use]
 pub fn read(data: &[u8], candidates: &[usize]) -> Vec<Rom> {
     let mut roms: Vec<Rom> = Vec::new();
+    let mut walked: usize = 0;
     for structure in candidates {
-        if u32_at(data, *structure) != Some(SIGNATURE) {
+        if u32_at(data, *structure) != Some(SIGNATURE) || walked > MOST_IN_ALL {
             continue;
         }
         // The same directories seen from another assumed beginning are no second image.
         let best = bases(*structure, data.len())
             .map(|base| rom(data, base, *structure))
+            .inspect(|rom| walked = walked.saturating_add(rom.directories.len()))
             .max_by_key(|rom| (rom.microcode.len(), rom.directories.len(), std::cmp::Reverse(rom.base)));
         roms.extend(best.filter(|rom| !rom.directories.is_empty()));
     }

@@ -1,11 +1,11 @@
 //! From one directory to the next.
 
 use crate::bytes::{size, u32_at};
-use crate::scan::{Finding, patch_at};
+use crate::scan::{Finding, patch_likely_at};
 
 use super::address::{Origin, offsets};
 use super::directory::{self, Directory, Entry, Kind};
-use super::{MOST_DIRECTORIES, Microcode};
+use super::{MOST_DIRECTORIES, MOST_FINDINGS, MOST_MICROCODE, Microcode};
 
 /// Rows that lead to a directory of the second level: of the PSP, of the BIOS from there, of the BIOS.
 const LEVEL_2: [u8; 3] = [0x40, 0x49, 0x70];
@@ -44,6 +44,12 @@ impl<'a> Walk<'a> {
         let origin = self.origin(self.base, self.base);
         if let Some(offset) = self.directory_at(&offsets(pointer, 0, &origin)) {
             self.reach(vec![(offset, offset, None)]);
+        }
+    }
+
+    fn say(&mut self, finding: Finding) {
+        if self.findings.len() < MOST_FINDINGS {
+            self.findings.push(finding);
         }
     }
 
@@ -97,7 +103,7 @@ impl<'a> Walk<'a> {
         let (at, cookie) = (directory.offset, directory.kind.cookie());
         if !directory.checksum_ok {
             let text = format!("directory {cookie}: wrong checksum");
-            self.findings.push(Finding::broken("psp-checksum", at, text));
+            self.say(Finding::broken("psp-checksum", at, text));
         }
         if directory.stated != directory.entries.len() {
             let text = format!(
@@ -105,7 +111,7 @@ impl<'a> Walk<'a> {
                 directory.stated,
                 directory.entries.len()
             );
-            self.findings.push(Finding::broken("psp-rows", at, text));
+            self.say(Finding::broken("psp-rows", at, text));
         }
     }
 
@@ -155,14 +161,14 @@ impl<'a> Walk<'a> {
     }
 
     fn patch(&mut self, directory: &Directory, slot: usize, number: usize, entry: &Entry) {
-        if entry.size == 0 || matches!(entry.size, u32::MAX) {
+        if matches!(entry.size, 0 | u32::MAX) || self.microcode.len() >= MOST_MICROCODE {
             return;
         }
         let places = self.places(directory, slot, entry);
         let found = places.iter().find_map(|place| {
             let signed = self.signed(*place);
             let (offset, length) = signed.unwrap_or((*place, size(entry.size)));
-            patch_at(self.data, offset, length).map(|_| (offset, length))
+            patch_likely_at(self.data, offset).then_some((offset, length))
         });
         if let Some((offset, size)) = found {
             self.microcode.push(Microcode {
@@ -186,7 +192,7 @@ impl<'a> Walk<'a> {
             directory.offset
         );
         let compressed = entry.compressed || self.compressed(at);
-        self.findings.push(match (empty, compressed) {
+        self.say(match (empty, compressed) {
             (true, _) => Finding::remark("psp-empty-slot", at, format!("{row} is an empty place for microcode")),
             (_, true) => Finding::remark(
                 "psp-compressed",

@@ -122,6 +122,12 @@ pub(super) fn raw(data: &[u8], offset: usize) -> Option<Patch> {
     )
 }
 
+/// Whether the header of a patch is plausible at `offset`.
+pub(crate) fn patch_likely_at(data: &[u8], offset: usize) -> bool {
+    let head = data.get(offset..).and_then(|rest| rest.get(..PATCH_HEADER));
+    head.and_then(plausible).unwrap_or(false)
+}
+
 /// The patch of at most `limit` bytes at `offset`; its header has to be a plausible one. Where the
 /// length goes with the family it is that, else `limit`.
 pub(crate) fn patch_at(data: &[u8], offset: usize, limit: usize) -> Option<Patch> {
@@ -130,7 +136,7 @@ pub(crate) fn patch_at(data: &[u8], offset: usize, limit: usize) -> Option<Patch
         return None;
     }
     let by_family = length(rest).filter(|length| limit > length.saturating_add(128));
-    let stated = by_family.unwrap_or(limit);
+    let stated = by_family.unwrap_or(limit.min(LARGEST_PATCH));
     let own = rest.get(..stated).unwrap_or(rest);
     let mut patch = amd::read_patch(own)?;
     if own.len() < stated {

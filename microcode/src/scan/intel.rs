@@ -48,6 +48,11 @@ pub(super) fn header(bytes: &[u8]) -> Option<Header> {
     likely.then_some(Header { covered, convincing })
 }
 
+/// Whether the header of an update is likely at `offset`.
+pub(crate) fn likely_at(data: &[u8], offset: usize) -> bool {
+    data.get(offset..).and_then(header).is_some()
+}
+
 /// The update at `offset`, if its header is likely one.
 pub(crate) fn update_at(data: &[u8], offset: usize) -> Option<Update> {
     header(data.get(offset..)?)?;
@@ -56,11 +61,8 @@ pub(crate) fn update_at(data: &[u8], offset: usize) -> Option<Update> {
 
 /// Count all offsets from `by` bytes further ahead.
 pub(super) fn shift(update: &mut Update, by: usize) {
-    let damage = update
-        .damage
-        .iter_mut()
-        .chain(&mut update.remarks)
-        .map(|damage| &mut damage.offset);
+    let remarks = update.remarks.iter_mut();
+    let damage = update.damage.iter_mut().chain(remarks).map(|damage| &mut damage.offset);
     let blocks = update.metadata.iter_mut().map(|block| &mut block.offset);
     for offset in damage.chain(blocks).chain([&mut update.offset]) {
         *offset = offset.saturating_add(by);

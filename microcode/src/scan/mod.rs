@@ -19,8 +19,8 @@ use crate::fit::{self, Fit};
 use crate::found::Update;
 use crate::psp::{self, Rom};
 
-pub(crate) use amd::patch_at;
-pub(crate) use intel::update_at;
+pub(crate) use amd::{patch_at, patch_likely_at};
+pub(crate) use intel::{likely_at, update_at};
 pub use stream::scan_stream;
 use sweep::Sweep;
 
@@ -168,10 +168,11 @@ impl Scan {
         self.hits.iter().any(|hit| !hit.damage().is_empty()) || self.findings.iter().any(|finding| finding.broken)
     }
 
-    fn join(&mut self, offset: usize, how: How, update: Option<Update>, size: usize) {
+    /// A table entry points to `offset`; `read` is asked where the scan saw nothing.
+    fn join(&mut self, offset: usize, how: How, read: impl FnOnce() -> Option<(usize, Update)>) {
         if let Some(hit) = self.hits.iter_mut().find(|hit| hit.offset == offset) {
             hit.named_by(how);
-        } else if let Some(update) = update {
+        } else if let Some((size, update)) = read() {
             let also = Vec::new();
             self.hits.push(Hit {
                 offset,
@@ -196,10 +197,10 @@ pub fn scan(data: &[u8]) -> Scan {
         scan.findings.extend(fit.findings.iter().cloned());
         for entry in &fit.entries {
             if let Some(offset) = entry.update_offset() {
-                let update = update_at(data, offset);
-                let size = update.as_ref().map_or(0, |update| update.size);
                 let how = How::Fit { entry: entry.number };
-                scan.join(offset, how, update.map(Update::Intel), size);
+                scan.join(offset, how, || {
+                    update_at(data, offset).map(|update| (update.size, Update::Intel(update)))
+                });
             }
         }
         scan.fit.push(fit);
@@ -212,9 +213,10 @@ pub fn scan(data: &[u8]) -> Scan {
                 entry: microcode.entry,
                 instance: microcode.instance,
             };
-            let patch = patch_at(data, microcode.offset, microcode.size);
-            let size = patch.as_ref().map_or(0, |patch| patch.size);
-            scan.join(microcode.offset, how, patch.map(Update::Amd), size);
+            let patch = || patch_at(data, microcode.offset, microcode.size);
+            scan.join(microcode.offset, how, || {
+                patch().map(|patch| (patch.size, Update::Amd(patch)))
+            });
         }
         scan.psp.push(rom);
     }
