@@ -80,20 +80,21 @@ impl Row {
 impl List {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<u8, Error> {
         let mut code = 0;
-        let mut listed = Vec::new();
+        let mut listed: Vec<Listed> = Vec::new();
         let options = Options {
             scan: true,
             compressed: self.unpack,
         };
         for path in &self.paths {
-            let all = input::open(path, options)?;
-            if all.found.is_empty() {
-                eprintln!("{}: no microcode found", all.name);
-            }
-            if all.found.is_empty() || all.is_damaged() {
+            let new = input::each(path, options, &|all| self.listed(all))?;
+            if new.iter().all(|source| source.updates.is_empty()) {
+                eprintln!("{}: no microcode found", path.display());
                 code = 1;
             }
-            listed.push(self.listed(all));
+            if new.iter().any(|source| source.damaged) {
+                code = 1;
+            }
+            listed.extend(new);
         }
         if self.json {
             super::json(out, &Listing { sources: listed })?;

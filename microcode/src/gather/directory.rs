@@ -5,6 +5,7 @@
 //! in the order of the file system and leaves folders below out, files are sorted by name and may
 //! stand in folders; like it, names that begin with a dot and empty files are passed over.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::{Gathered, Kind, Options, gather};
@@ -19,7 +20,7 @@ where
     let mut files: Vec<(String, Arc<Vec<u8>>)> = files
         .into_iter()
         .map(|(name, bytes)| (name, bytes.into()))
-        .filter(|(name, bytes)| !is_hidden(name) && !bytes.is_empty())
+        .filter(|(name, bytes)| !is_hidden(Path::new(name)) && !bytes.is_empty())
         .collect();
     files.sort_by(|(left, _), (right, _)| left.cmp(right));
     let mut all = Gathered::new(name, Kind::Directory);
@@ -42,8 +43,11 @@ fn join(folder: &str, file: &str) -> String {
     }
 }
 
-fn is_hidden(name: &str) -> bool {
-    name.split('/').any(|part| part.starts_with('.') && part.len() > 1)
+/// Whether a path within a directory has a name that begins with a dot.
+#[must_use]
+pub fn is_hidden(path: &Path) -> bool {
+    path.components()
+        .any(|part| part.as_os_str().as_encoded_bytes().starts_with(b"."))
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-pub use self::directory::gather_directory;
+pub use self::directory::{gather_directory, is_hidden};
 pub use self::stream::gather_reader;
 use crate::amd::{self, Equivalence};
 use crate::container::{self, Content};
