@@ -154,11 +154,12 @@ impl BufRead for Ahead {
         if let Some((kind, text)) = &self.failed {
             return Err(io::Error::new(*kind, text.clone()));
         }
-        if self.given >= self.now.len() && !self.ended {
-            if let Err(error) = self.next() {
-                self.failed = Some((error.kind(), error.to_string()));
-                return Err(error);
-            }
+        if self.given >= self.now.len()
+            && !self.ended
+            && let Err(error) = self.next()
+        {
+            self.failed = Some((error.kind(), error.to_string()));
+            return Err(error);
         }
         Ok(self.now.get(self.given..).unwrap_or_default())
     }
