@@ -8,14 +8,14 @@ use super::pushed::Pushed;
 use super::zstd::{Frames, Verifier};
 use super::{Codec, damaged, decoder};
 
-/// Bytes of one buffer.
-const SIZE: usize = 128 << 10;
+/// Bytes of one buffer. To wake the other thread takes longer than to unpack a small one.
+const SIZE: usize = 512 << 10;
 
 /// Buffers that are filled before the first is taken.
-const FILLED: usize = 4;
+const FILLED: usize = 2;
 
 /// Hands the unpacked bytes of the stream at `source` to `read`, while a thread unpacks ahead, by at
-/// most 768 KiB. Bytes and errors are those of [`decoder`].
+/// most 2 MiB. Bytes and errors are those of [`decoder`].
 ///
 /// When `read` has seen the end of the stream, the source stands directly behind it. When `read`
 /// returns before, the source stands somewhere inside the stream.
@@ -154,11 +154,12 @@ impl BufRead for Ahead {
         if let Some((kind, text)) = &self.failed {
             return Err(io::Error::new(*kind, text.clone()));
         }
-        if self.given >= self.now.len() && !self.ended {
-            if let Err(error) = self.next() {
-                self.failed = Some((error.kind(), error.to_string()));
-                return Err(error);
-            }
+        if self.given >= self.now.len()
+            && !self.ended
+            && let Err(error) = self.next()
+        {
+            self.failed = Some((error.kind(), error.to_string()));
+            return Err(error);
         }
         Ok(self.now.get(self.given..).unwrap_or_default())
     }

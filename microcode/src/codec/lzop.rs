@@ -169,6 +169,12 @@ impl<R: BufRead> Files<R> {
                 "an lzop block has {packed} packed bytes, expected 1 to {unpacked}"
             )));
         }
+        // A packed byte stands for 255 bytes at most: room is not made for what cannot come.
+        if unpacked > packed.saturating_add(1).saturating_mul(256) {
+            return Err(damaged(format!(
+                "an lzop block has {packed} packed bytes for {unpacked}, more than they can be"
+            )));
+        }
         let adler = self.sum(flag::ADLER32_UNPACKED)?;
         let crc = self.sum(flag::CRC32_UNPACKED)?;
         let is_packed = packed < unpacked;
