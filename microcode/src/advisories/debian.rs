@@ -122,7 +122,7 @@ fn amd(section: Section, line: &str) -> Option<Row> {
             .unwrap_or(rest.len());
         words::hex(rest.get(..digits)?)
     };
-    let signature = words::signature(value("Family=")?, value("Model=")?, value("Stepping=")?);
+    let signature = Signature::from_family_model_stepping(value("Family=")?, value("Model=")?, value("Stepping=")?)?;
     Some(made(section, signature, PlatformMask(0), Revision(value("Patch=")?)))
 }
 

@@ -58,15 +58,10 @@ pub(super) fn identifier(text: &str) -> Option<(Signature, PlatformMask)> {
     if parts.next().is_some() || stepping > 15 || platforms.len() > 2 {
         return None;
     }
-    Some((signature(family, model, stepping), PlatformMask(hex(platforms)?)))
-}
-
-/// CPUID leaf 1 from family, model and stepping as they are shown.
-pub(super) fn signature(family: u32, model: u32, stepping: u32) -> Signature {
-    let base = family.min(15);
-    let extended = family.saturating_sub(base) & 0xff;
-    let (low, high) = (model & 15, model >> 4 & 15);
-    Signature(extended << 20 | high << 16 | base << 8 | low << 4 | stepping & 15)
+    Some((
+        Signature::from_family_model_stepping(family, model, stepping)?,
+        PlatformMask(hex(platforms)?),
+    ))
 }
 
 /// A revision in hexadecimals, with or without `0x`.

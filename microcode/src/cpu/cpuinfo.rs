@@ -5,10 +5,10 @@
 
 use std::collections::HashMap;
 
-use super::words::{hexadecimal, signature};
+use super::words::hexadecimal;
 use super::{Cpu, Vendor};
 use crate::damage::Damage;
-use crate::ids::{PlatformMask, Revision};
+use crate::ids::{PlatformMask, Revision, Signature};
 
 /// CPUs that are alike are one; mixed revisions make several.
 ///
@@ -117,7 +117,7 @@ impl Block {
         let mut cpu = Cpu::new(origin, vendor);
         match (self.family, self.model, self.stepping) {
             (Some(family), Some(model), Some(stepping)) => {
-                cpu.signature = signature(family, model, stepping);
+                cpu.signature = Signature::from_family_model_stepping(family, model, stepping);
                 if cpu.signature.is_none() {
                     let seen = format!("{family}, {model}, {stepping}");
                     damage.push(

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::words::{hexadecimal, signature};
+use super::words::hexadecimal;
 use super::{Cpu, Vendor};
 use crate::damage::Damage;
 use crate::ids::{PlatformMask, Revision, Signature};
@@ -111,7 +111,7 @@ impl Seen {
         };
         let field = |key| number(numbers, key);
         if let (Some(family), Some(model), Some(stepping)) = (field(": "), field("model: "), field("stepping: ")) {
-            self.signature = signature(family, model, stepping).or(self.signature);
+            self.signature = Signature::from_family_model_stepping(family, model, stepping).or(self.signature);
             self.vendor = self.vendor.or_else(|| Some(brand(name)));
             self.name = Some(name.trim().to_owned());
         }

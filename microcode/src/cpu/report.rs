@@ -1,6 +1,6 @@
 //! CPUs in the reports of other tools: `lscpu`, and the processors of `dmidecode`.
 
-use super::words::{hexadecimal, signature};
+use super::words::hexadecimal;
 use super::{Cpu, Vendor, vendor};
 use crate::damage::Damage;
 use crate::ids::Signature;
@@ -22,7 +22,7 @@ pub fn from_lscpu(origin: &str, text: &str) -> (Vec<Cpu>, Vec<Damage>) {
     let mut cpu = Cpu::new(origin, vendor(name));
     let mut damage = Vec::new();
     cpu.signature = match (number("CPU family"), number("Model"), number("Stepping")) {
-        (Some(family), Some(model), Some(stepping)) => signature(family, model, stepping),
+        (Some(family), Some(model), Some(stepping)) => Signature::from_family_model_stepping(family, model, stepping),
         _ => None,
     };
     if cpu.signature.is_none() {

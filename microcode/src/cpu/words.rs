@@ -17,21 +17,6 @@ pub struct WordError {
     pub seen: String,
 }
 
-/// EAX of CPUID leaf 1 for a family, model and stepping as they are displayed; `None` when it
-/// cannot hold them. The type (bits 12 and 13) is 0.
-#[must_use]
-pub fn signature(family: u32, model: u32, stepping: u32) -> Option<Signature> {
-    let (base, ext_family) = if family > 15 { (15, family - 15) } else { (family, 0) };
-    let ext_model = model >> 4;
-    let extended = matches!(base, 6 | 15);
-    if stepping > 15 || ext_family > 0xff || ext_model > if extended { 15 } else { 0 } {
-        return None;
-    }
-    Some(Signature(
-        ext_family << 20 | ext_model << 16 | base << 8 | (model & 15) << 4 | stepping,
-    ))
-}
-
 /// A number in hexadecimal, with or without `0x`.
 #[must_use]
 pub fn hexadecimal(text: &str) -> Option<u32> {
@@ -51,7 +36,9 @@ pub fn hexadecimal(text: &str) -> Option<u32> {
 /// Any other word, and parts that a signature cannot hold.
 pub fn read_signature(word: &str) -> Result<Signature, WordError> {
     let three = |parts: Vec<Option<u32>>| match parts.as_slice() {
-        [Some(family), Some(model), Some(stepping)] => signature(*family, *model, *stepping),
+        [Some(family), Some(model), Some(stepping)] => {
+            Signature::from_family_model_stepping(*family, *model, *stepping)
+        }
         _ => None,
     };
     let word = word.trim();
@@ -178,7 +165,7 @@ mod tests {
     fn every_signature_without_type_comes_back_from_its_parts() {
         for raw in [0x611, 0xf41, 0x206a7, 0xa20f10, 0xb40f40, 0x100f42, 0x665, 0x543] {
             let (family, model, stepping) = Signature(raw).family_model_stepping();
-            let back = signature(family.into(), model.into(), stepping.into());
+            let back = Signature::from_family_model_stepping(family.into(), model.into(), stepping.into());
             assert_eq!(back, Some(Signature(raw)));
         }
     }

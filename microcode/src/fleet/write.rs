@@ -45,6 +45,14 @@ fn joined<T: fmt::Display>(newest: &[Newest], part: impl Fn(&Newest) -> Option<T
     words.join(" ")
 }
 
+/// The same, each word once.
+fn distinct<T: fmt::Display>(newest: &[Newest], part: impl Fn(&Newest) -> Option<T>) -> String {
+    let mut words: Vec<String> = newest.iter().map(|one| said(part(one))).collect();
+    words.sort();
+    words.dedup();
+    words.join(" ")
+}
+
 impl fmt::Display for Fleet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new(&[
@@ -69,11 +77,12 @@ impl fmt::Display for Fleet {
                 if row.newest.is_empty() {
                     "-".to_owned()
                 } else {
-                    joined(&row.newest, |one| Some(one.revision))
+                    distinct(&row.newest, |one| Some(one.revision))
                 },
-                match row.newest.as_slice() {
-                    [one] => said(one.date),
-                    _ => "-".to_owned(),
+                if row.newest.is_empty() {
+                    "-".to_owned()
+                } else {
+                    distinct(&row.newest, |one| one.date)
                 },
                 row.state.name().to_owned(),
                 plain(&row.notes.join("; ")),

@@ -9,15 +9,20 @@
 //! but lists of members would show it. Alignment counts from the start of the archive; archives end on
 //! a multiple of 512 bytes, so that a second one keeps it, and what is compressed may follow at once.
 
+use std::io;
+
 use super::containers::{self, Containers, TableFault};
-use super::newc::{self, TooLarge, Writer};
 use super::{Selection, files};
+use crate::cpio::{HEADER, Writer};
 use crate::cpu::Vendor;
 use crate::gather::Table;
 use crate::ids::Date;
 
 const FOLDERS: [&str; 3] = ["kernel", "kernel/x86", "kernel/x86/microcode"];
-const ALIGNMENT: usize = 16;
+const ALIGNMENT: u64 = 16;
+/// Archives end on a multiple of this, as `cpio` writes them. It is a multiple of 4, so that a
+/// compressed part may follow directly, and of 16, so that alignment counts from any archive's start.
+const BLOCK: u32 = 512;
 const DIGITS: &str = "0123456789abcdef";
 
 /// A file in `kernel/x86/microcode`.
@@ -42,17 +47,17 @@ pub struct Early {
 ///
 /// # Errors
 /// When a file is larger than cpio can say.
-pub fn archive(blobs: &[Blob<'_>], time: u32) -> Result<Vec<u8>, TooLarge> {
-    let mut writer = Writer::new(time);
+pub fn archive(blobs: &[Blob<'_>], time: u32) -> io::Result<Vec<u8>> {
+    let mut writer = Writer::at(Vec::new(), time);
     for folder in FOLDERS {
         writer.directory(folder)?;
     }
     for blob in blobs {
         let name = format!("kernel/x86/microcode/{}.bin", blob.vendor);
         align(&mut writer, blob.vendor, &name)?;
-        writer.file(&name, blob.bytes)?;
+        writer.file(&name, 0, blob.bytes)?;
     }
-    writer.finish()
+    writer.finish(BLOCK)
 }
 
 /// The early part of an initrd with what was selected, AMD's file before Intel's, as Debian orders
@@ -61,7 +66,7 @@ pub fn archive(blobs: &[Blob<'_>], time: u32) -> Result<Vec<u8>, TooLarge> {
 ///
 /// # Errors
 /// When a file is larger than cpio can say.
-pub fn early(selection: &Selection<'_>, tables: &[Table], time: Option<u32>) -> Result<Early, TooLarge> {
+pub fn early(selection: &Selection<'_>, tables: &[Table], time: Option<u32>) -> io::Result<Early> {
     let (amd, hygon) = (containers::amd(selection, tables), containers::hygon(selection, tables));
     let joined = |made: &Containers| made.files.iter().flat_map(|file| &file.bytes).copied().collect();
     let contents: [(&str, Vec<u8>); 3] = [
@@ -79,18 +84,17 @@ pub fn early(selection: &Selection<'_>, tables: &[Table], time: Option<u32>) -> 
 }
 
 /// Adds an empty folder when the data of the file `name` would not be aligned.
-fn align(writer: &mut Writer, vendor: &str, name: &str) -> Result<(), TooLarge> {
+fn align(writer: &mut Writer<Vec<u8>>, vendor: &str, name: &str) -> io::Result<()> {
     if writer.data_offset(name).is_multiple_of(ALIGNMENT) {
         return Ok(());
     }
     // The first letter is left out, so that no prefix of the name is that of a file looked for.
     let rest: String = vendor.chars().skip(1).collect();
     let folder = format!("kernel/x86/microcode/.{rest}.align.");
-    let head = newc::HEADER.saturating_add(folder.len()).saturating_add(1);
-    let over = writer.data_offset(name).saturating_add(head) % ALIGNMENT;
-    let digits = DIGITS
-        .get(..ALIGNMENT.saturating_sub(over) % ALIGNMENT)
-        .unwrap_or_default();
+    let head = HEADER.saturating_add(folder.len()).saturating_add(1);
+    let over = writer.data_offset(name).saturating_add(head as u64) % ALIGNMENT;
+    let short = usize::try_from(ALIGNMENT.saturating_sub(over) % ALIGNMENT).unwrap_or(0);
+    let digits = DIGITS.get(..short).unwrap_or_default();
     writer.directory(&format!("{folder}{digits}"))
 }
 

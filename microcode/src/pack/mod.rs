@@ -28,7 +28,6 @@ pub mod early;
 pub mod files;
 pub mod filter;
 mod guard;
-pub mod newc;
 mod select;
 
 use schemars::JsonSchema;
