@@ -75,10 +75,11 @@ bench_extract() {
 bench_scan() {
     local image=$work/image.bin
     head -c 16777216 /dev/zero | tr '\0' '\377' >"$image"
-    dd if="$ucode/intel-ucode/06-8e-09.initramfs" of="$image" bs=4096 seek=256 conv=notrunc status=none 2>/dev/null ||
-        dd if="$ucode/intel-ucode/06-2a-07" of="$image" bs=4096 seek=256 conv=notrunc status=none
-    dd if="$ucode/intel-ucode/06-9e-0d" of="$image" bs=4096 seek=1024 conv=notrunc status=none
-    dd if="$ucode/amd-ucode/microcode_amd_fam17h.bin" of="$image" bs=4096 seek=2048 conv=notrunc status=none
+    local file block=256
+    while read -r file; do
+        dd if="$file" of="$image" bs=4096 seek="$block" conv=notrunc status=none
+        block=$((block + 256))
+    done < <(find "$ucode/intel-ucode" "$ucode/amd-ucode" -name '*[0-9a-z]' -type f -size -500k | sort | sed -n '1p;20p;40p;60p;$p')
     printf '\n%s updates found in the image\n' "$("$delid" microcode list "$image" | grep -c '^0x')"
     if have iucode_tool; then
         head_line "iucode_tool -tr (Intel only):"
