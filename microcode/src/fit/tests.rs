@@ -1,3 +1,5 @@
+//! The table on images made by hand: pointer, entries, checksum, what points nowhere.
+
 use crate::scan::{How, scan};
 
 /// An update of 1024 bytes.

@@ -1,3 +1,5 @@
+//! Hosts of each state.
+
 use std::sync::Arc;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Directories of made images: kinds, checksums, addresses, recovery.
+
 use super::directory::fletcher32;
 use super::*;
 use crate::scan::{How, scan};

@@ -1,3 +1,5 @@
+//! Sets compared: each kind of change.
+
 use super::*;
 use crate::gather::samples::{container, intel, intel_dated, patch};
 use crate::gather::{Options, gather, gather_directory};

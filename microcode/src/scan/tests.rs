@@ -1,3 +1,5 @@
+//! Updates in noise, at odd places, damaged, nested, and floods of headers.
+
 use super::*;
 
 /// Bytes that repeat at no short distance and hold no header.
