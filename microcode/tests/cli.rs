@@ -169,6 +169,35 @@ fn explain_says_of_each_update_why_it_is_not_loaded() {
 }
 
 #[test]
+fn xen_takes_the_file_of_its_efi_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(folder.path(), "ucode.bin", &update_of(0x2f, 0x12));
+    let (_, text) = delid(&[&["explain", "--xen", "--efi-ucode", file.as_str()], &CPU[..]].concat());
+    assert!(
+        text.contains("in its configuration: loads 0x2f of 2019-02-17; 0x2d ran"),
+        "{text}"
+    );
+}
+
+#[test]
+fn selection_is_written_as_iucode_tool_writes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = [update_of(0x2f, 0x12), update_of(0x30, 0x04)].concat();
+    let file = write(folder.path(), "ucode.bin", &bytes);
+    let out = folder.path().join("out.bin");
+    let out = out.to_str().unwrap();
+    assert_eq!(
+        delid(&["pack", "--to", "bin", "-s", "0x206a7,0x04", "-o", out, &file]).0,
+        0
+    );
+    assert_eq!(fs::read(out).unwrap(), update_of(0x30, 0x04));
+    assert_eq!(delid(&["pack", "--to", "bin", "-s", "0x306a9", "-o", "-", &file]).0, 1);
+    let parts = folder.path().join("parts");
+    let (code, text) = delid(&["extract", "--keep", "all", "-o", parts.to_str().unwrap(), &file]);
+    assert_eq!((code, text.lines().count()), (0, 2), "{text}");
+}
+
+#[test]
 fn explain_json_has_the_rule_and_its_source() {
     let folder = tempfile::tempdir().unwrap();
     let file = write(folder.path(), "ucode.bin", &update_of(0x2f, 0x12));

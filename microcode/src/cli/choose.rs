@@ -26,7 +26,7 @@ pub struct Choose {
     pub unpack: bool,
     /// Take only these: SIGNATURE[,PLATFORMS[,[lt:|eq:|gt:]REVISION]]; !… leaves out, ! alone begins
     /// with nothing. May be given several times, the last that fits decides
-    #[arg(short, long = "select", value_name = "RULE", allow_hyphen_values = true)]
+    #[arg(short = 's', long = "select", value_name = "RULE", allow_hyphen_values = true)]
     pub rules: Vec<Rule>,
     /// Take only those for the CPUs of this machine
     #[arg(long)]

@@ -16,7 +16,7 @@ use crate::cpu::{Cpu, Vendor};
 use crate::gather::{Kind, Options, gather};
 use crate::initrd::early_length;
 use crate::loader::linux::{self, Early, Late, initrd_path};
-use crate::loader::xen::{self, Boot, Module};
+use crate::loader::xen::{self, Boot, EfiUcode, Module};
 use crate::loader::{Candidate, Decision, Look, Outcome, Reason, Rule};
 use crate::pack::early::{Blob, archive};
 use crate::table::Table;
@@ -53,6 +53,9 @@ pub struct Explain {
     /// With --xen: what xen-ucode -f does
     #[arg(long, requires = "xen")]
     force: bool,
+    /// With --xen: the file that ucode= of xen.efi's configuration names
+    #[arg(long, value_name = "FILE", requires = "xen")]
+    efi_ucode: Option<PathBuf>,
     /// List the updates for other CPUs too
     #[arg(long)]
     all: bool,
@@ -145,21 +148,18 @@ impl Explain {
     fn with_xen(&self, cpus: Vec<Cpu>) -> Result<Vec<Explained>, Error> {
         let mut modules = Vec::new();
         for path in &self.paths {
-            let bytes = early_bytes(path)?;
-            modules.push(Module {
-                source: path.display().to_string(),
-                bytes: Arc::new(bytes),
-            });
+            modules.push(module(path)?);
         }
-        if modules.is_empty() {
+        let efi = self.efi_ucode.as_deref().map(module).transpose()?;
+        if modules.is_empty() && efi.is_none() {
             return Err(Error::refused(
                 "explain --xen",
                 "the modules of the boot loader are to be given",
             ));
         }
-        // A single file is no kernel of dom0.
+        // A single file is no kernel of dom0, which is the first module.
         let alone = modules.len() == 1;
-        if alone {
+        if modules.len() < 2 {
             let kernel = Module {
                 source: "dom0's kernel (not given)".to_owned(),
                 bytes: Arc::default(),
@@ -167,7 +167,7 @@ impl Explain {
             modules.insert(0, kernel);
         }
         let explain = |cpu: Cpu| {
-            let mut decisions = self.xen_boot(&cpu, &modules);
+            let mut decisions = self.xen_boot(&cpu, &modules, efi.as_ref());
             if let Some(file) = modules.last().filter(|module| alone && is_raw(&module.bytes)) {
                 let setup = xen::Late {
                     file: file.clone(),
@@ -187,19 +187,23 @@ impl Explain {
     }
 
     /// As the command line says; without one Xen looks nowhere, so both ways to ask it are shown.
-    fn xen_boot(&self, cpu: &Cpu, modules: &[Module]) -> Vec<Told> {
+    fn xen_boot(&self, cpu: &Cpu, modules: &[Module], efi: Option<&Module>) -> Vec<Told> {
         let lines = match &self.cmdline {
             Some(line) => vec![line.as_str()],
+            None if efi.is_some() => vec![""],
             None => vec!["ucode=scan", "ucode=-1"],
         };
         let one = |line: &str| Told {
-            setup: format!("Xen with {line}"),
+            setup: match (efi, line) {
+                (Some(efi), "") => format!("Xen with ucode={} in its configuration", efi.source),
+                _ => format!("Xen with {line}"),
+            },
             decision: xen::boot(
                 cpu,
                 &Boot {
                     command_line: Some(line),
                     modules,
-                    efi_ucode: None,
+                    efi_ucode: efi.cloned().map(EfiUcode::Config),
                 },
             ),
         };
@@ -300,6 +304,13 @@ impl Given {
             )),
         }
     }
+}
+
+fn module(path: &Path) -> Result<Module, Error> {
+    Ok(Module {
+        source: path.display().to_string(),
+        bytes: Arc::new(early_bytes(path)?),
+    })
 }
 
 /// What a search for early microcode looks at: the front of an initrd, or a whole file of another

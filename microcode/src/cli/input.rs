@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Read};
 use std::num::NonZero;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +15,8 @@ use crate::gather::{Gathered, Kind, Options, gather, gather_directory, gather_re
 
 /// Folders below folders that are looked into.
 const DEPTH: usize = 16;
+/// Bytes that are taken from standard input at most.
+const MOST_STDIN: u64 = 1 << 30;
 /// Files of a directory that are read at once.
 const MOST_THREADS: usize = 4;
 
@@ -43,7 +46,17 @@ pub(super) fn open(path: &Path, options: Options) -> Result<Gathered, Error> {
     let name = path.display().to_string();
     if path == Path::new("-") {
         let mut bytes = Vec::new();
-        io::stdin().lock().read_to_end(&mut bytes).map_err(Error::read(path))?;
+        let stdin = io::stdin().lock();
+        stdin
+            .take(MOST_STDIN)
+            .read_to_end(&mut bytes)
+            .map_err(Error::read(path))?;
+        if bytes.len() as u64 == MOST_STDIN {
+            return Err(Error::refused(
+                "standard input",
+                "more than 1 GiB: give it as a file, which is not held in memory",
+            ));
+        }
         return Ok(gather("standard input", bytes, options));
     }
     if path.is_dir() {
@@ -57,6 +70,9 @@ pub(super) fn open(path: &Path, options: Options) -> Result<Gathered, Error> {
         return Ok(gather_directory(&name, files, scan));
     }
     let file = fs::File::open(path).map_err(Error::read(path))?;
+    if file.metadata().is_ok_and(|meta| meta.file_type().is_char_device()) {
+        return Err(Error::refused(name, "is a character device: it has no end"));
+    }
     gather_reader(&name, file, options).map_err(Error::read(path))
 }
 

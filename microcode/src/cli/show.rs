@@ -30,7 +30,7 @@ pub struct Show {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Show only these: SIGNATURE[,PLATFORMS[,[lt:|eq:|gt:]REVISION]]
-    #[arg(short, long = "select", value_name = "RULE")]
+    #[arg(short = 's', long = "select", value_name = "RULE")]
     rules: Vec<Rule>,
     /// Look into the compressed parts of initrds too
     #[arg(long)]
