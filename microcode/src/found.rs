@@ -126,6 +126,12 @@ impl Found {
         self.file.get(self.range.clone()).unwrap_or_default()
     }
 
+    /// All bytes that its place counts in, where they are at hand.
+    #[must_use]
+    pub fn around(&self) -> Option<&[u8]> {
+        (self.range.start == self.place.offset).then_some(self.file.as_slice())
+    }
+
     /// Its identity: two updates of one revision need not be the same.
     #[must_use]
     pub fn sha256(&self) -> Sha256 {

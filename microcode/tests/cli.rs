@@ -105,7 +105,7 @@ const CPU: [&str; 6] = ["--signature", "06-2a-07", "--platform", "0x10", "--revi
 #[test]
 fn verify_names_the_rule_and_those_who_refuse() {
     let folder = tempfile::tempdir().unwrap();
-    let mut bytes = update();
+    let mut bytes = update_of(0x2f, 0x12);
     bytes[500] ^= 1;
     let broken = write(folder.path(), "broken", &bytes);
     let (code, text) = delid(&["verify", &broken]);
@@ -117,6 +117,19 @@ fn verify_names_the_rule_and_those_who_refuse() {
     );
     let whole = write(folder.path(), "whole", &update());
     assert_eq!(delid(&["verify", &whole]).0, 0);
+    // The same inside an initrd and inside an image.
+    let image = folder.path().join("early.img");
+    let image = image.to_str().unwrap();
+    delid(&["pack", "--to", "early-cpio", "--damaged", "-o", image, &broken]);
+    let rom = write(
+        folder.path(),
+        "rom",
+        &[&[0xff; 4096][..], &bytes, &[0xff; 4096]].concat(),
+    );
+    for path in [image, &rom] {
+        let (code, text) = delid(&["verify", path]);
+        assert!(code == 1 && text.contains("FAILED  intel-checksum"), "{text}");
+    }
 }
 
 #[test]

@@ -137,7 +137,7 @@ impl List {
             }
             for row in &source.updates {
                 for damage in row.update.damage() {
-                    writeln!(out, "damaged: {}: {damage}", row.place)?;
+                    writeln!(out, "damaged: {} {damage}", row.place.source)?;
                 }
             }
             for fault in &source.damage {

@@ -8,12 +8,14 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Error, input};
+use crate::gather::{Gathered, Options};
 use crate::verify::{Check, Checker, Report, check};
 
 /// `delid microcode verify`.
 #[derive(Clone, Debug, Parser)]
 pub struct Verify {
-    /// Files of updates, AMD containers or patches, microcode as text; directories of them
+    /// Files of updates, AMD containers or patches, microcode as text, initrds, firmware images;
+    /// directories of the former
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Print the rules that hold, too
@@ -50,13 +52,20 @@ impl Verify {
             for file in files {
                 let name = file.display().to_string();
                 let bytes = std::fs::read(&file).map_err(Error::read(&file))?;
-                match check(&name, &bytes) {
-                    Some(report) => verified.files.push(report),
-                    None => {
-                        failed |= !folder;
-                        verified.others.push(name);
-                    }
+                let mut reports: Vec<Report> = check(&name, &bytes).into_iter().collect();
+                drop(bytes);
+                if reports.is_empty() && !folder {
+                    let options = Options {
+                        scan: true,
+                        compressed: false,
+                    };
+                    reports = inside(&input::open(&file, options)?);
                 }
+                if reports.is_empty() {
+                    failed |= !folder;
+                    verified.others.push(name);
+                }
+                verified.files.extend(reports);
             }
         }
         failed |= verified.files.iter().any(|report| !report.is_ok());
@@ -93,6 +102,20 @@ impl Verify {
         }
         Ok(())
     }
+}
+
+/// Reports on the files in an initrd or, where no file is around them, on the updates themselves.
+fn inside(all: &Gathered) -> Vec<Report> {
+    let mut reports: Vec<Report> = Vec::new();
+    for found in &all.found {
+        let source = &found.place.source;
+        if reports.iter().any(|report| report.file == *source) {
+            continue;
+        }
+        let whole = found.around().and_then(|bytes| check(source, bytes));
+        reports.extend(whole.or_else(|| check(&found.place.to_string(), found.bytes())));
+    }
+    reports
 }
 
 fn print_broken(check: &Check, out: &mut dyn Write) -> std::io::Result<()> {
