@@ -105,7 +105,7 @@ const CPU: [&str; 6] = ["--signature", "06-2a-07", "--platform", "0x10", "--revi
 #[test]
 fn verify_names_the_rule_and_those_who_refuse() {
     let folder = tempfile::tempdir().unwrap();
-    let mut bytes = update_of(0x2f, 0x12);
+    let mut bytes = update_of(0x30, 0x12);
     bytes[500] ^= 1;
     let broken = write(folder.path(), "broken", &bytes);
     let (code, text) = delid(&["verify", &broken]);
