@@ -1,7 +1,7 @@
 //! AMD: `cpu_request_microcode`, `scan_equiv_cpu_table` and `apply_microcode` of
 //! xen/arch/x86/cpu/microcode/amd.c.
 
-use crate::amd::{MAGIC, PATCH_HEADER};
+use crate::amd::{MAGIC, PATCH_HEADER, xen_max_size};
 use crate::bytes::{size, u16_at, u32_at};
 use crate::entry_sign::{self, List};
 use crate::ids::{Date, Revision, Sha256, Signature};
@@ -150,7 +150,7 @@ impl Walk<'_> {
             outcome: Outcome::OtherCpu,
             reasons: Vec::new(),
         };
-        let limit = limit(self.signature);
+        let limit = xen_max_size(self.signature.family_model_stepping().0);
         let (outcome, rule, detail) = if !here {
             let detail = format!("{} has no row in the table of this container", self.signature);
             (Outcome::OtherCpu, rules::AMD_NO_ROW, detail)
@@ -216,18 +216,6 @@ fn rows(table: &[u8]) -> impl Iterator<Item = (u32, u16)> {
     rows.iter()
         .map(|row| (u32_at(row, 0).unwrap_or(0), u16_at(row, 12).unwrap_or(0)))
         .take_while(|row| row.0 != 0)
-}
-
-fn limit(signature: Signature) -> usize {
-    match signature.family_model_stepping().0 {
-        0x14 => 1824,
-        0x15 => 4096,
-        0x16 => 3458,
-        0x17 => 3200,
-        0x19 => 5568,
-        0x1a => 15296,
-        _ => 2048,
-    }
 }
 
 /// The minimum revision, where the field has the form of one.

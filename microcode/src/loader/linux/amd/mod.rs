@@ -193,12 +193,7 @@ fn section(bytes: &[u8], at: usize, family: u32) -> Result<usize, (Reason, Optio
         let detail = format!("{length} bytes, {} are left", body.len());
         return Err((because(rule::CUT, detail), shown));
     };
-    let limit = match family {
-        0x10..=0x12 => Some(2048),
-        0x14 => Some(1824),
-        0x15.. => None,
-        _ => Some(0),
-    };
+    let limit = amd::linux_max_size(u16::try_from(family).unwrap_or(u16::MAX));
     if limit.is_some_and(|limit| length > limit) {
         let detail = format!("{length} bytes on family {family:#x}");
         return Err((because(rule::LIMIT, detail), Some(patch)));
