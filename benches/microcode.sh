@@ -27,7 +27,7 @@ export PATH="$PATH:/usr/sbin"
 have() { command -v "$1" >/dev/null || { printf '\n%s: not installed\n' "$1"; return 1; }; }
 
 images() {
-    find "${INITRDS:?a directory of initrds}" -maxdepth 1 -name '*.img' | sort
+    find -L "${INITRDS:?a directory of initrds}" -maxdepth 1 -name '*.img' | sort
 }
 
 bench_updates() {
@@ -41,7 +41,7 @@ bench_early() {
     have "$cpio3" || return 0
     local image
     image=$(images | grep zst | head -n 1)
-    head_line "3cpio -t -P 1-2, an initrd of $(stat -c %s "$image") bytes:"
+    head_line "3cpio -t -P 1-2, an initrd of $(stat -L -c %s "$image") bytes:"
     compare "early parts" "$delid microcode initrd list --early $image" "$cpio3 -t -P 1-2 $image"
 }
 
@@ -50,7 +50,7 @@ bench_list() {
     if have "$cpio3"; then
         head_line "3cpio -t:"
         for image in $(images); do
-            compare "$(basename "$image"), $(stat -c %s "$image") bytes" "$delid microcode initrd list $image" "$cpio3 -t $image"
+            compare "$(basename "$image"), $(stat -L -c %s "$image") bytes" "$delid microcode initrd list $image" "$cpio3 -t $image"
         done
     fi
     have lsinitramfs || return 0
