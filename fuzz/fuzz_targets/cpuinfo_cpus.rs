@@ -2,6 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use microcode::Signature;
 use microcode::cpu::{self, words};
 
 fuzz_target!(|bytes: &[u8]| {
@@ -18,7 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
     if let Some(line) = text.lines().next() {
         if let Ok(signature) = words::read_signature(line) {
             let (family, model, stepping) = signature.family_model_stepping();
-            let _ = words::signature(family.into(), model.into(), stepping.into());
+            let _ = Signature::from_family_model_stepping(family.into(), model.into(), stepping.into());
         }
         let _ = (words::read_platform(line), words::read_revision(line));
     }
