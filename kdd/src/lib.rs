@@ -17,4 +17,13 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod damage;
+pub mod decode;
+pub mod dump_writer;
+pub mod guest;
 pub mod kd;
+pub mod kdnet;
+pub mod memory;
+pub mod target;
+pub mod transport;
+pub mod windows;

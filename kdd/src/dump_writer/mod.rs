@@ -1,0 +1,1 @@
+//! Windows dumps written from a guest: complete, bitmap (active) and kernel.

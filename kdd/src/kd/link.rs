@@ -1,0 +1,1 @@
+//! Acknowledging, resending, resetting: packet ids over a serial line and over KDNET.

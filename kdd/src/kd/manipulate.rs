@@ -1,0 +1,1 @@
+//! Requests of the debugger (MANIPULATE packets): one file per request, one table of all.

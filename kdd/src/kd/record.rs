@@ -1,0 +1,1 @@
+//! Recorded sessions: every packet with its direction and time, written and replayed.

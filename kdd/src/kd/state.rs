@@ -1,0 +1,1 @@
+//! State changes: exception, modules loaded and unloaded, text.

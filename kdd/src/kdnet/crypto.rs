@@ -1,0 +1,1 @@
+//! AES-256-CBC and HMAC-SHA256 of a KDNET packet.

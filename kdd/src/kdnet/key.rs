@@ -1,0 +1,1 @@
+//! Keys as WinDbg writes them: four numbers of base 36.

@@ -1,0 +1,1 @@
+//! kdump-compressed dumps (makedumpfile, QEMU), also flattened.

@@ -1,0 +1,1 @@
+//! LiME and AVML memory images.

@@ -1,0 +1,283 @@
+//! A guest as a capture or a running machine gives it: physical memory that may have holes, the state
+//! of each vCPU, and what the container itself says about the system inside.
+//!
+//! Each container has a module with `recognise` (from the first bytes) and `open`; [`open`] picks by
+//! content, never by name. A capture is a [`Capture`]; a running guest will be another [`Target`] that
+//! also gives a [`Control`].
+
+pub mod elf_core;
+pub mod kdump;
+pub mod lime;
+pub mod qemu_migration;
+pub mod raw;
+pub mod registers;
+pub mod vcpu;
+pub mod vmware;
+pub mod windows_dump;
+pub mod xen_core;
+pub mod xl_save;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use thiserror::Error;
+
+pub use vcpu::{Segment, Table, Vcpu};
+
+use crate::damage::Damage;
+use crate::memory::{Gpa, Gva, PhysicalMemory, Source, VirtualMemory};
+
+/// A guest, captured or running.
+pub trait Target: Send {
+    /// What it comes from.
+    fn container(&self) -> &Container;
+
+    /// Its physical memory.
+    fn memory(&self) -> &dyn PhysicalMemory;
+
+    /// Its vCPUs, in order; empty when the source knows none.
+    fn vcpus(&self) -> &[Vcpu];
+
+    /// What the container says about the Windows inside.
+    fn hints(&self) -> &Hints;
+
+    /// Memory that is known by virtual address only (triage dumps).
+    fn virtual_memory(&self) -> Option<&dyn VirtualMemory> {
+        None
+    }
+
+    /// What is wrong with the source.
+    fn damage(&self) -> &[Damage];
+
+    /// Run control and writing; a capture has none.
+    fn control(&mut self) -> Option<&mut dyn Control> {
+        None
+    }
+}
+
+/// Running and changing a guest.
+pub trait Control: Send {
+    /// Stops all vCPUs.
+    ///
+    /// # Errors
+    /// When the guest does not obey.
+    fn stop(&mut self) -> Result<(), ControlError>;
+
+    /// Lets all vCPUs run, or one do a single instruction.
+    ///
+    /// # Errors
+    /// When the guest does not obey.
+    fn resume(&mut self, how: Resume) -> Result<(), ControlError>;
+
+    /// Why the guest stopped, once it did; `None` while it runs.
+    ///
+    /// # Errors
+    /// When the guest is gone.
+    fn stopped(&mut self) -> Result<Option<StopReason>, ControlError>;
+
+    /// Writes physical memory; gives the bytes written before the first one that is not there.
+    ///
+    /// # Errors
+    /// When the guest does not obey.
+    fn write_physical(&mut self, at: Gpa, bytes: &[u8]) -> Result<usize, ControlError>;
+
+    /// Sets the registers of the vCPU with its number.
+    ///
+    /// # Errors
+    /// When the guest does not obey.
+    fn set_vcpu(&mut self, vcpu: &Vcpu) -> Result<(), ControlError>;
+}
+
+/// How a guest goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resume {
+    /// All vCPUs run.
+    Run,
+    /// This vCPU does one instruction.
+    Step(u32),
+}
+
+/// Why a guest stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StopReason {
+    /// The vCPU it happened on.
+    pub vcpu: u32,
+    /// What it was.
+    pub cause: Cause,
+}
+
+/// What stopped a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It was asked to.
+    Asked,
+    /// A breakpoint.
+    Breakpoint,
+    /// A single step was done.
+    Step,
+}
+
+/// Why run control failed.
+#[derive(Debug, Error)]
+pub enum ControlError {
+    /// This source cannot do it.
+    #[error("{0}: not possible with this source")]
+    Unsupported(&'static str),
+    /// The guest is gone, or the system refuses.
+    #[error("{what}: {reason}")]
+    Failed {
+        /// What was tried.
+        what: &'static str,
+        /// What came back.
+        reason: String,
+    },
+}
+
+/// What a target comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
+pub struct Container {
+    /// Short name of the format: `raw`, `qemu-elf`, `kdump`, `windows-bitmap`, `xl-save`.
+    pub format: &'static str,
+    /// In words, with its version: `kdump-compressed, header version 6, zlib, flattened`.
+    pub description: String,
+    /// More that it says of itself, name and value: the hypervisor, the machine type, the page size.
+    pub facts: Vec<(String, String)>,
+}
+
+/// What a container says about the Windows inside, besides memory and vCPUs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
+pub struct Hints {
+    /// Page directory of the kernel (header of a Windows dump).
+    pub directory: Option<Gpa>,
+    /// KDDEBUGGER_DATA64.
+    pub kdbg: Option<Gva>,
+    /// PsLoadedModuleList.
+    pub loaded_modules: Option<Gva>,
+    /// PsActiveProcessHead.
+    pub active_processes: Option<Gva>,
+    /// MmPfnDatabase.
+    pub pfn_database: Option<Gva>,
+    /// Base of the kernel's image.
+    pub kernel_base: Option<Gva>,
+    /// Machine type as in PE images: 0x8664, 0x14c.
+    pub machine: Option<u16>,
+    /// Major version of the dump's header (15 free, 12 checked) and build number.
+    pub version: Option<(u32, u32)>,
+    /// Number of processors.
+    pub processors: Option<u32>,
+    /// Bug check code and its four parameters.
+    pub bug_check: Option<[u64; 5]>,
+    /// Whether page tables have 64-bit entries on a 32-bit machine.
+    pub pae: Option<bool>,
+    /// A CONTEXT of Windows that the container holds, of the processor that stopped.
+    #[serde(skip)]
+    pub context: Option<Vec<u8>>,
+    /// Bytes of a KDDEBUGGER_DATA64 that the container holds itself (triage dumps).
+    #[serde(skip)]
+    pub kdbg_bytes: Option<Vec<u8>>,
+    /// Bytes of a KPRCB that the container holds itself (triage dumps).
+    #[serde(skip)]
+    pub kprcb_bytes: Option<Vec<u8>>,
+}
+
+/// A captured guest.
+pub struct Capture {
+    /// What it comes from.
+    pub container: Container,
+    /// Physical memory.
+    pub memory: Box<dyn PhysicalMemory>,
+    /// vCPUs.
+    pub vcpus: Vec<Vcpu>,
+    /// What the container says besides.
+    pub hints: Hints,
+    /// Memory by virtual address.
+    pub virtual_memory: Option<Box<dyn VirtualMemory + Send>>,
+    /// What is wrong with it.
+    pub damage: Vec<Damage>,
+}
+
+impl Target for Capture {
+    fn container(&self) -> &Container {
+        &self.container
+    }
+
+    fn memory(&self) -> &dyn PhysicalMemory {
+        &*self.memory
+    }
+
+    fn vcpus(&self) -> &[Vcpu] {
+        &self.vcpus
+    }
+
+    fn hints(&self) -> &Hints {
+        &self.hints
+    }
+
+    fn virtual_memory(&self) -> Option<&dyn VirtualMemory> {
+        match &self.virtual_memory {
+            Some(memory) => Some(&**memory),
+            None => None,
+        }
+    }
+
+    fn damage(&self) -> &[Damage] {
+        &self.damage
+    }
+}
+
+/// What is opened: the file, and others that belong to it.
+pub struct Input {
+    /// Name for messages.
+    pub name: String,
+    /// The file.
+    pub bytes: Source,
+    /// Files of the same stem beside it, with the part of the name behind the last dot in small
+    /// letters: VMware keeps memory (`vmem`) and state (`vmss`, `vmsn`) in two files.
+    pub beside: Vec<(String, Source)>,
+    /// Text of a register file for a raw image.
+    pub registers: Option<String>,
+}
+
+/// Why a source cannot be opened at all.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// A structure that nothing works without.
+    #[error("{name}: {damage}")]
+    Damaged {
+        /// The input.
+        name: String,
+        /// Where and what.
+        damage: Damage,
+    },
+    /// It holds what is no guest memory.
+    #[error("{name}: {reason}")]
+    NotAGuest {
+        /// The input.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// A container: how it is told from its first bytes, and how it is opened.
+struct Format {
+    recognise: fn(&[u8]) -> bool,
+    open: fn(&Input) -> Result<Capture, OpenError>,
+}
+
+/// All containers with a mark of their own, in the order in which they are tried.
+const FORMATS: &[Format] = &[];
+
+/// Opens a source: the container is told by its content; what has no mark is a raw image.
+///
+/// # Errors
+/// When the container is damaged so that nothing of it can be read.
+pub fn open(input: &Input) -> Result<Capture, OpenError> {
+    let head = input.bytes.bytes(0, 0x1_0000);
+    match FORMATS.iter().find(|format| (format.recognise)(&head)) {
+        Some(format) => (format.open)(input),
+        None => Err(OpenError::NotAGuest {
+            name: input.name.clone(),
+            reason: "no container".to_owned(),
+        }),
+    }
+}

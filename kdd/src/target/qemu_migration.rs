@@ -1,0 +1,1 @@
+//! QEMU migration streams: RAM and the x86 CPU sections.

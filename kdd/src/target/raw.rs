@@ -1,0 +1,1 @@
+//! Raw images: file offset is physical address.

@@ -1,0 +1,1 @@
+//! Register files: what `info registers -a` of QEMU's monitor prints.

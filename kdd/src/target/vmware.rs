@@ -1,0 +1,1 @@
+//! VMware memory (vmem) with its state (vmss, vmsn).

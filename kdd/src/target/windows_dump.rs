@@ -1,0 +1,1 @@
+//! Windows dumps: full, bitmap, complete, kernel, triage.

@@ -1,0 +1,1 @@
+//! `xl dump-core`: an ELF core whose memory stands in sections.

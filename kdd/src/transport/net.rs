@@ -1,0 +1,1 @@
+//! KDNET over UDP.

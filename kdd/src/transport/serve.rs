@@ -1,0 +1,1 @@
+//! The loop between a line and a session.

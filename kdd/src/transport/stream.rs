@@ -1,0 +1,1 @@
+//! Streams that carry the serial protocol: TCP, Unix socket, pty, standard input and output.

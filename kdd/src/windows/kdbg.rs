@@ -1,0 +1,1 @@
+//! KDDEBUGGER_DATA64: found, decoded, or put together.

@@ -1,0 +1,1 @@
+//! The kernel's image: base, PE headers, CodeView record, exports, version block.

@@ -1,0 +1,1 @@
+//! KPCR and KPRCB of each processor.

@@ -1,0 +1,1 @@
+//! QEMU's and VirtualBox's ELF cores.

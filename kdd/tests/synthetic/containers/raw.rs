@@ -1,0 +1,1 @@
+//! Raw image and register file.

@@ -1,0 +1,1 @@
+//! VMware memory and state.

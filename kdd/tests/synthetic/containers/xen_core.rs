@@ -1,0 +1,1 @@
+//! xl dump-core.

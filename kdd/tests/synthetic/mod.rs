@@ -1,0 +1,7 @@
+//! Guests made for tests, with constants of their own: a machine's memory and registers, the Windows in
+//! it, and the containers a machine is written in.
+#![allow(dead_code)]
+
+pub mod containers;
+pub mod machine;
+pub mod windows;
