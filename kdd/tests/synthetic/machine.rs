@@ -100,8 +100,8 @@ impl Machine {
 impl Cpu {
     /// Registers in 64-bit mode, each value different.
     pub fn pattern(number: u64) -> Self {
-        let value = |register: u64| 0xa5a5_0000_0000_0000 | number << 32 | register * 0x0101;
-        let kernel = |register: u64| 0xffff_f800_0000_0000 | number << 32 | register * 0x1000;
+        let value = |register: u64| 0xa5a5_0000_0000_0000 | (number << 32) | (register * 0x0101);
+        let kernel = |register: u64| 0xffff_f800_0000_0000 | (number << 32) | (register * 0x1000);
         let seg = |selector, access| Seg {
             selector,
             base: 0,
