@@ -82,8 +82,7 @@ fn read_text(bytes: &[u8]) -> Trace {
         if line.is_empty() || line.starts_with(b"#") {
             continue;
         }
-        let piece = direction(line).and_then(|(direction, text)| Some((direction, hex(text)?)));
-        let Some((direction, piece)) = piece else {
+        let Some((direction, piece)) = piece(line) else {
             trace.bad_lines.push(number.saturating_add(1));
             continue;
         };
@@ -104,6 +103,12 @@ fn read_text(bytes: &[u8]) -> Trace {
             .extend(std::iter::from_fn(|| decoder.next_event()).map(|event| (direction, event)));
     }
     trace
+}
+
+/// Direction and bytes of a line of text.
+pub(crate) fn piece(line: &[u8]) -> Option<(Direction, Vec<u8>)> {
+    let (direction, text) = direction(line)?;
+    Some((direction, hex(text)?))
 }
 
 fn hex(text: &[u8]) -> Option<Vec<u8>> {
