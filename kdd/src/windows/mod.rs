@@ -8,9 +8,11 @@ pub mod context;
 pub mod directory;
 pub mod kdbg;
 pub mod kernel;
+mod list;
 pub mod modules;
 pub mod processes;
 pub mod processors;
+mod record;
 
 use schemars::JsonSchema;
 use serde::Serialize;
