@@ -6,6 +6,7 @@
 //! also gives a [`Control`].
 
 pub mod elf_core;
+mod fields;
 pub mod kdump;
 pub mod lime;
 pub mod qemu_migration;
@@ -265,7 +266,10 @@ struct Format {
 }
 
 /// All containers with a mark of their own, in the order in which they are tried.
-const FORMATS: &[Format] = &[];
+const FORMATS: &[Format] = &[Format {
+    recognise: kdump::recognise,
+    open: kdump::open,
+}];
 
 /// Opens a source: the container is told by its content; what has no mark is a raw image.
 ///
