@@ -53,3 +53,11 @@ pub(crate) fn size(length: u64) -> usize {
 pub(crate) fn wide(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
+
+/// The name in a domain's XML of libvirt: the text of its first `name` element.
+pub(crate) fn xml_name(xml: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(xml);
+    let (_, rest) = text.split_once("<name>")?;
+    let (name, _) = rest.split_once("</name>")?;
+    Some(name.to_owned())
+}

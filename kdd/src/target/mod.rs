@@ -5,10 +5,12 @@
 //! content, never by name. A capture is a [`Capture`]; a running guest will be another [`Target`] that
 //! also gives a [`Control`].
 
+mod cursor;
 pub mod elf_core;
 mod fields;
 pub mod kdump;
 pub mod lime;
+mod paged;
 pub mod qemu_migration;
 pub mod raw;
 pub mod registers;
@@ -266,10 +268,11 @@ struct Format {
 }
 
 /// All containers with a mark of their own, in the order in which they are tried.
-const FORMATS: &[Format] = &[Format {
-    recognise: kdump::recognise,
-    open: kdump::open,
-}];
+#[rustfmt::skip]
+const FORMATS: &[Format] = &[
+    Format { recognise: kdump::recognise, open: kdump::open },
+    Format { recognise: xl_save::recognise, open: xl_save::open },
+];
 
 /// Opens a source: the container is told by its content; what has no mark is a raw image.
 ///
