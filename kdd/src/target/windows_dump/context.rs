@@ -5,12 +5,15 @@
 use super::layout::Fields;
 use crate::target::vcpu::{Segment, Segments, Vcpu};
 
-/// Length of a CONTEXT of AMD64.
-pub(super) const LENGTH_X64: usize = 0x4d0;
-/// Length of a CONTEXT of i386.
-pub(super) const LENGTH_X86: usize = 0x2cc;
-/// Length of a CONTEXT of ARM64.
-pub(super) const LENGTH_ARM64: usize = 0x390;
+/// Length of a CONTEXT of a machine.
+pub(super) fn length(machine: u16) -> Option<usize> {
+    match machine {
+        0x8664 => Some(0x4d0),
+        0x14c => Some(0x2cc),
+        0xaa64 => Some(0x390),
+        _ => None,
+    }
+}
 
 /// Bits of ContextFlags that are the same on both machines.
 mod flag {

@@ -1,6 +1,6 @@
 //! The header of a dump, 32-bit or 64-bit, decoded into one form.
 
-use super::context::{LENGTH_ARM64, LENGTH_X64, LENGTH_X86};
+use super::context::length;
 use super::layout::{COMMENT_ROOM, FILLER, Fields, Layout};
 use crate::memory::{Gpa, Gva};
 
@@ -101,12 +101,7 @@ fn pae(bytes: Fields<'_>, layout: &Layout) -> Option<bool> {
 
 /// The CONTEXT, as long as the machine's; the room in the header is larger.
 fn context(bytes: Fields<'_>, layout: &Layout, machine: Option<u16>) -> Option<Vec<u8>> {
-    let length = match machine? {
-        0x8664 => LENGTH_X64,
-        0x14c => LENGTH_X86,
-        0xaa64 => LENGTH_ARM64,
-        _ => return None,
-    };
+    let length = length(machine?)?;
     let bytes = bytes.slice(layout.context, length.min(layout.context_room))?;
     let written = bytes.chunks(4).any(|word| word != b"PAGE" && word != [0; 4]);
     written.then(|| bytes.to_vec())

@@ -66,11 +66,11 @@ pub fn open(input: &Input) -> Result<Capture, OpenError> {
 fn capture(source: &Source, head: &[u8], layout: &Layout, header: &Header) -> Capture {
     let pages = pages::read(source, head, layout, header.dump_type);
     let mut damage = pages.damage;
-    damage.extend(length_damage(source, header, layout));
     let mut container = container(header, layout);
     container.facts.extend(pages.facts);
     let mut hints = hints(header);
     let mut virtual_memory = None;
+    let mut context = header.context.clone();
     if header.dump_type == kind::TRIAGE {
         let triage = triage::read(source, header, layout);
         container.facts.extend(triage.facts);
@@ -79,9 +79,10 @@ fn capture(source: &Source, head: &[u8], layout: &Layout, header: &Header) -> Ca
         hints.kprcb_bytes = triage.kprcb;
         hints.drivers = triage.drivers;
         virtual_memory = triage.memory;
+        context = triage.context.or(context);
     }
-    let vcpu = header.context.as_deref().zip(header.machine);
-    let vcpu = vcpu.and_then(|(context, machine)| context::vcpu(context, machine));
+    let vcpu = context.zip(header.machine);
+    let vcpu = vcpu.and_then(|(context, machine)| context::vcpu(&context, machine));
     Capture {
         container,
         memory: pages.memory,
@@ -90,16 +91,6 @@ fn capture(source: &Source, head: &[u8], layout: &Layout, header: &Header) -> Ca
         virtual_memory,
         damage,
     }
-}
-
-/// A file that is shorter than it says, where the type's own lengths do not tell.
-fn length_damage(source: &Source, header: &Header, layout: &Layout) -> Option<Damage> {
-    let required = header.required.filter(|required| *required > source.len())?;
-    (header.dump_type == kind::TRIAGE).then(|| {
-        let at = u64::try_from(layout.required).unwrap_or(0);
-        let seen = format!("{:#x} bytes", source.len());
-        Damage::file("dump-length", at, format!("{required:#x} bytes"), seen)
-    })
 }
 
 fn hints(header: &Header) -> Hints {

@@ -7,6 +7,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::context;
 use super::header::Header;
 use super::layout::{Fields, Layout};
 use crate::damage::Damage;
@@ -35,6 +36,9 @@ pub(super) struct Triage {
     pub memory: Option<Box<dyn VirtualMemory + Send>>,
     pub kdbg: Option<Vec<u8>>,
     pub kprcb: Option<Vec<u8>>,
+    /// CONTEXT of the processor that crashed, as its KPRCB has it: where it was when it stopped. The one
+    /// in the header is where the exception was.
+    pub context: Option<Vec<u8>>,
     pub drivers: Vec<TriageDriver>,
     pub facts: Vec<(String, String)>,
     pub damage: Vec<Damage>,
@@ -43,6 +47,7 @@ pub(super) struct Triage {
 /// TRIAGE_DUMP32 or TRIAGE_DUMP64; offsets of 0 mean that the part is not there.
 struct Parts {
     service_pack: u32,
+    size: u32,
     valid: u32,
     unloaded: u32,
     kprcb: u32,
@@ -74,6 +79,7 @@ impl Parts {
         };
         Some(Self {
             service_pack: fields.u32(0)?,
+            size: fields.u32(4)?,
             valid: fields.u32(8)?,
             unloaded: fields.u32(0x18)?,
             kprcb: fields.u32(0x1c)?,
@@ -122,12 +128,18 @@ pub(super) fn read(source: &Source, header: &Header, layout: &Layout) -> Triage 
             .damage
             .push(Damage::file("dump-triage", parts.valid.into(), "TRGD at the end", seen));
     }
+    if u64::from(parts.size) > source.len() {
+        let expected = format!("{:#x} bytes", parts.size);
+        let seen = format!("the end at {:#x}", source.len());
+        triage.damage.push(Damage::file("dump-length", at, expected, seen));
+    }
     triage.kdbg = part(source, parts.kdbg, parts.kdbg_size.min(MOST_KDBG));
     let kdbg = Fields(triage.kdbg.as_deref().unwrap_or_default());
     triage.kprcb = kprcb(source, &parts, kdbg);
     let kprcb = Fields(triage.kprcb.as_deref().unwrap_or_default());
     let blocks = Blocks::of(source, header, layout, &parts, kdbg, kprcb, &mut triage.damage);
     let listed = drivers(source, &parts, layout.pointer, &mut triage.damage);
+    triage.context = context(&blocks.0, header, kdbg, kprcb, layout.pointer);
     triage.facts = facts(source, &parts, layout.pointer, blocks.0.runs().len());
     triage.drivers = listed;
     triage.memory = Some(Box::new(blocks));
@@ -174,6 +186,25 @@ mod kdbg {
     pub(super) const PRCB_THREAD: usize = 0x2b4;
     pub(super) const PRCB_NUMBER: usize = 0x2be;
     pub(super) const SIZE_THREAD: usize = 0x2c0;
+    pub(super) const PRCB_FRAME: usize = 0x2bc;
+    pub(super) const PRCB_CONTEXT: usize = 0x338;
+}
+
+/// The CONTEXT that the KPRCB points to (Windows 7 on), else the one in it.
+fn context(known: &Sparse, header: &Header, kdbg: Fields<'_>, kprcb: Fields<'_>, width: usize) -> Option<Vec<u8>> {
+    let length = context::length(header.machine?)?;
+    let offset = |at| kdbg.u16(at).filter(|offset| *offset != 0).map(usize::from);
+    let pointed = || {
+        let at = kprcb.word(offset(kdbg::PRCB_CONTEXT)?, width)?;
+        let mut bytes = vec![0; length];
+        (known.read(Gpa(at), &mut bytes) == length).then_some(bytes)
+    };
+    let inside = || kprcb.slice(offset(kdbg::PRCB_FRAME)?, length).map(<[u8]>::to_vec);
+    [pointed(), inside()].into_iter().flatten().find(|bytes| {
+        header
+            .machine
+            .is_some_and(|machine| context::vcpu(bytes, machine).is_some())
+    })
 }
 
 /// Memory by virtual address: segments of the file, in an address space of their own.
