@@ -25,6 +25,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 pub use vcpu::{Segment, Table, Vcpu};
+pub use windows_dump::TriageDriver;
 
 use crate::damage::Damage;
 use crate::memory::{Gpa, Gva, PhysicalMemory, Source, VirtualMemory};
@@ -180,6 +181,9 @@ pub struct Hints {
     /// Bytes of a KPRCB that the container holds itself (triage dumps).
     #[serde(skip)]
     pub kprcb_bytes: Option<Vec<u8>>,
+    /// Drivers that the container lists itself (triage dumps).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub drivers: Vec<TriageDriver>,
 }
 
 /// A captured guest.
@@ -272,6 +276,7 @@ struct Format {
 const FORMATS: &[Format] = &[
     Format { recognise: kdump::recognise, open: kdump::open },
     Format { recognise: xl_save::recognise, open: xl_save::open },
+    Format { recognise: windows_dump::recognise, open: windows_dump::open },
 ];
 
 /// Opens a source: the container is told by its content; what has no mark is a raw image.
