@@ -1,4 +1,7 @@
-//! Fields of a structure by offset, little and big endian; none where the structure is too short.
+//! Fields of a structure by offset, little and big endian, none where the structure is too short; and a list
+//! of damage that does not grow with it.
+
+use crate::damage::Damage;
 
 /// Bytes of a structure.
 #[derive(Clone, Copy)]
@@ -42,6 +45,25 @@ impl<'a> Fields<'a> {
         let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
         String::from_utf8_lossy(field.get(..end).unwrap_or_default()).into_owned()
     }
+
+    /// `N` 64-bit fields.
+    pub(crate) fn u64s<const N: usize>(self, offset: usize) -> Option<[u64; N]> {
+        let mut values = [0; N];
+        for (index, value) in values.iter_mut().enumerate() {
+            *value = self.u64(offset.checked_add(index.checked_mul(8)?)?)?;
+        }
+        Some(values)
+    }
+
+    /// An FXSAVE image.
+    pub(crate) fn fxsave(self, offset: usize) -> Option<Box<[u8; 512]>> {
+        self.array(offset).map(Box::new)
+    }
+
+    /// The structure at `offset`.
+    pub(crate) fn at(self, offset: usize) -> Self {
+        Self(self.0.get(offset..).unwrap_or_default())
+    }
 }
 
 /// A length as it indexes memory; more than the machine can address is as much as it can.
@@ -60,4 +82,37 @@ pub(crate) fn xml_name(xml: &[u8]) -> Option<String> {
     let (_, rest) = text.split_once("<name>")?;
     let (name, _) = rest.split_once("</name>")?;
     Some(name.to_owned())
+}
+
+/// Damage, the first of it in full: a file can break one rule a million times.
+#[derive(Default)]
+pub(crate) struct Found {
+    list: Vec<Damage>,
+    more: u64,
+}
+
+impl Found {
+    const LIMIT: usize = 100;
+
+    /// Takes note of damage.
+    pub(crate) fn push(&mut self, damage: Damage) {
+        if self.list.len() < Self::LIMIT {
+            self.list.push(damage);
+        } else {
+            self.more = self.more.saturating_add(1);
+        }
+    }
+
+    /// The list; what was left out stands as one line at its end.
+    pub(crate) fn finish(mut self) -> Vec<Damage> {
+        if let (1.., Some(last)) = (self.more, self.list.last()) {
+            let line = Damage {
+                expected: "no more damage".to_owned(),
+                seen: format!("{} more places", self.more),
+                ..last.clone()
+            };
+            self.list.push(line);
+        }
+        self.list
+    }
 }
