@@ -2,6 +2,7 @@
 //! loaded them.
 
 use super::list::List;
+use super::pe::Image;
 use super::record::Record;
 use super::{Architecture, Module};
 use crate::damage::{Damage, Place};
@@ -47,7 +48,8 @@ impl Layout {
     }
 }
 
-/// Reads the modules of the list at `head` (PsLoadedModuleList). What their PE headers say is not filled in.
+/// Reads the modules of the list at `head` (PsLoadedModuleList), with what their PE headers say where
+/// those are in memory.
 #[must_use]
 pub fn read(space: &dyn VirtualMemory, head: Gva, architecture: Architecture) -> (Vec<Module>, Vec<Damage>) {
     let list = List {
@@ -88,6 +90,7 @@ fn module(space: &dyn VirtualMemory, at: Gva, architecture: Architecture, found:
     if name.is_empty() {
         name = path.rsplit('\\').next().unwrap_or_default().to_owned();
     }
+    let image = Image::read(space, base).ok();
     Some(Module {
         base,
         size,
@@ -95,9 +98,9 @@ fn module(space: &dyn VirtualMemory, at: Gva, architecture: Architecture, found:
         name,
         path,
         record: at,
-        timestamp: None,
-        checksum: None,
-        pdb: None,
+        timestamp: image.as_ref().map(|image| image.timestamp),
+        checksum: image.as_ref().map(|image| image.checksum),
+        pdb: image.and_then(|image| image.pdb(space)),
     })
 }
 

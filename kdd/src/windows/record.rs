@@ -49,6 +49,11 @@ impl Record {
         Self { bytes, architecture }
     }
 
+    /// A structure whose bytes are at hand.
+    pub fn of(bytes: Vec<u8>, architecture: Architecture) -> Self {
+        Self { bytes, architecture }
+    }
+
     /// What could be read.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes

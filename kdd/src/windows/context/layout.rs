@@ -3,6 +3,7 @@
 
 use crate::target::vcpu::{Hidden, gpr, msr};
 use crate::target::{Segment, Table, Vcpu};
+pub(super) use crate::windows::fields::{u16_at, u32_at};
 
 /// Parts of a CONTEXT by their bit in ContextFlags.
 pub struct Part;
@@ -127,16 +128,6 @@ pub fn slice(bytes: &[u8], at: usize, length: usize) -> Option<&[u8]> {
 /// The same, to write.
 pub fn slice_mut(bytes: &mut [u8], at: usize, length: usize) -> Option<&mut [u8]> {
     bytes.get_mut(at..at.checked_add(length)?)
-}
-
-/// A 32-bit value.
-pub fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(slice(bytes, at, 4)?.try_into().ok()?))
-}
-
-/// A 16-bit value.
-pub fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_le_bytes(slice(bytes, at, 2)?.try_into().ok()?))
 }
 
 /// Offset of MXCSR in an FXSAVE image.

@@ -4,8 +4,12 @@
 //! is at the base of GS or FS when the kernel runs, and where SWAPGS will take it from otherwise). Where a
 //! source has no vCPU state, [`vcpu_from_kprcb`] makes it of what the kernel saved.
 
+mod saved;
+
+pub use saved::{complete_from_kprcb, from_copy, vcpu_from_kprcb};
+
 use super::record::{Record, kdbg_address, kdbg_offset};
-use super::{Architecture, Processor, context};
+use super::{Architecture, Processor};
 use crate::damage::{Damage, Place};
 use crate::memory::{Gva, VirtualMemory};
 use crate::target::Vcpu;
@@ -117,18 +121,21 @@ impl Reader<'_> {
         self.record(at, 8).pointer(0)
     }
 
+    fn limit(&self) -> u64 {
+        match self.context.architecture {
+            Architecture::X64 => LIMIT_X64,
+            Architecture::X86 => LIMIT_X86,
+        }
+    }
+
     /// KiProcessorBlock: addresses of KPRCBs by number, up to the first that is none.
     fn block(&self, found: &mut Vec<Damage>) -> Vec<Processor> {
         let architecture = self.context.architecture;
         let Some(array) = kdbg_address(self.context.kdbg, 0x218, architecture) else {
             return Vec::new();
         };
-        let limit = match architecture {
-            Architecture::X64 => LIMIT_X64,
-            Architecture::X86 => LIMIT_X86,
-        };
         let mut processors = Vec::new();
-        for number in 0..limit {
+        for number in 0..self.limit() {
             let at = array.plus(number * architecture.width());
             let Some(kprcb) = self.pointer(at) else {
                 if number == 0 {
@@ -234,6 +241,11 @@ impl Reader<'_> {
             return;
         }
         let Some(number) = self.number(kprcb) else { return };
+        if u64::from(number) >= self.limit() {
+            let expected = format!("the number of a processor below {}", self.limit());
+            found.push(damage(kprcb, expected, number.to_string()));
+            return;
+        }
         if processors.iter().any(|processor| processor.number == number) {
             let expected = format!("a number of its own in the KPRCB of vCPU {}", vcpu.number);
             found.push(damage(kprcb, expected, format!("number {number} again")));
@@ -294,84 +306,6 @@ impl Reader<'_> {
             _ => false,
         }
     }
-}
-
-/// KPROCESSOR_STATE and the pointer to the CONTEXT that newer kernels save to.
-#[derive(Clone, Copy, Debug)]
-struct Saved {
-    special: usize,
-    context: usize,
-    pointer: Option<usize>,
-}
-
-/// Places of the saved state in KPRCB: what the KDBG says, else by build, else both that there were.
-fn saved(context: Context<'_>) -> Vec<Saved> {
-    let kdbg = |at| kdbg_offset(context.kdbg, at);
-    let pointer = kdbg(0x338);
-    let of = |special, context| Saved {
-        special,
-        context,
-        pointer,
-    };
-    if let (Some(special), Some(context)) = (kdbg(0x2f2), kdbg(0x2bc)) {
-        return vec![of(special, context)];
-    }
-    match context.architecture {
-        Architecture::X64 => {
-            let (new, old) = (of(0x100, 0x1f0), of(0x40, 0x120));
-            match context.build {
-                Some(build) if build >= 15063 => vec![new],
-                Some(_) => vec![old],
-                None => vec![new, old],
-            }
-        }
-        Architecture::X86 => {
-            let at = |state: usize| of(state + context::CONTEXT_X86_SIZE, state);
-            match context.build {
-                Some(build) if build >= 7600 => vec![at(0x18)],
-                Some(_) => vec![at(0x1c)],
-                None => vec![at(0x18), at(0x1c)],
-            }
-        }
-    }
-}
-
-/// A vCPU made of what the kernel saved in the KPRCB of a processor (ProcessorState, and the CONTEXT that
-/// the KPRCB points to). `None` when it holds no CONTEXT.
-#[must_use]
-pub fn vcpu_from_kprcb(space: &dyn VirtualMemory, processor: &Processor, context: Context<'_>) -> Option<Vcpu> {
-    saved(context)
-        .into_iter()
-        .find_map(|saved| one(space, processor, context, saved))
-}
-
-fn one(space: &dyn VirtualMemory, processor: &Processor, context: Context<'_>, saved: Saved) -> Option<Vcpu> {
-    let architecture = context.architecture;
-    let (length, special_length) = match architecture {
-        Architecture::X64 => (context::CONTEXT_X64_SIZE, context::SPECIAL_X64_SIZE),
-        Architecture::X86 => (context::CONTEXT_X86_SIZE, context::SPECIAL_X86_SIZE),
-    };
-    let read = |at: Gva, length| Record::read(space, at, length, architecture);
-    let kprcb = processor.kprcb;
-    let mut vcpu = saved
-        .pointer
-        .and_then(|pointer| read(kprcb.plus(pointer as u64), 8).pointer(0))
-        .filter(|at| architecture.is_kernel(*at))
-        .and_then(|at| context::from_context(read(at, length).bytes(), architecture))
-        .or_else(|| context::from_context(read(kprcb.plus(saved.context as u64), length).bytes(), architecture))?;
-    vcpu.number = processor.number;
-    // Before 1703 the CONTEXT stands where the longest form of KSPECIAL_REGISTERS would end.
-    let special_length = match saved.context.checked_sub(saved.special) {
-        Some(distance) => special_length.min(distance),
-        None => special_length,
-    };
-    let special = read(kprcb.plus(saved.special as u64), special_length);
-    context::apply_saved_special(&mut vcpu, special.bytes(), architecture);
-    // In the kernel GS points to the KPCR; a saved 0 only says that nobody saved it.
-    if architecture == Architecture::X64 && vcpu.segments.cs.selector & 3 == 0 {
-        vcpu.msrs.entry(msr::GS_BASE).or_insert(processor.kpcr.0);
-    }
-    Some(vcpu)
 }
 
 fn damage(at: Gva, expected: impl Into<String>, seen: impl Into<String>) -> Damage {
