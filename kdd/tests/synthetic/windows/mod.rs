@@ -5,6 +5,7 @@
 
 pub mod code;
 pub mod config;
+pub mod files;
 pub mod image;
 pub mod kdbg;
 pub mod kernel;
