@@ -15,7 +15,7 @@ use super::debuggee::{Continue, Debuggee, Exception, Status};
 use super::link::{Heard, Link};
 use super::manipulate::{Api, Exchange, Outcome};
 use super::packet::PacketType;
-use super::state::{self, BREAKPOINT, Symbols};
+use super::state::{self, Symbols, WAKE_SYSTEM_DEBUGGER};
 
 /// What the owner of a session has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -339,11 +339,11 @@ impl Session {
         self.report(Report::CannotRun);
     }
 
-    /// Another processor is looked at. Its state change is the one of a breakpoint where it stands.
+    /// Another processor is looked at. A debugger shows no exception for this code, only the new place.
     fn switch(&mut self, processor: u16, guest: &dyn Debuggee) {
         if processor < guest.processors() && processor != self.processor {
             let address = guest.program_counter(processor);
-            let code = BREAKPOINT;
+            let code = WAKE_SYSTEM_DEBUGGER;
             self.stand(
                 Exception {
                     processor,
