@@ -80,7 +80,7 @@ impl Outer {
         let Some(rest) = datagram.strip_prefix(&MAGIC) else {
             return Err(Broken::Magic);
         };
-        let whole = datagram.len().saturating_sub(OUTER) % BLOCK == 0;
+        let whole = datagram.len().saturating_sub(OUTER).is_multiple_of(BLOCK);
         if datagram.len() < shortest || datagram.len() > LONGEST || !whole {
             return Err(Broken::Length(datagram.len()));
         }
