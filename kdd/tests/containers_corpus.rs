@@ -3,6 +3,8 @@
 //! The captures are packed; `xz`, `zstd` and `tar` unpack them into a temporary folder. Where the corpus
 //! or a program is not there, the cases are not run and say so.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing)]
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
