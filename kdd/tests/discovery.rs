@@ -104,12 +104,10 @@ fn agree(name: &str, config: &Config, truth: &Truth, windows: &Windows, register
         .map(|process| (process.at, process.directory))
         .collect();
     assert_eq!(processes, wanted, "{context}");
-    let absent_without_registers = config.kdbg == Kdbg::Absent && !registers;
-    if !absent_without_registers {
-        let processors: Vec<_> = windows.processors.iter().map(|one| (one.kpcr.0, one.kprcb.0)).collect();
-        let wanted: Vec<_> = truth.processors.iter().map(|one| (one.kpcr, one.kprcb)).collect();
-        assert_eq!(processors, wanted, "{context}");
-    }
+
+    let processors: Vec<_> = windows.processors.iter().map(|one| (one.kpcr.0, one.kprcb.0)).collect();
+    let wanted: Vec<_> = truth.processors.iter().map(|one| (one.kpcr, one.kprcb)).collect();
+    assert_eq!(processors, wanted, "{context}");
 }
 
 /// A guest as a debugger reads it: overlays over memory.
