@@ -8,6 +8,7 @@ pub mod builds;
 pub mod context;
 pub mod directory;
 mod discover;
+pub mod drivers;
 mod fields;
 pub mod kdbg;
 pub mod kernel;
@@ -18,6 +19,7 @@ pub mod processes;
 pub mod processors;
 mod record;
 pub mod shared_data;
+pub mod without_kdbg;
 
 pub use discover::discover;
 
