@@ -1,7 +1,7 @@
 //! Writes a made-up Windows guest in containers, and what a debugger should find in it as JSON.
 //!
 //! `cargo run -p delid-kdd --example synthetic_guest -- OUT_DIR [--preset NAME] [--container NAME]
-//! [--ram SIZE]`
+//! [--ram SIZE] [--kdbg plain|encoded|absent] [--cpus COUNT]`
 
 #[path = "../tests/synthetic/mod.rs"]
 mod synthetic;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use synthetic::windows::config::PRESETS;
 use synthetic::windows::files::{write_dump_file, write_raw_file};
-use synthetic::windows::{Built, Config, build};
+use synthetic::windows::{Built, Config, Kdbg, build};
 
 /// A container: its name, the name of its file, how it is written.
 type Container = (&'static str, &'static str, fn(&Built, &Path) -> io::Result<()>);
@@ -31,12 +31,15 @@ struct Arguments {
     preset: String,
     container: Option<String>,
     ram: Option<u64>,
+    kdbg: Option<Kdbg>,
+    cpus: Option<u16>,
 }
 
 fn usage() -> Error {
     let containers: Vec<&str> = CONTAINERS.iter().map(|container| container.0).collect();
     Error::other(format!(
-        "usage: synthetic_guest OUT_DIR [--preset NAME] [--container NAME] [--ram SIZE]\npresets: {}\ncontainers: {}",
+        "usage: synthetic_guest OUT_DIR [--preset NAME] [--container NAME] [--ram SIZE] [--kdbg plain|encoded|absent] \
+         [--cpus COUNT]\npresets: {}\ncontainers: {}",
         PRESETS.join(" "),
         containers.join(" ")
     ))
@@ -58,6 +61,18 @@ fn size(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
+fn kdbg(text: &str) -> Option<Kdbg> {
+    Some(match text {
+        "plain" => Kdbg::Plain,
+        "encoded" => Kdbg::Encoded {
+            wait_never: 0x6a3b_95d2_81c4_e077,
+            wait_always: 0x1f84_c0b7_2e96_53ad,
+        },
+        "absent" => Kdbg::Absent,
+        _ => return None,
+    })
+}
+
 fn arguments() -> Option<Arguments> {
     let mut words = std::env::args().skip(1);
     let mut out = Arguments {
@@ -65,6 +80,8 @@ fn arguments() -> Option<Arguments> {
         preset: "win10-x64".to_owned(),
         container: None,
         ram: None,
+        kdbg: None,
+        cpus: None,
     };
     while let Some(option) = words.next() {
         let value = words.next()?;
@@ -72,6 +89,8 @@ fn arguments() -> Option<Arguments> {
             "--preset" => out.preset = value,
             "--container" => out.container = Some(value),
             "--ram" => out.ram = Some(size(&value)?),
+            "--kdbg" => out.kdbg = Some(kdbg(&value)?),
+            "--cpus" => out.cpus = Some(value.parse().ok()?),
             _ => return None,
         }
     }
@@ -84,6 +103,8 @@ fn main() -> io::Result<()> {
     if let Some(ram) = arguments.ram {
         config.ram = ram;
     }
+    config.kdbg = arguments.kdbg.unwrap_or(config.kdbg);
+    config.cpus = arguments.cpus.unwrap_or(config.cpus);
     let chosen: Vec<&Container> = CONTAINERS
         .iter()
         .filter(|container| arguments.container.as_deref().is_none_or(|name| name == container.0))
