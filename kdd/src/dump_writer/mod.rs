@@ -1,1 +1,1 @@
-//! Windows dumps written from a guest: complete, bitmap (active) and kernel.
+//! Windows crash dumps, written from a plan.

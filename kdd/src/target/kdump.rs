@@ -1,1 +1,0 @@
-//! kdump-compressed dumps (makedumpfile, QEMU), also flattened.

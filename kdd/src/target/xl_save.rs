@@ -1,1 +1,0 @@
-//! `xl save` streams: libxl around libxc, versions 2 and 3.
