@@ -405,7 +405,7 @@ fn requests_of_the_real_engine_are_each_answered_by_their_own() {
     {
         let piece: Vec<u8> = (0..line.len())
             .step_by(2)
-            .map(|at| u8::from_str_radix(&line[at..at + 2], 16).unwrap())
+            .map(|at| u8::from_str_radix(line.get(at..at + 2).unwrap(), 16).unwrap())
             .collect();
         host.push(&piece);
     }

@@ -120,6 +120,10 @@ impl Session {
     pub fn push(&mut self, bytes: &[u8], guest: &mut dyn Debuggee, now: Duration) {
         self.begin(guest, now);
         if self.line == Line::Datagram {
+            // A datagram that comes while nobody takes the output is lost, as a network may lose it.
+            if self.link.is_full() {
+                return;
+            }
             let heard = self.link.datagram(bytes, now);
             return self.heard(heard, guest);
         }
