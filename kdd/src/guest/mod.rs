@@ -9,9 +9,11 @@
 
 mod cpus;
 mod debuggee;
+mod dump;
 mod patches;
 
 pub use cpus::Cpu;
+pub use dump::Pages;
 
 use patches::Patches;
 

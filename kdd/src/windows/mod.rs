@@ -9,7 +9,7 @@ pub mod context;
 pub mod directory;
 mod discover;
 pub mod drivers;
-mod fields;
+pub(crate) mod fields;
 pub mod kdbg;
 pub mod kernel;
 mod list;

@@ -6,7 +6,7 @@
 
 mod saved;
 
-pub use saved::{complete_from_kprcb, from_copy, vcpu_from_kprcb};
+pub use saved::{Places, complete_from_kprcb, from_copy, places, vcpu_from_kprcb};
 
 use super::record::{Record, kdbg_address, kdbg_offset};
 use super::{Architecture, Processor};
