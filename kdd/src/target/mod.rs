@@ -272,6 +272,7 @@ struct Format {
 const FORMATS: &[Format] = &[
     Format { recognise: kdump::recognise, open: kdump::open },
     Format { recognise: xl_save::recognise, open: xl_save::open },
+    Format { recognise: qemu_migration::recognise, open: qemu_migration::open },
 ];
 
 /// Opens a source: the container is told by its content; what has no mark is a raw image.

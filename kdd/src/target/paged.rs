@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::fields::{size, wide};
+use super::cursor::{size, wide};
 use crate::memory::{Gpa, PhysicalMemory, Run, Source};
 
 /// What the stream says of pages.

@@ -4,7 +4,8 @@
 
 use crate::damage::Damage;
 use crate::memory::Source;
-use crate::target::fields::{Fields, size};
+use crate::target::cursor::size;
+use crate::target::fields::Fields;
 
 /// Marks of the two formats that share the main header.
 pub(super) const KDUMP: &[u8] = b"KDUMP   ";

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::damage::Damage;
-use crate::target::fields::{Fields, wide};
+use crate::target::cursor::wide;
+use crate::target::fields::Fields;
 use crate::target::vcpu::{Hidden, Segments, msr};
 use crate::target::{Segment, Table, Vcpu};
 
