@@ -19,6 +19,8 @@ impl Status {
     pub const UNSUCCESSFUL: Self = Self(0xc000_0001);
     /// STATUS_NOT_IMPLEMENTED.
     pub const NOT_IMPLEMENTED: Self = Self(0xc000_0002);
+    /// STATUS_DATATYPE_MISALIGNMENT.
+    pub const MISALIGNED: Self = Self(0x8000_0002);
     /// STATUS_INVALID_PARAMETER.
     pub const INVALID_PARAMETER: Self = Self(0xc000_000d);
     /// STATUS_NO_SUCH_FILE, the end of a search.
@@ -27,6 +29,14 @@ impl Status {
     pub const ACCESS_DENIED: Self = Self(0xc000_0022);
     /// STATUS_NOT_SUPPORTED: the source cannot do it.
     pub const NOT_SUPPORTED: Self = Self(0xc000_00bb);
+}
+
+impl Status {
+    /// Whether it says success, as NT_SUCCESS does: the severity is success or information.
+    #[must_use]
+    pub fn is_success(self) -> bool {
+        self.0 < 0x8000_0000
+    }
 }
 
 impl fmt::Display for Status {
@@ -106,6 +116,16 @@ pub trait Debuggee {
 
     /// Number of processors, at least 1.
     fn processors(&self) -> u16;
+
+    /// What Windows calls the processor level: the family of the CPU.
+    fn processor_level(&self) -> u16 {
+        6
+    }
+
+    /// Whether the guest runs when a session begins. A captured one stands still.
+    fn running(&self) -> bool {
+        false
+    }
 
     /// Address of the current KTHREAD of a processor, 0 when not known.
     fn thread(&self, processor: u16) -> Gva;
@@ -209,6 +229,14 @@ pub trait Debuggee {
         Err(Status::NOT_SUPPORTED)
     }
 
+    /// Writes PCI configuration space; gives the bytes written.
+    ///
+    /// # Errors
+    /// The status that the debugger gets.
+    fn write_bus(&mut self, _kind: u32, _bus: u32, _slot: u32, _offset: u32, _bytes: &[u8]) -> Result<usize, Status> {
+        Err(Status::NOT_SUPPORTED)
+    }
+
     /// Sets a breakpoint and gives its handle, from 1.
     ///
     /// # Errors
@@ -234,6 +262,14 @@ pub trait Debuggee {
     /// # Errors
     /// When it cannot.
     fn resume(&mut self, processor: u16, how: Continue) -> Result<(), Status>;
+
+    /// Boots the guest anew; it runs then.
+    ///
+    /// # Errors
+    /// When it cannot.
+    fn reboot(&mut self) -> Result<(), Status> {
+        Err(Status::NOT_SUPPORTED)
+    }
 
     /// Stops a guest that runs. What stops is reported by [`Debuggee::exception`].
     ///

@@ -178,6 +178,40 @@ impl Packet {
         }
     }
 
+    /// The packet in the body of one KDNET datagram: as on a serial line, but without the trailer. Bytes
+    /// behind the payload are not looked at.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn from_datagram(body: &[u8]) -> Result<Self, Damage> {
+        let noise = || Damage::Noise {
+            length: u64::try_from(body.len()).unwrap_or(u64::MAX),
+        };
+        let leader = leader(body).ok_or_else(noise)?;
+        let head = body.first_chunk::<HEADER>().ok_or_else(noise)?;
+        let header = header(leader, head).ok_or_else(noise)?;
+        let length = HEADER.saturating_add(header.count);
+        let payload = body.get(HEADER..length).ok_or(Damage::Cut {
+            kind: Some(header.kind),
+            expected: length,
+            seen: body.len(),
+        })?;
+        let expected = checksum(payload);
+        if expected != header.checksum {
+            return Err(Damage::Checksum {
+                kind: header.kind,
+                expected,
+                seen: header.checksum,
+            });
+        }
+        Ok(Self {
+            leader,
+            kind: header.kind,
+            id: header.id,
+            payload: payload.to_vec(),
+        })
+    }
+
     /// Its bytes on the line.
     ///
     /// # Errors
@@ -335,6 +369,20 @@ impl Decoder {
     /// Add bytes that arrived.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend(bytes);
+    }
+
+    /// Bytes that wait for the rest of their packet, or to be looked at.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.buffer.len().saturating_sub(self.used)
+    }
+
+    /// The rest of a packet is overdue: its begin is given up, and what stands behind its leader is
+    /// looked at again. `None` when nothing is waited for.
+    pub fn give_up(&mut self) -> Option<Event> {
+        let rest = self.buffer.get(self.used..).filter(|rest| !rest.is_empty())?;
+        let look = look(rest);
+        self.end_noise().or_else(|| Some(self.take(look)))
     }
 
     /// No more bytes will come: what is left becomes events.

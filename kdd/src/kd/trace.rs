@@ -3,12 +3,13 @@
 //! Text has lines `H>T <hex>` (debugger to target) and `T>H <hex>`; `#` begins a comment. Anything
 //! else is taken as raw bytes, of one direction or of both as a line monitor mixed them.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::kd::packet::{Decoder, Event};
 
 /// Which way bytes went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub enum Direction {
     /// Debugger to target.
     #[serde(rename = "H>T")]
@@ -64,7 +65,7 @@ fn read_raw(bytes: &[u8]) -> Trace {
 }
 
 /// The first line that is no comment names a direction.
-fn is_text(bytes: &[u8]) -> bool {
+pub(crate) fn is_text(bytes: &[u8]) -> bool {
     let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     let first = lines.find(|line| !line.is_empty() && !line.starts_with(b"#"));
     first.is_some_and(|line| direction(line).is_some())
@@ -82,8 +83,7 @@ fn read_text(bytes: &[u8]) -> Trace {
         if line.is_empty() || line.starts_with(b"#") {
             continue;
         }
-        let piece = direction(line).and_then(|(direction, text)| Some((direction, hex(text)?)));
-        let Some((direction, piece)) = piece else {
+        let Some((direction, piece)) = piece(line) else {
             trace.bad_lines.push(number.saturating_add(1));
             continue;
         };
@@ -104,6 +104,12 @@ fn read_text(bytes: &[u8]) -> Trace {
             .extend(std::iter::from_fn(|| decoder.next_event()).map(|event| (direction, event)));
     }
     trace
+}
+
+/// Direction and bytes of a line of text.
+pub(crate) fn piece(line: &[u8]) -> Option<(Direction, Vec<u8>)> {
+    let (direction, text) = direction(line)?;
+    Some((direction, hex(text)?))
 }
 
 fn hex(text: &[u8]) -> Option<Vec<u8>> {

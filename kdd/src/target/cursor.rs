@@ -1,6 +1,6 @@
-//! Reading a file from front to back in small pieces, with long skips in between; texts of headers.
+//! Reading a file from front to back in small pieces, with long skips in between.
 
-use super::fields::Fields;
+use super::fields::{size, wide};
 use crate::memory::Source;
 
 /// Bytes read ahead: heads of pages are short, and their bytes are skipped.
@@ -108,40 +108,4 @@ impl<'a> Cursor<'a> {
     pub(crate) fn u32_le(&mut self) -> Option<u32> {
         self.array().map(u32::from_le_bytes)
     }
-
-    pub(crate) fn u64_le(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
-}
-
-impl<'a> Fields<'a> {
-    /// `length` bytes at an offset.
-    pub(crate) fn slice(self, at: usize, length: usize) -> Option<&'a [u8]> {
-        self.0.get(at..at.checked_add(length)?)
-    }
-
-    /// Text up to the first NUL in a field of `length` bytes.
-    pub(crate) fn text(self, at: usize, length: usize) -> String {
-        let field = self.slice(at, length).unwrap_or_default();
-        let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
-        String::from_utf8_lossy(field.get(..end).unwrap_or_default()).into_owned()
-    }
-}
-
-/// A length as it indexes memory; more than the machine can address is as much as it can.
-pub(crate) fn size(length: u64) -> usize {
-    usize::try_from(length).unwrap_or(usize::MAX)
-}
-
-/// A size in memory as a number of the file.
-pub(crate) fn wide(length: usize) -> u64 {
-    u64::try_from(length).unwrap_or(u64::MAX)
-}
-
-/// The name in a domain's XML of libvirt: the text of its first `name` element.
-pub(crate) fn xml_name(xml: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(xml);
-    let (_, rest) = text.split_once("<name>")?;
-    let (name, _) = rest.split_once("</name>")?;
-    Some(name.to_owned())
 }

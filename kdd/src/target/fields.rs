@@ -1,40 +1,49 @@
-//! Little-endian fields of a structure at fixed offsets, and a list of damage that does not grow with it.
+//! Fields of a structure by offset, little and big endian, none where the structure is too short; and a list
+//! of damage that does not grow with it.
 
 use crate::damage::Damage;
 
-/// Bytes of a structure. A field that does not lie in them whole is `None`.
+/// Bytes of a structure.
 #[derive(Clone, Copy)]
-pub(crate) struct Fields<'a>(pub &'a [u8]);
+pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Fields<'a> {
-    /// `N` bytes at `offset`.
-    pub(crate) fn array<const N: usize>(self, offset: usize) -> Option<[u8; N]> {
-        let end = offset.checked_add(N)?;
-        self.0.get(offset..end)?.try_into().ok()
+    /// `N` bytes at an offset.
+    pub(crate) fn array<const N: usize>(self, at: usize) -> Option<[u8; N]> {
+        self.0.get(at..at.checked_add(N)?)?.try_into().ok()
     }
 
-    /// A 16-bit field.
-    pub(crate) fn u16(self, offset: usize) -> Option<u16> {
-        self.array(offset).map(u16::from_le_bytes)
+    /// `length` bytes at an offset.
+    pub(crate) fn slice(self, at: usize, length: usize) -> Option<&'a [u8]> {
+        self.0.get(at..at.checked_add(length)?)
     }
 
-    /// A 32-bit field.
-    pub(crate) fn u32(self, offset: usize) -> Option<u32> {
-        self.array(offset).map(u32::from_le_bytes)
+    pub(crate) fn u16(self, at: usize) -> Option<u16> {
+        self.array(at).map(u16::from_le_bytes)
     }
 
-    /// A 64-bit field.
-    pub(crate) fn u64(self, offset: usize) -> Option<u64> {
-        self.array(offset).map(u64::from_le_bytes)
+    pub(crate) fn u32(self, at: usize) -> Option<u32> {
+        self.array(at).map(u32::from_le_bytes)
     }
 
-    /// A field of 4 or 8 bytes.
-    pub(crate) fn word(self, offset: usize, wide: bool) -> Option<u64> {
+    pub(crate) fn u64(self, at: usize) -> Option<u64> {
+        self.array(at).map(u64::from_le_bytes)
+    }
+
+    /// A word of 4 or 8 bytes.
+    pub(crate) fn word(self, at: usize, wide: bool) -> Option<u64> {
         if wide {
-            self.u64(offset)
+            self.u64(at)
         } else {
-            self.u32(offset).map(u64::from)
+            self.u32(at).map(u64::from)
         }
+    }
+
+    /// Text up to the first NUL in a field of `length` bytes.
+    pub(crate) fn text(self, at: usize, length: usize) -> String {
+        let field = self.slice(at, length).unwrap_or_default();
+        let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
+        String::from_utf8_lossy(field.get(..end).unwrap_or_default()).into_owned()
     }
 
     /// `N` 64-bit fields.
@@ -55,6 +64,24 @@ impl<'a> Fields<'a> {
     pub(crate) fn at(self, offset: usize) -> Self {
         Self(self.0.get(offset..).unwrap_or_default())
     }
+}
+
+/// A length as it indexes memory; more than the machine can address is as much as it can.
+pub(crate) fn size(length: u64) -> usize {
+    usize::try_from(length).unwrap_or(usize::MAX)
+}
+
+/// A size in memory as a number of the file.
+pub(crate) fn wide(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+/// The name in a domain's XML of libvirt: the text of its first `name` element.
+pub(crate) fn xml_name(xml: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(xml);
+    let (_, rest) = text.split_once("<name>")?;
+    let (name, _) = rest.split_once("</name>")?;
+    Some(name.to_owned())
 }
 
 /// Damage, the first of it in full: a file can break one rule a million times.

@@ -6,6 +6,7 @@
 //! also gives a [`Control`].
 
 mod cursor;
+mod elf;
 pub mod elf_core;
 mod fields;
 pub mod kdump;
@@ -25,6 +26,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 pub use vcpu::{Segment, Table, Vcpu};
+pub use windows_dump::TriageDriver;
 
 use crate::damage::Damage;
 use crate::memory::{Gpa, Gva, PhysicalMemory, Source, VirtualMemory};
@@ -180,6 +182,9 @@ pub struct Hints {
     /// Bytes of a KPRCB that the container holds itself (triage dumps).
     #[serde(skip)]
     pub kprcb_bytes: Option<Vec<u8>>,
+    /// Drivers that the container lists itself (triage dumps).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub drivers: Vec<TriageDriver>,
 }
 
 /// A captured guest.
@@ -268,24 +273,52 @@ struct Format {
 }
 
 /// All containers with a mark of their own, in the order in which they are tried.
-#[rustfmt::skip]
 const FORMATS: &[Format] = &[
-    Format { recognise: kdump::recognise, open: kdump::open },
-    Format { recognise: xl_save::recognise, open: xl_save::open },
-    Format { recognise: qemu_migration::recognise, open: qemu_migration::open },
+    row(xen_core::recognise, xen_core::open),
+    row(elf_core::recognise, elf_core::open),
+    row(lime::recognise, lime::open),
+    row(vmware::recognise, vmware::open),
+    row(kdump::recognise, kdump::open),
+    row(xl_save::recognise, xl_save::open),
+    row(qemu_migration::recognise, qemu_migration::open),
+    row(windows_dump::recognise, windows_dump::open),
 ];
 
-/// Opens a source: the container is told by its content; what has no mark is a raw image.
+const fn row(recognise: fn(&[u8]) -> bool, open: fn(&Input) -> Result<Capture, OpenError>) -> Format {
+    Format { recognise, open }
+}
+
+/// What a source does not say itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Where the bytes of a raw image stand; other containers say so themselves.
+    pub layout: raw::Layout,
+}
+
+/// Opens a source: the container is told by its content; what has no mark is a raw image, or VMware's
+/// memory when its state file is beside it. The register file fills in what the container does not know.
 ///
 /// # Errors
-/// When the container is damaged so that nothing of it can be read.
+/// When the container is damaged so that nothing of it can be read, or is none.
 pub fn open(input: &Input) -> Result<Capture, OpenError> {
+    open_with(input, &Options::default())
+}
+
+/// Opens a source with what is known about it.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(input: &Input, options: &Options) -> Result<Capture, OpenError> {
     let head = input.bytes.bytes(0, 0x1_0000);
-    match FORMATS.iter().find(|format| (format.recognise)(&head)) {
-        Some(format) => (format.open)(input),
-        None => Err(OpenError::NotAGuest {
-            name: input.name.clone(),
-            reason: "no container".to_owned(),
-        }),
+    let mut capture = match FORMATS.iter().find(|format| (format.recognise)(&head)) {
+        Some(format) => (format.open)(input)?,
+        None => match vmware::state_beside(input) {
+            Some(state) => vmware::open_memory(input, state)?,
+            None => raw::open_with(input, options.layout)?,
+        },
+    };
+    if let Some(text) = &input.registers {
+        registers::apply(&mut capture, text);
     }
+    Ok(capture)
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::cursor::{size, wide};
+use super::fields::{size, wide};
 use crate::memory::{Gpa, PhysicalMemory, Run, Source};
 
 /// What the stream says of pages.
@@ -125,11 +125,6 @@ impl Builder {
         if !joined {
             self.pages.push(Pages { frame, count, stored });
         }
-    }
-
-    /// Whether nothing was given.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.pages.is_empty()
     }
 
     /// The pages in order, each once.

@@ -1,1 +1,143 @@
-//! The loop between a line and a session.
+//! The loop between a serial line and a session.
+//!
+//! One read, one call of the engine, one write: an acknowledgement and the answer behind it leave in one
+//! piece. When a debugger goes, the next one finds a session at its begin.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use super::event::Event;
+use super::stream::{Endpoint, Error, Got, Lines, Stream};
+use crate::kd::debuggee::Debuggee;
+use crate::kd::record::Recorder;
+use crate::kd::session::{Action, Line, Session};
+
+/// Longest time without a look around.
+pub(super) const IDLE: Duration = Duration::from_millis(250);
+/// Bytes taken in one read.
+const PIECE: usize = 16 * 1024;
+
+/// How to serve.
+pub struct Options<'a> {
+    /// End after the first debugger.
+    pub once: bool,
+    /// How long to try to connect, where we do.
+    pub timeout: Duration,
+    /// Where the session is recorded.
+    pub record: Option<&'a mut dyn Write>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self {
+            once: false,
+            timeout: Duration::from_secs(30),
+            record: None,
+        }
+    }
+}
+
+/// Serves a guest to debuggers on a serial line, one after the other.
+///
+/// # Errors
+/// When the line cannot be opened, or none can come any more.
+pub fn serve(
+    guest: &mut dyn Debuggee,
+    endpoint: &Endpoint,
+    options: Options<'_>,
+    report: &mut dyn FnMut(&Event),
+) -> Result<(), Error> {
+    let mut lines = Lines::open(endpoint, report)?;
+    let mut recorder = options.record.map(|out| Recorder::new(out, Line::Serial));
+    while let Some(mut stream) = lines.next(options.timeout, report)? {
+        report(&Event::Attached(stream.peer.clone()));
+        if let Some(recorder) = &mut recorder {
+            recorder.session();
+        }
+        let mut connection = Connection {
+            session: Session::new(Line::Serial),
+            begin: Instant::now(),
+            recorder: recorder.as_mut(),
+            out: Vec::new(),
+        };
+        let why = connection.run(&mut stream, guest, &lines, report);
+        drop(stream);
+        lines.free();
+        report(&Event::Gone(why));
+        if options.once {
+            break;
+        }
+    }
+    lines.refusals(report);
+    Ok(())
+}
+
+struct Connection<'a, 'b> {
+    session: Session,
+    begin: Instant,
+    recorder: Option<&'a mut Recorder<'b>>,
+    out: Vec<u8>,
+}
+
+impl Connection<'_, '_> {
+    /// Until the debugger goes; says why.
+    fn run(
+        &mut self,
+        stream: &mut Stream,
+        guest: &mut dyn Debuggee,
+        lines: &Lines,
+        report: &mut dyn FnMut(&Event),
+    ) -> String {
+        let mut buffer = vec![0; PIECE];
+        let mut now = Duration::ZERO;
+        loop {
+            if self.session.deadline().is_some_and(|deadline| deadline <= now) {
+                self.session.tick(guest, now);
+            }
+            if let Err(error) = self.act(stream, now, report) {
+                return error.to_string();
+            }
+            let deadline = self.session.deadline();
+            let wait = deadline.map_or(IDLE, |deadline| deadline.saturating_sub(now)).min(IDLE);
+            let got = stream.read(&mut buffer, wait);
+            now = self.begin.elapsed();
+            lines.refusals(report);
+            match got {
+                Ok(Got::Bytes(length)) => {
+                    let bytes = buffer.get(..length).unwrap_or_default();
+                    if let Some(recorder) = &mut self.recorder {
+                        recorder.to_target(bytes, now);
+                    }
+                    self.session.push(bytes, guest, now);
+                }
+                Ok(Got::Nothing) => {}
+                Ok(Got::End) => return "it closed the line".to_owned(),
+                Err(error) => return error.to_string(),
+            }
+        }
+    }
+
+    /// Does what the session wants; all bytes go in one write.
+    fn act(&mut self, stream: &mut Stream, now: Duration, report: &mut dyn FnMut(&Event)) -> std::io::Result<()> {
+        self.out.clear();
+        while let Some(action) = self.session.poll() {
+            match action {
+                Action::Send(bytes) => {
+                    if let Some(recorder) = &mut self.recorder {
+                        recorder.to_host(&bytes, now);
+                    }
+                    self.out.extend(bytes);
+                }
+                Action::Report(words) => report(&Event::Session(words)),
+                Action::Reboot => report(&Event::Reboot),
+            }
+        }
+        if !self.out.is_empty() {
+            stream.write(&self.out)?;
+        }
+        if let Some(error) = self.recorder.as_mut().and_then(|recorder| recorder.failed()) {
+            report(&Event::Record(error));
+        }
+        Ok(())
+    }
+}

@@ -4,13 +4,24 @@
 //! debugger data block (KDBG), then modules, processors and processes. What it does not find it says
 //! in [`Windows::missing`], with the reason; [`Given`] takes by hand what could not be found.
 
+pub mod builds;
 pub mod context;
 pub mod directory;
+mod discover;
+pub mod drivers;
+mod fields;
 pub mod kdbg;
 pub mod kernel;
+mod list;
 pub mod modules;
+pub mod pe;
 pub mod processes;
 pub mod processors;
+mod record;
+pub mod shared_data;
+pub mod without_kdbg;
+
+pub use discover::discover;
 
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -2,6 +2,7 @@
 //! it, and the containers a machine is written in.
 #![allow(
     dead_code,
+    unused_imports,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,

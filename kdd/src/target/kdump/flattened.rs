@@ -6,8 +6,7 @@ use std::io;
 use crate::damage::Damage;
 use crate::memory::physical::{Backing, PhysicalMemory as _, Segment, Sparse};
 use crate::memory::{Gpa, ReadAt, Source};
-use crate::target::cursor::{size, wide};
-use crate::target::fields::Fields;
+use crate::target::fields::{Fields, size, wide};
 
 /// Mark of the form.
 pub(super) const MAGIC: &[u8] = b"makedumpfile\0";

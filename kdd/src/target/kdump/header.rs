@@ -4,8 +4,7 @@
 
 use crate::damage::Damage;
 use crate::memory::Source;
-use crate::target::cursor::size;
-use crate::target::fields::Fields;
+use crate::target::fields::{Fields, size};
 
 /// Marks of the two formats that share the main header.
 pub(super) const KDUMP: &[u8] = b"KDUMP   ";

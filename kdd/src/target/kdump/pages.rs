@@ -8,8 +8,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 use super::header::{DESCRIPTOR, Header, INCOMPLETE};
 use crate::damage::Damage;
 use crate::memory::{Gpa, PhysicalMemory, Run, Source};
-use crate::target::cursor::{size, wide};
-use crate::target::fields::Fields;
+use crate::target::fields::{Fields, size, wide};
 
 /// Flags of a descriptor: how its page is compressed.
 const ZLIB: u32 = 1;

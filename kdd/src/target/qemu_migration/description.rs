@@ -4,8 +4,7 @@
 use serde::Deserialize;
 
 use crate::memory::Source;
-use crate::target::cursor::{size, wide};
-use crate::target::fields::Fields;
+use crate::target::fields::{Fields, size, wide};
 
 /// Type of the section that holds it.
 const VMDESCRIPTION: u8 = 6;

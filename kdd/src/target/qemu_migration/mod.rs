@@ -173,8 +173,8 @@ fn libvirt(input: &Input, facts: &mut Vec<(String, String)>, damage: &mut Vec<Da
         ));
     };
     let length = u64::from(length);
-    let xml = source.bytes(LIBVIRT_HEADER, super::cursor::size(length.min(LIBVIRT_XML)));
-    facts.extend(super::cursor::xml_name(&xml).map(|name| ("domain".to_owned(), name)));
+    let xml = source.bytes(LIBVIRT_HEADER, super::fields::size(length.min(LIBVIRT_XML)));
+    facts.extend(super::fields::xml_name(&xml).map(|name| ("domain".to_owned(), name)));
     let state = if running != 0 { "running" } else { "paused" };
     facts.push(("saved while".to_owned(), state.to_owned()));
     let start = LIBVIRT_HEADER.saturating_add(length);

@@ -8,7 +8,8 @@ use super::ram::Ram;
 use crate::damage::Damage;
 use crate::memory::Source;
 use crate::target::Vcpu;
-use crate::target::cursor::{Cursor, size};
+use crate::target::cursor::Cursor;
+use crate::target::fields::size;
 
 /// Types of sections.
 mod section {
@@ -221,7 +222,7 @@ impl Stream {
                 "none",
             ));
         };
-        cursor.seek(at.saturating_add(crate::target::cursor::wide(found)).saturating_add(5));
+        cursor.seek(at.saturating_add(crate::target::fields::wide(found)).saturating_add(5));
         Ok(Next::Section)
     }
 
@@ -242,7 +243,7 @@ impl Stream {
             let start = found.and_then(|found| found.checked_sub(5));
             if let Some(start) = start.filter(|start| bytes.get(*start) == Some(&section::FULL)) {
                 self.devices = index;
-                cursor.seek(at.saturating_add(crate::target::cursor::wide(start)));
+                cursor.seek(at.saturating_add(crate::target::fields::wide(start)));
                 return true;
             }
         }

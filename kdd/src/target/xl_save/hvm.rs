@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::damage::Damage;
-use crate::target::cursor::wide;
-use crate::target::fields::Fields;
+use crate::target::fields::{Fields, wide};
 use crate::target::vcpu::{Hidden, Segments, msr};
 use crate::target::{Segment, Table, Vcpu};
 

@@ -216,7 +216,7 @@ fn libvirt(cursor: &mut Cursor<'_>, facts: &mut Facts) -> Result<(), Problem> {
     let length = u64::from(fields.u32(20).unwrap_or(0));
     let start = cursor.at();
     if let Some(xml) = cursor.bytes(length.min(CONFIGURATION)) {
-        facts.extend(super::cursor::xml_name(&xml).map(|name| ("domain".to_owned(), name)));
+        facts.extend(super::fields::xml_name(&xml).map(|name| ("domain".to_owned(), name)));
     }
     cursor.seek(start);
     cursor

@@ -1,1 +1,0 @@
-//! Requests of the debugger (MANIPULATE packets): one file per request, one table of all.

@@ -1,1 +1,0 @@
-//! Page tables of x86 guests: from a virtual address to a physical one.

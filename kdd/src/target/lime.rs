@@ -1,1 +1,0 @@
-//! LiME and AVML memory images.

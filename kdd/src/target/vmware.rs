@@ -1,1 +1,0 @@
-//! VMware memory (vmem) with its state (vmss, vmsn).

@@ -1,1 +1,0 @@
-//! Windows dumps: full, bitmap, complete, kernel, triage.

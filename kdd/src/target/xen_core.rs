@@ -1,1 +1,0 @@
-//! `xl dump-core`: an ELF core whose memory stands in sections.

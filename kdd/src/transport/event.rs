@@ -1,0 +1,67 @@
+//! What happens on a line, for the user.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use crate::kd::session::Report;
+use crate::kdnet::channel::Refused;
+
+/// Something worth a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The line is open; a debugger may come.
+    Open(String),
+    /// A debugger is on the line.
+    Attached(String),
+    /// Another debugger came while one was there, and was sent away.
+    SecondDebugger(String),
+    /// Datagrams were refused.
+    Datagrams {
+        /// Why.
+        reason: Refused,
+        /// Where the last one came from.
+        from: SocketAddr,
+        /// How many for this reason until now; said at 1, 10, 100, …
+        count: u64,
+    },
+    /// The engine's reports.
+    Session(Report),
+    /// The debugger asked for a reboot.
+    Reboot,
+    /// The debugger is gone.
+    Gone(String),
+    /// Nothing could be sent.
+    Unsent(String),
+    /// The record could not be written; it ends here.
+    Record(String),
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open(line) => write!(f, "waiting for a debugger on {line}"),
+            Self::Attached(peer) => write!(f, "debugger on the line: {peer}"),
+            Self::SecondDebugger(peer) => write!(f, "second debugger refused: {peer}"),
+            Self::Datagrams { reason, from, count: 1 } => write!(f, "datagram from {from} refused: {reason}"),
+            Self::Datagrams { reason, from, count } => {
+                write!(f, "{count} datagrams refused, the last from {from}: {reason}")
+            }
+            Self::Session(report) => f.write_str(&session(report)),
+            Self::Reboot => f.write_str("the debugger asked for a reboot"),
+            Self::Gone(why) => write!(f, "debugger gone: {why}"),
+            Self::Unsent(why) => write!(f, "nothing can be sent: {why}"),
+            Self::Record(why) => write!(f, "the record ends here: {why}"),
+        }
+    }
+}
+
+fn session(report: &Report) -> String {
+    match report {
+        Report::Connected => "debugger connected".to_owned(),
+        Report::CannotRun => "the debugger asked to run; a capture cannot".to_owned(),
+        Report::Damage(words) => format!("damaged packet: {words}"),
+        Report::UnknownApi(number) => format!("unknown request {number:#06x}"),
+        Report::Answer(text) => format!("the debugger answers: {}", String::from_utf8_lossy(text)),
+        Report::Silent => "the debugger does not acknowledge any more".to_owned(),
+    }
+}

@@ -1,1 +1,0 @@
-//! KDDEBUGGER_DATA64: found, decoded, or put together.

@@ -1,1 +1,0 @@
-//! KPCR and KPRCB of each processor.

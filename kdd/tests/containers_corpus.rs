@@ -1,0 +1,205 @@
+//! Real captures: the same memory in several containers, and registers beside the monitor's own text.
+//!
+//! The captures are packed; `xz`, `zstd` and `tar` unpack them into a temporary folder. Where the corpus
+//! or a program is not there, the cases are not run and say so.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use kdd::memory::source::{FileSource, Source};
+use kdd::memory::{Gpa, PhysicalMemory};
+use kdd::target::{self, Capture, Input, Target as _, Vcpu, registers, xen_core};
+
+fn corpus() -> PathBuf {
+    let shared = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpus");
+    std::env::var_os("DELID_CORPUS").map_or_else(|| PathBuf::from(shared), PathBuf::from)
+}
+
+fn source(path: &Path) -> Source {
+    let file = FileSource::new(File::open(path).expect("the file opens"));
+    Arc::new(file.expect("the file has a length"))
+}
+
+fn input(path: &Path) -> Input {
+    Input {
+        name: path.display().to_string(),
+        bytes: source(path),
+        beside: Vec::new(),
+        registers: None,
+    }
+}
+
+fn open(path: &Path) -> Capture {
+    target::open(&input(path)).expect("the capture opens")
+}
+
+/// Unpacks an xz file into the folder.
+fn xz(packed: &str, to: &Path) -> Option<PathBuf> {
+    let from = corpus().join(packed);
+    if !from.exists() {
+        eprintln!("corpus absent: 1 case not run ({packed})");
+        return None;
+    }
+    let path = to.join("unpacked");
+    let path = path.with_file_name(from.file_stem()?);
+    let done = Command::new("xz")
+        .arg("-dc")
+        .arg(&from)
+        .stdout(File::create(&path).ok()?)
+        .status();
+    match done {
+        Ok(status) if status.success() => Some(path),
+        _ => {
+            eprintln!("xz does not run: 1 case not run ({packed})");
+            None
+        }
+    }
+}
+
+/// Unpacks files of a tar.zst file into the folder.
+fn tar(packed: &str, files: &[&str], to: &Path) -> Option<()> {
+    let from = corpus().join("bench").join(packed);
+    if !from.exists() {
+        eprintln!("corpus absent: 1 case not run ({packed})");
+        return None;
+    }
+    let zstd = Command::new("zstd")
+        .args(["-d", "--long=30", "-c"])
+        .arg(&from)
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut zstd = match zstd {
+        Ok(child) => child,
+        Err(error) => {
+            eprintln!("zstd does not run ({error}): 1 case not run ({packed})");
+            return None;
+        }
+    };
+    let pipe = zstd.stdout.take()?;
+    let tar = Command::new("tar")
+        .arg("-x")
+        .args(files)
+        .current_dir(to)
+        .stdin(pipe)
+        .status();
+    let unpacked = zstd.wait();
+    assert!(tar.is_ok_and(|status| status.success()), "{packed} unpacks");
+    assert!(unpacked.is_ok(), "{packed} unpacks");
+    Some(())
+}
+
+/// Compares all that `raw` holds of `range` with what `memory` gives.
+fn same(memory: &dyn PhysicalMemory, raw: &dyn PhysicalMemory, start: u64, end: u64) {
+    let (mut left, mut right) = (vec![0; 0x10_0000], vec![0; 0x10_0000]);
+    for at in (start..end).step_by(left.len()) {
+        let want = usize::try_from(end - at).unwrap().min(left.len());
+        let seen = memory.read(Gpa(at), &mut left[..want]);
+        assert_eq!(seen, want, "bytes at {at:#x}");
+        assert_eq!(raw.read(Gpa(at), &mut right[..want]), want);
+        assert!(left[..want] == right[..want], "the megabyte at {at:#x}");
+    }
+}
+
+fn runs(capture: &Capture) -> Vec<(u64, u64)> {
+    capture
+        .memory()
+        .runs()
+        .iter()
+        .map(|run| (run.start.0, run.length))
+        .collect()
+}
+
+/// What the monitor prints and the note both know.
+fn common(vcpu: &Vcpu) -> Vcpu {
+    Vcpu {
+        dr: None,
+        fxsave: None,
+        msrs: std::collections::BTreeMap::new(),
+        ..vcpu.clone()
+    }
+}
+
+#[test]
+fn core_and_raw_image_of_one_instant_are_the_same_and_so_are_the_registers() {
+    let folder = tempfile::tempdir().unwrap();
+    let core = xz("kdd/containers/qemu.elf.xz", folder.path());
+    let raw = xz("kdd/containers/qemu.raw.xz", folder.path());
+    let (Some(core), Some(raw)) = (core, raw) else { return };
+    let (core, raw) = (open(&core), open(&raw));
+    assert_eq!(core.container.format, "qemu-elf");
+    assert_eq!(raw.container.format, "raw");
+    assert_eq!((core.damage.len(), raw.damage.len()), (0, 0));
+    assert_eq!(runs(&core), [(0, 0x100_0000), (0xfffc_0000, 0x4_0000)]);
+    same(core.memory(), raw.memory(), 0, 0x100_0000);
+
+    let text = std::fs::read_to_string(corpus().join("kdd/containers/qemu.registers.txt")).unwrap();
+    let (printed, damage) = registers::parse(&text);
+    assert_eq!(damage, []);
+    let noted: Vec<Vcpu> = core.vcpus.iter().map(common).collect();
+    assert_eq!(printed.iter().map(common).collect::<Vec<_>>(), noted);
+}
+
+#[test]
+fn plain_core_core_by_page_tables_and_raw_image_are_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["elf-nopaging.elf", "elf-paging.elf", "pmem.raw"];
+    let Some(()) = tar(
+        "qemu-linux-96M-same-ram-elf-pmem-migrate.tar.zst",
+        &files,
+        folder.path(),
+    ) else {
+        return;
+    };
+    let [plain, paged, raw] = files.map(|name| open(&folder.path().join(name)));
+    assert_eq!(runs(&plain), [(0, 96 << 20), (0xfffc_0000, 0x4_0000)]);
+    for core in [&plain, &paged] {
+        assert_eq!(core.container.format, "qemu-elf");
+        assert_eq!(core.damage, []);
+        assert_eq!(core.vcpus.len(), 2);
+        assert!(core.vcpus.iter().all(|vcpu| vcpu.long_mode() != Some(false)));
+    }
+    same(plain.memory(), raw.memory(), 0, 96 << 20);
+    // This one holds the pages that are mapped, many of them several times over.
+    let mut pages = 0;
+    for (start, length) in runs(&paged).into_iter().filter(|(start, _)| *start < 96 << 20) {
+        same(paged.memory(), raw.memory(), start, start + length);
+        pages += length >> 12;
+    }
+    // The union of the ranges that readelf lists.
+    assert_eq!(pages, 24_546);
+    assert_eq!(plain.vcpus, paged.vcpus);
+}
+
+#[test]
+fn paravirtual_core_gives_the_guests_frames_and_the_machines() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = "xen420-pv-80M-xlsave-dumpcore.tar.zst";
+    let Some(()) = tar(name, &["pv2.core"], folder.path()) else {
+        return;
+    };
+    let input = input(&folder.path().join("pv2.core"));
+    let guest = target::open(&input).unwrap();
+    assert_eq!(guest.container.format, "xen-core");
+    assert_eq!(guest.damage, []);
+    assert_eq!(guest.vcpus.len(), 2);
+    assert_eq!(
+        runs(&guest).iter().map(|(_, length)| length >> 12).sum::<u64>(),
+        80 << 8
+    );
+    let machine = xen_core::open_with(&input, xen_core::Frames::Machine).unwrap();
+    // The page at CR3 is the same in both, and its own entries lead on to pages that are there.
+    let cr3 = guest.vcpus[0].cr3.unwrap() & !0xfff;
+    let mut top = vec![0; 4096];
+    assert_eq!(machine.memory().read(Gpa(cr3), &mut top), 4096);
+    let entries = top
+        .chunks_exact(8)
+        .map(|entry| u64::from_le_bytes(entry.try_into().unwrap()));
+    let used: Vec<u64> = entries.filter(|entry| entry & 1 == 1).collect();
+    let held = |entry: &u64| machine.memory().read(Gpa(entry & 0xf_ffff_ffff_f000), &mut [0; 8]) == 8;
+    // Xen's own slots point to frames of Xen.
+    assert!(used.iter().filter(|entry| held(entry)).count() >= 2, "{used:x?}");
+}
