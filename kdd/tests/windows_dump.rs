@@ -1,4 +1,5 @@
 //! Dumps of every type give the machine's memory and registers, and damage does no harm.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod synthetic;
 
