@@ -1,7 +1,7 @@
 //! Writes a made-up Windows guest in containers, and what a debugger should find in it as JSON.
 //!
 //! `cargo run -p delid-kdd --example synthetic_guest -- OUT_DIR [--preset NAME] [--container NAME]
-//! [--ram SIZE] [--kdbg plain|encoded|absent] [--cpus COUNT]`
+//! [--ram SIZE] [--kdbg plain|encoded|absent] [--cpus COUNT] [--filled SIZE]`
 
 #[path = "../tests/synthetic/mod.rs"]
 mod synthetic;
@@ -33,13 +33,14 @@ struct Arguments {
     ram: Option<u64>,
     kdbg: Option<Kdbg>,
     cpus: Option<u16>,
+    filled: Option<u64>,
 }
 
 fn usage() -> Error {
     let containers: Vec<&str> = CONTAINERS.iter().map(|container| container.0).collect();
     Error::other(format!(
         "usage: synthetic_guest OUT_DIR [--preset NAME] [--container NAME] [--ram SIZE] [--kdbg plain|encoded|absent] \
-         [--cpus COUNT]\npresets: {}\ncontainers: {}",
+         [--cpus COUNT] [--filled SIZE]\npresets: {}\ncontainers: {}",
         PRESETS.join(" "),
         containers.join(" ")
     ))
@@ -82,6 +83,7 @@ fn arguments() -> Option<Arguments> {
         ram: None,
         kdbg: None,
         cpus: None,
+        filled: None,
     };
     while let Some(option) = words.next() {
         let value = words.next()?;
@@ -90,6 +92,7 @@ fn arguments() -> Option<Arguments> {
             "--container" => out.container = Some(value),
             "--ram" => out.ram = Some(size(&value)?),
             "--kdbg" => out.kdbg = Some(kdbg(&value)?),
+            "--filled" => out.filled = Some(size(&value)?),
             "--cpus" => out.cpus = Some(value.parse().ok()?),
             _ => return None,
         }
@@ -105,6 +108,7 @@ fn main() -> io::Result<()> {
     }
     config.kdbg = arguments.kdbg.unwrap_or(config.kdbg);
     config.cpus = arguments.cpus.unwrap_or(config.cpus);
+    config.filled = arguments.filled.unwrap_or(config.filled);
     let chosen: Vec<&Container> = CONTAINERS
         .iter()
         .filter(|container| arguments.container.as_deref().is_none_or(|name| name == container.0))

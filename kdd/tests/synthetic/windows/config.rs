@@ -46,6 +46,8 @@ pub struct Config {
     pub cpus: u16,
     /// Bytes of RAM, of which only some pages exist.
     pub ram: u64,
+    /// Bytes of RAM that exist at least; pages that nothing uses are zeroes or a pattern.
+    pub filled: u64,
     /// The kernel's image by large pages, and 1 GiB by one entry on x64.
     pub large_pages: bool,
     /// The last CPU stands in user mode with page tables that do not hold the kernel, CR3 with a PCID.
@@ -106,6 +108,7 @@ impl Default for Config {
             kdbg: Kdbg::Plain,
             cpus: 2,
             ram: 64 << 20,
+            filled: 0,
             large_pages: false,
             kpti: false,
             low_stub: true,
@@ -131,6 +134,8 @@ pub const PRESETS: &[&str] = &[
     "win10-x64-hole",
     "win10-x64-bare",
     "win10-x64-many",
+    "win11-24h2-x64",
+    "win11-22h2-x64",
     "win10-1809-x64",
     "win10-1507-x64",
     "win81-x64",
@@ -189,6 +194,18 @@ impl Config {
                 large_pages: true,
                 ram: 5 << 30,
                 ..base
+            },
+            "win11-24h2-x64" => Self {
+                kdbg: encoded,
+                large_pages: true,
+                low_stub: false,
+                ..x64(26100)
+            },
+            "win11-22h2-x64" => Self {
+                kdbg: encoded,
+                hole: true,
+                kpti: true,
+                ..x64(22621)
             },
             "win10-1809-x64" => Self {
                 kdbg: encoded,

@@ -78,6 +78,7 @@ pub fn build(config: &Config) -> Built {
         kernel::low_stub(&mut builder, page);
     }
     builder.memory.finish();
+    builder.memory.fill(config.filled);
     kernel::memory_runs(&mut builder);
     let machine = Machine {
         top: builder.memory.top,
