@@ -101,6 +101,16 @@ impl Builder<'_> {
         at
     }
 
+    /// Room in the pool with a tag in the block's header.
+    pub fn pool_tagged(&mut self, size: u64, tag: [u8; 4]) -> u64 {
+        let at = self.pool(size);
+        let kernel = self.memory.kernel;
+        let header = at - 2 * self.pointer();
+        self.memory.map(kernel, header, 2 * self.pointer(), Right::Data);
+        self.memory.write(header + 4, &tag);
+        at
+    }
+
     /// Address in the kernel's image.
     pub fn nt(&self, rva: u32) -> u64 {
         self.truth.kernel_base + u64::from(rva)
