@@ -92,6 +92,27 @@ fn process(name: &str, id: u64, parent: u64) -> ProcessSpec {
     }
 }
 
+/// Those and some more, as a system at rest has them.
+fn many_processes(first: &[ProcessSpec]) -> Vec<ProcessSpec> {
+    let names = [
+        "wininit.exe",
+        "services.exe",
+        "lsass.exe",
+        "winlogon.exe",
+        "svchost.exe",
+        "svchost.exe",
+        "dwm.exe",
+        "explorer.exe",
+        "svchost.exe",
+        "spoolsv.exe",
+    ];
+    let more = names
+        .iter()
+        .zip(0..)
+        .map(|(name, number)| process(name, 0x220 + number * 0x4c, 0x14c));
+    first.iter().cloned().chain(more).collect()
+}
+
 impl Default for Config {
     /// Windows 10 2004 x64 with two CPUs.
     fn default() -> Self {
@@ -190,6 +211,7 @@ impl Config {
                 ..base
             },
             "win10-x64-many" => Self {
+                processes: many_processes(&base.processes),
                 cpus: 12,
                 large_pages: true,
                 ram: 5 << 30,
