@@ -1,7 +1,7 @@
 //! Writes a made-up Windows guest in containers, and what a debugger should find in it as JSON.
 //!
 //! `cargo run -p delid-kdd --example synthetic_guest -- OUT_DIR [--preset NAME] [--container NAME]
-//! [--ram SIZE] [--kdbg plain|encoded|absent] [--cpus COUNT]`
+//! [--ram SIZE] [--kdbg plain|encoded|absent] [--cpus COUNT] [--filled SIZE]`
 
 #[path = "../tests/synthetic/mod.rs"]
 mod synthetic;
@@ -10,21 +10,80 @@ use std::fs::{self, File};
 use std::io::{self, Error};
 use std::path::{Path, PathBuf};
 
+use synthetic::containers::{elf_core, lime, raw, vmware, windows_dump, xen_core};
 use synthetic::windows::config::PRESETS;
-use synthetic::windows::files::{write_dump_file, write_raw_file};
+use synthetic::windows::files::{dump_header, write_dump_file, write_raw_file};
 use synthetic::windows::{Built, Config, Kdbg, build};
 
-/// A container: its name, the name of its file, how it is written.
-type Container = (&'static str, &'static str, fn(&Built, &Path) -> io::Result<()>);
+/// A container: its name, and how it is written in a directory.
+type Container = (&'static str, fn(&Built, &Path) -> io::Result<()>);
 
 const CONTAINERS: &[Container] = &[
-    ("raw", "guest.raw", |built, path| {
-        write_raw_file(&built.machine, &mut File::create(path)?)
+    ("raw", |built, to| {
+        write_raw_file(&built.machine, &mut File::create(to.join("guest.raw"))?)?;
+        if is_64(built) {
+            fs::write(to.join("registers.txt"), raw::registers(&built.machine))?;
+            fs::write(to.join("msrs.txt"), raw::model_specific(&built.machine))?;
+        }
+        Ok(())
     }),
-    ("dump", "guest.dmp", |built, path| {
-        write_dump_file(&built.machine, &built.truth, &mut File::create(path)?)
+    ("dump", |built, to| {
+        let mut file = File::create(to.join("guest.dmp"))?;
+        write_dump_file(&built.machine, &built.truth, &mut file)
+    }),
+    ("bitmap-dump", |built, to| {
+        let form = windows_dump::Form::Bitmap;
+        let mut bytes = windows_dump::write(&built.machine, is_64(built), form);
+        let header = dump_header(&built.machine, &built.truth, form as u32);
+        bytes[..header.len()].copy_from_slice(&header);
+        fs::write(to.join("guest.bitmap.dmp"), bytes)
+    }),
+    ("elf", |built, to| {
+        if !is_64(built) {
+            return fs::write(to.join("guest.elf"), elf_core::qemu32(&built.machine));
+        }
+        let mut bytes = elf_core::qemu(&built.machine, false);
+        guest_note(built, &mut bytes);
+        fs::write(to.join("guest.elf"), bytes)
+    }),
+    ("virtualbox", |built, to| {
+        fs::write(to.join("guest.vbox.elf"), elf_core::virtualbox(&built.machine, 6))
+    }),
+    ("xen-core", |built, to| {
+        let bytes = xen_core::write(&built.machine, xen_core::Kind::Hardware, 0);
+        fs::write(to.join("guest.xencore"), bytes)
+    }),
+    ("lime", |built, to| {
+        fs::write(to.join("guest.lime"), lime::lime(&built.machine))
+    }),
+    ("avml", |built, to| {
+        fs::write(to.join("guest.avml"), lime::avml(&built.machine, 1 << 20))
+    }),
+    ("vmware", |built, to| {
+        let form = vmware::Form {
+            magic: 0xbed3_bed3,
+            inside: false,
+            blocks: true,
+        };
+        let (state, memory) = vmware::write(&built.machine, form);
+        fs::write(to.join("guest.vmss"), state)?;
+        fs::write(to.join("guest.vmem"), memory)
     }),
 ];
+
+fn is_64(built: &Built) -> bool {
+    built.truth.architecture.is_some_and(|kind| kind.is_64())
+}
+
+/// The emitter's note of the guest is of another guest: this guest's takes its place.
+fn guest_note(built: &Built, bytes: &mut [u8]) {
+    let note = elf_core::guest_note();
+    let header = dump_header(&built.machine, &built.truth, 1);
+    let at = bytes.windows(note.len()).position(|window| window == note);
+    if let Some(at) = at {
+        bytes[at..at + header.len()].copy_from_slice(&header);
+    }
+}
 
 struct Arguments {
     directory: PathBuf,
@@ -33,13 +92,14 @@ struct Arguments {
     ram: Option<u64>,
     kdbg: Option<Kdbg>,
     cpus: Option<u16>,
+    filled: Option<u64>,
 }
 
 fn usage() -> Error {
     let containers: Vec<&str> = CONTAINERS.iter().map(|container| container.0).collect();
     Error::other(format!(
         "usage: synthetic_guest OUT_DIR [--preset NAME] [--container NAME] [--ram SIZE] [--kdbg plain|encoded|absent] \
-         [--cpus COUNT]\npresets: {}\ncontainers: {}",
+         [--cpus COUNT] [--filled SIZE]\npresets: {}\ncontainers: {}",
         PRESETS.join(" "),
         containers.join(" ")
     ))
@@ -82,6 +142,7 @@ fn arguments() -> Option<Arguments> {
         ram: None,
         kdbg: None,
         cpus: None,
+        filled: None,
     };
     while let Some(option) = words.next() {
         let value = words.next()?;
@@ -90,6 +151,7 @@ fn arguments() -> Option<Arguments> {
             "--container" => out.container = Some(value),
             "--ram" => out.ram = Some(size(&value)?),
             "--kdbg" => out.kdbg = Some(kdbg(&value)?),
+            "--filled" => out.filled = Some(size(&value)?),
             "--cpus" => out.cpus = Some(value.parse().ok()?),
             _ => return None,
         }
@@ -105,6 +167,7 @@ fn main() -> io::Result<()> {
     }
     config.kdbg = arguments.kdbg.unwrap_or(config.kdbg);
     config.cpus = arguments.cpus.unwrap_or(config.cpus);
+    config.filled = arguments.filled.unwrap_or(config.filled);
     let chosen: Vec<&Container> = CONTAINERS
         .iter()
         .filter(|container| arguments.container.as_deref().is_none_or(|name| name == container.0))
@@ -114,10 +177,9 @@ fn main() -> io::Result<()> {
     }
     let built = build(&config);
     fs::create_dir_all(&arguments.directory)?;
-    for (name, file, write) in chosen {
-        let path = arguments.directory.join(file);
-        write(&built, &path)?;
-        println!("{name}: {}", path.display());
+    for (name, write) in chosen {
+        write(&built, &arguments.directory)?;
+        println!("{name}");
     }
     let truth = serde_json::to_string_pretty(&built.truth).map_err(Error::other)?;
     let path = arguments.directory.join("truth.json");

@@ -46,6 +46,8 @@ pub struct Config {
     pub cpus: u16,
     /// Bytes of RAM, of which only some pages exist.
     pub ram: u64,
+    /// Bytes of RAM that exist at least; pages that nothing uses are zeroes or a pattern.
+    pub filled: u64,
     /// The kernel's image by large pages, and 1 GiB by one entry on x64.
     pub large_pages: bool,
     /// The last CPU stands in user mode with page tables that do not hold the kernel, CR3 with a PCID.
@@ -90,6 +92,27 @@ fn process(name: &str, id: u64, parent: u64) -> ProcessSpec {
     }
 }
 
+/// Those and some more, as a system at rest has them.
+fn many_processes(first: &[ProcessSpec]) -> Vec<ProcessSpec> {
+    let names = [
+        "wininit.exe",
+        "services.exe",
+        "lsass.exe",
+        "winlogon.exe",
+        "svchost.exe",
+        "svchost.exe",
+        "dwm.exe",
+        "explorer.exe",
+        "svchost.exe",
+        "spoolsv.exe",
+    ];
+    let more = names
+        .iter()
+        .zip(0..)
+        .map(|(name, number)| process(name, 0x220 + number * 0x4c, 0x14c));
+    first.iter().cloned().chain(more).collect()
+}
+
 impl Default for Config {
     /// Windows 10 2004 x64 with two CPUs.
     fn default() -> Self {
@@ -106,6 +129,7 @@ impl Default for Config {
             kdbg: Kdbg::Plain,
             cpus: 2,
             ram: 64 << 20,
+            filled: 0,
             large_pages: false,
             kpti: false,
             low_stub: true,
@@ -131,6 +155,8 @@ pub const PRESETS: &[&str] = &[
     "win10-x64-hole",
     "win10-x64-bare",
     "win10-x64-many",
+    "win11-24h2-x64",
+    "win11-22h2-x64",
     "win10-1809-x64",
     "win10-1507-x64",
     "win81-x64",
@@ -185,10 +211,23 @@ impl Config {
                 ..base
             },
             "win10-x64-many" => Self {
+                processes: many_processes(&base.processes),
                 cpus: 12,
                 large_pages: true,
                 ram: 5 << 30,
                 ..base
+            },
+            "win11-24h2-x64" => Self {
+                kdbg: encoded,
+                large_pages: true,
+                low_stub: false,
+                ..x64(26100)
+            },
+            "win11-22h2-x64" => Self {
+                kdbg: encoded,
+                hole: true,
+                kpti: true,
+                ..x64(22621)
             },
             "win10-1809-x64" => Self {
                 kdbg: encoded,
