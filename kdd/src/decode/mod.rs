@@ -54,7 +54,7 @@ pub enum Transport {
 pub struct Row {
     /// Frame of the capture, or line of the text, from 1; byte offset in raw bytes.
     pub number: u64,
-    /// Seconds since the first frame, or since the session's begin.
+    /// Seconds since the first frame, or since the record's begin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<f64>,
     /// Which way.
