@@ -310,6 +310,27 @@ fn session_is_recorded_and_decoded_again() {
     assert!(!decoded.damaged(), "{:?}", decoded.damage);
     assert!(decoded.rows.iter().any(|row| row.words.contains("300 bytes")));
     assert!(decoded.rows.iter().all(|row| row.time.is_some()));
+
+    let mut record = kdd::kd::record::read(&record);
+    let replay = kdd::kd::record::replay(&record, &mut Formula);
+    assert_eq!((replay.requests, &replay.differences[..]), (1, &[][..]));
+    assert!(replay.compared >= 2, "{replay:?}");
+    let answer = record.sessions[0]
+        .iter_mut()
+        .rfind(|piece| piece.bytes.len() > 300)
+        .unwrap();
+    let place = answer.bytes.len() - 2;
+    answer.bytes[place] ^= 0x40;
+    let sum = answer.bytes.len() - 1 - 300 - 56 - 4;
+    let checksum: u32 = answer.bytes[sum + 4..answer.bytes.len() - 1]
+        .iter()
+        .map(|byte| u32::from(*byte))
+        .sum();
+    answer.bytes[sum..sum + 4].copy_from_slice(&checksum.to_le_bytes());
+    let replay = kdd::kd::record::replay(&record, &mut Formula);
+    let difference = replay.differences[0].to_string();
+    assert!(difference.contains("ReadVirtualMemory cpu 0"), "{difference}");
+    assert!(difference.contains("byte 0x163: expected MANIPULATE"), "{difference}");
 }
 
 /// A debugger on KDNET.

@@ -20,8 +20,12 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::session::Line;
-use super::trace::{Direction, piece};
+use crate::kd::session::Line;
+use crate::kd::trace::{Direction, piece};
+
+mod replay;
+
+pub use replay::{Difference, Replay, replay};
 
 /// First line of a record.
 const TITLE: &str = "# delid kdd record 1";
