@@ -6,84 +6,13 @@
 #[path = "../tests/synthetic/mod.rs"]
 mod synthetic;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Error};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use synthetic::containers::{elf_core, lime, raw, vmware, windows_dump, xen_core};
+use synthetic::files::{CONTAINERS, Container};
 use synthetic::windows::config::PRESETS;
-use synthetic::windows::files::{dump_header, write_dump_file, write_raw_file};
-use synthetic::windows::{Built, Config, Kdbg, build};
-
-/// A container: its name, and how it is written in a directory.
-type Container = (&'static str, fn(&Built, &Path) -> io::Result<()>);
-
-const CONTAINERS: &[Container] = &[
-    ("raw", |built, to| {
-        write_raw_file(&built.machine, &mut File::create(to.join("guest.raw"))?)?;
-        if is_64(built) {
-            fs::write(to.join("registers.txt"), raw::registers(&built.machine))?;
-            fs::write(to.join("msrs.txt"), raw::model_specific(&built.machine))?;
-        }
-        Ok(())
-    }),
-    ("dump", |built, to| {
-        let mut file = File::create(to.join("guest.dmp"))?;
-        write_dump_file(&built.machine, &built.truth, &mut file)
-    }),
-    ("bitmap-dump", |built, to| {
-        let form = windows_dump::Form::Bitmap;
-        let mut bytes = windows_dump::write(&built.machine, is_64(built), form);
-        let header = dump_header(&built.machine, &built.truth, form as u32);
-        bytes[..header.len()].copy_from_slice(&header);
-        fs::write(to.join("guest.bitmap.dmp"), bytes)
-    }),
-    ("elf", |built, to| {
-        if !is_64(built) {
-            return fs::write(to.join("guest.elf"), elf_core::qemu32(&built.machine));
-        }
-        let mut bytes = elf_core::qemu(&built.machine, false);
-        guest_note(built, &mut bytes);
-        fs::write(to.join("guest.elf"), bytes)
-    }),
-    ("virtualbox", |built, to| {
-        fs::write(to.join("guest.vbox.elf"), elf_core::virtualbox(&built.machine, 6))
-    }),
-    ("xen-core", |built, to| {
-        let bytes = xen_core::write(&built.machine, xen_core::Kind::Hardware, 0);
-        fs::write(to.join("guest.xencore"), bytes)
-    }),
-    ("lime", |built, to| {
-        fs::write(to.join("guest.lime"), lime::lime(&built.machine))
-    }),
-    ("avml", |built, to| {
-        fs::write(to.join("guest.avml"), lime::avml(&built.machine, 1 << 20))
-    }),
-    ("vmware", |built, to| {
-        let form = vmware::Form {
-            magic: 0xbed3_bed3,
-            inside: false,
-            blocks: true,
-        };
-        let (state, memory) = vmware::write(&built.machine, form);
-        fs::write(to.join("guest.vmss"), state)?;
-        fs::write(to.join("guest.vmem"), memory)
-    }),
-];
-
-fn is_64(built: &Built) -> bool {
-    built.truth.architecture.is_some_and(|kind| kind.is_64())
-}
-
-/// The emitter's note of the guest is of another guest: this guest's takes its place.
-fn guest_note(built: &Built, bytes: &mut [u8]) {
-    let note = elf_core::guest_note();
-    let header = dump_header(&built.machine, &built.truth, 1);
-    let at = bytes.windows(note.len()).position(|window| window == note);
-    if let Some(at) = at {
-        bytes[at..at + header.len()].copy_from_slice(&header);
-    }
-}
+use synthetic::windows::{Config, Kdbg, build};
 
 struct Arguments {
     directory: PathBuf,
@@ -96,7 +25,7 @@ struct Arguments {
 }
 
 fn usage() -> Error {
-    let containers: Vec<&str> = CONTAINERS.iter().map(|container| container.0).collect();
+    let containers: Vec<&str> = CONTAINERS.iter().map(|container| container.name).collect();
     Error::other(format!(
         "usage: synthetic_guest OUT_DIR [--preset NAME] [--container NAME] [--ram SIZE] [--kdbg plain|encoded|absent] \
          [--cpus COUNT] [--filled SIZE]\npresets: {}\ncontainers: {}",
@@ -170,16 +99,16 @@ fn main() -> io::Result<()> {
     config.filled = arguments.filled.unwrap_or(config.filled);
     let chosen: Vec<&Container> = CONTAINERS
         .iter()
-        .filter(|container| arguments.container.as_deref().is_none_or(|name| name == container.0))
+        .filter(|container| arguments.container.as_deref().is_none_or(|name| name == container.name))
         .collect();
     if chosen.is_empty() {
         return Err(usage());
     }
     let built = build(&config);
     fs::create_dir_all(&arguments.directory)?;
-    for (name, write) in chosen {
-        write(&built, &arguments.directory)?;
-        println!("{name}");
+    for container in chosen {
+        (container.write)(&built, &arguments.directory)?;
+        println!("{}", container.name);
     }
     let truth = serde_json::to_string_pretty(&built.truth).map_err(Error::other)?;
     let path = arguments.directory.join("truth.json");
