@@ -57,7 +57,9 @@ fn context32(cpu: &Cpu) -> Vec<u8> {
         out.u32(seg.selector.into());
     }
     out.to(584 + 256 * 8 + 4 * (2 + 17 + 2));
-    let control = [cpu.cr0, 0, cpu.cr2, cpu.cr3, cpu.cr4, 0, 0, 0];
+    // The frame is turned by 12 bits, so that those above 4 GiB fit in.
+    let cr3 = ((cpu.cr3 >> 12) as u32).rotate_left(12);
+    let control = [cpu.cr0, 0, cpu.cr2, cr3.into(), cpu.cr4, 0, 0, 0];
     for value in control.into_iter().chain(cpu.dr) {
         out.u32(value as u32);
     }
