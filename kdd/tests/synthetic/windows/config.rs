@@ -210,6 +210,7 @@ impl Config {
             "win10-x64-user" => Self {
                 kpti: true,
                 l1tf: true,
+                low_stub: false,
                 kdbg: encoded,
                 cpus: 1,
                 ..base
