@@ -52,6 +52,9 @@ pub struct Config {
     pub large_pages: bool,
     /// The last CPU stands in user mode with page tables that do not hold the kernel, CR3 with a PCID.
     pub kpti: bool,
+    /// Entries that are not valid are kept from L1 terminal faults: bit 45 is set in them, or bit 4 says
+    /// that it was set before.
+    pub l1tf: bool,
     /// The page that starts processors is in low memory.
     pub low_stub: bool,
     /// A part of the kernel's code between its entry points and its headers is not mapped.
@@ -132,6 +135,7 @@ impl Default for Config {
             filled: 0,
             large_pages: false,
             kpti: false,
+            l1tf: false,
             low_stub: true,
             hole: false,
             modules,
@@ -152,6 +156,7 @@ pub const PRESETS: &[&str] = &[
     "win10-x64-encoded",
     "win10-x64-absent",
     "win10-x64-kpti",
+    "win10-x64-user",
     "win10-x64-hole",
     "win10-x64-bare",
     "win10-x64-many",
@@ -202,6 +207,14 @@ impl Config {
                 large_pages: true,
                 ..base
             },
+            "win10-x64-user" => Self {
+                kpti: true,
+                l1tf: true,
+                low_stub: false,
+                kdbg: encoded,
+                cpus: 1,
+                ..base
+            },
             "win10-x64-hole" => Self { hole: true, ..base },
             "win10-x64-bare" => Self {
                 low_stub: false,
@@ -219,6 +232,7 @@ impl Config {
             },
             "win11-24h2-x64" => Self {
                 kdbg: encoded,
+                l1tf: true,
                 large_pages: true,
                 low_stub: false,
                 ..x64(26100)

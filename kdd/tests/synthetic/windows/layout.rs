@@ -99,6 +99,17 @@ pub struct Kprcb {
     /// Pointer to a CONTEXT; 0 where there is none.
     pub context_pointer: u64,
     pub dpc_active: u64,
+    /// KernelDirectoryTableBase, for page tables of user mode; 0 where there is none.
+    pub kernel_directory: u64,
+}
+
+impl Kprcb {
+    const fn shadowed(self, kernel_directory: u64) -> Self {
+        Self {
+            kernel_directory,
+            ..self
+        }
+    }
 }
 
 const fn prcb64(size: u64, old: bool, number: u64, vendor: u64, context_pointer: u64, dpc_active: u64) -> Kprcb {
@@ -114,6 +125,7 @@ const fn prcb64(size: u64, old: bool, number: u64, vendor: u64, context_pointer:
         context: if old { 0x120 } else { 0x1f0 },
         context_pointer,
         dpc_active,
+        kernel_directory: 0,
     }
 }
 
@@ -131,6 +143,7 @@ const fn prcb32(size: u64, number: u64, mhz: u64, vendor: u64, context_pointer: 
         context: state,
         context_pointer,
         dpc_active,
+        kernel_directory: 0,
     }
 }
 
@@ -258,28 +271,28 @@ fn of_x64(build: u32) -> Layout {
         17763 => x64(
             eprocess(0x850, 0x30, 0x2e0, 0x3e0, 0x3f8, 0x450, 0x488).with(0x418, 0x468, 0x624, 0x628),
             ethread64(0x810, 0x638, 0x6a8),
-            prcb64(0x7ec0, false, 0x24, 0x6290, 0x62c0, 0x2e6a),
+            prcb64(0x7ec0, false, 0x24, 0x6290, 0x62c0, 0x2e6a).shadowed(0x6e80),
             0xf0,
             0x380,
         ),
         19041 => x64(
             eprocess(0xa40, 0x30, 0x440, 0x540, 0x550, 0x5a8, 0x5e0).with(0x570, 0x5c0, 0x7d4, 0x7d8),
             ethread64(0x898, 0x478, 0x4e8),
-            prcb64(0xaf00, false, 0x24, 0x8590, 0x85c0, 0x312a),
+            prcb64(0xaf00, false, 0x24, 0x8590, 0x85c0, 0x312a).shadowed(0x8e80),
             0xf0,
             0x380,
         ),
         22621 => x64(
             eprocess(0xb80, 0x30, 0x440, 0x540, 0x550, 0x5a8, 0x5e0).with(0x570, 0x5c0, 0x7d4, 0x7d8),
             ethread64(0x900, 0x4c8, 0x538),
-            prcb64(0xbf00, false, 0x24, 0x8990, 0x89c0, 0x33ba),
+            prcb64(0xbf00, false, 0x24, 0x8990, 0x89c0, 0x33ba).shadowed(0x9e80),
             0xf0,
             0x380,
         ),
         26100 => x64(
             eprocess(0x840, 0x30, 0x1d0, 0x2d0, 0x2e0, 0x338, 0x370).with(0x300, 0x350, 0x554, 0x558),
             ethread64(0x798, 0x508, 0x578),
-            prcb64(0xcf00, false, 0x24, 0x8f90, 0x8fc0, 0x38ba),
+            prcb64(0xcf00, false, 0x24, 0x8f90, 0x8fc0, 0x38ba).shadowed(0xae80),
             0xf0,
             0x380,
         ),
