@@ -10,9 +10,8 @@ mod judge;
 mod synthetic;
 
 use std::fs;
-use std::fs;
 use std::net::{TcpListener, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 
 use clap::Parser as _;
