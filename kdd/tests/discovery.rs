@@ -4,12 +4,14 @@
 mod captured;
 mod synthetic;
 
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
 use captured::{Pages, capture, capture_of, preset};
+use kdd::memory::source::FileSource;
 use kdd::memory::{Gpa, Gva, Source, VirtualMemory};
 use kdd::target::{self, Input, Target as _};
 use kdd::windows::{Given, KdbgState, PagingMode, Windows, discover};
@@ -323,4 +325,27 @@ fn a_real_triage_dump_names_its_kernel_modules_and_processors() {
         windows.modules.iter().map(|module| module.base).collect::<Vec<_>>()
     );
     assert_eq!(pointer(windows.debugger_data_list()), kdbg.at);
+}
+
+#[test]
+fn a_raw_image_full_of_holes_is_searched_without_reading_them() {
+    let (_, built) = preset("win10-x64-bare");
+    let file = tempfile::tempfile().unwrap();
+    file.set_len(4 << 30).unwrap();
+    // The last page is the only one far behind the others.
+    for (page, bytes) in &built.machine.pages {
+        file.write_all_at(bytes, *page).unwrap();
+    }
+    file.write_all_at(b"end", (4 << 30) - 3).unwrap();
+    let input = Input {
+        name: "guest.raw".to_owned(),
+        bytes: Arc::new(FileSource::new(file).unwrap()),
+        beside: Vec::new(),
+        registers: None,
+    };
+    let target = target::open(&input).unwrap();
+    let windows = discover(&target, &Given::default());
+    let kernel = windows.kernel.as_ref().unwrap();
+    assert_eq!(kernel.base, Gva(built.truth.kernel_base), "{:?}", windows.missing);
+    assert!(windows.directory.as_ref().unwrap().from.contains("maps itself"));
 }
