@@ -271,6 +271,31 @@ fn the_version_leads_to_a_plain_kdbg() {
 }
 
 #[test]
+fn a_kdbg_that_was_put_together_has_the_offsets_of_its_build() {
+    for sample in SAMPLES.iter() {
+        let config = Config {
+            kdbg: Kdbg::Absent,
+            ..sample.config.clone()
+        };
+        let plain = Config {
+            kdbg: Kdbg::Plain,
+            ..sample.config.clone()
+        };
+        let expected = build(&plain).truth.kdbg_bytes;
+        let guest = guest(captured::capture(&build(&config).machine, true));
+        let made = &guest.windows().kdbg.as_ref().unwrap().bytes;
+        for at in [
+            0x29a, 0x29c, 0x29e, 0x2a0, 0x2a2, 0x2aa, 0x2ac, 0x2ae, 0x2b4, 0x2bc, 0x2be, 0x2f2,
+        ] {
+            // Before Windows 8 the block is shorter.
+            if let Some(expected) = expected.get(at..at + 2) {
+                assert_eq!(&made[at..at + 2], expected, "{} {at:#x}", sample.name);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_capture_refuses_what_would_change_it_and_accepts_what_is_there_already() {
     let sample = &SAMPLES[0];
     let mut guest = sample.whole();
