@@ -135,3 +135,14 @@ fn data_segment(base: u64, limit: u64) -> [u8; 8] {
     let value = (limit & 0xffff) | (base & 0x00ff_ffff) << 16 | 0x93 << 40 | 0x40 << 48 | (base >> 24 & 0xff) << 56;
     value.to_le_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::data_segment;
+
+    #[test]
+    fn the_base_of_a_segment_is_scattered_over_its_descriptor() {
+        let bytes = data_segment(0xffdf_f000, 0x1fff);
+        assert_eq!(bytes, [0xff, 0x1f, 0x00, 0xf0, 0xdf, 0x93, 0x40, 0xff]);
+    }
+}
