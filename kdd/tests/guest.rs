@@ -4,14 +4,16 @@
 mod captured;
 mod synthetic;
 
-use std::sync::LazyLock;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, LazyLock};
 
 use kdd::guest::Guest;
 use kdd::kd::debuggee::{Continue, Debuggee, Status};
 use kdd::memory::{Gpa, Gva};
-use kdd::target::Capture;
 use kdd::target::vcpu::msr;
-use kdd::windows::{Architecture, Given};
+use kdd::target::{Capture, Input, open};
+use kdd::windows::{Architecture, Given, processors};
 use synthetic::windows::{Built, Config, Kdbg, Kind, build, config::PRESETS};
 
 struct Sample {
@@ -271,6 +273,31 @@ fn the_version_leads_to_a_plain_kdbg() {
 }
 
 #[test]
+fn a_kdbg_that_was_put_together_has_the_offsets_of_its_build() {
+    for sample in SAMPLES.iter() {
+        let config = Config {
+            kdbg: Kdbg::Absent,
+            ..sample.config.clone()
+        };
+        let plain = Config {
+            kdbg: Kdbg::Plain,
+            ..sample.config.clone()
+        };
+        let expected = build(&plain).truth.kdbg_bytes;
+        let guest = guest(captured::capture(&build(&config).machine, true));
+        let made = &guest.windows().kdbg.as_ref().unwrap().bytes;
+        for at in [
+            0x29a, 0x29c, 0x29e, 0x2a0, 0x2a2, 0x2aa, 0x2ac, 0x2ae, 0x2b4, 0x2bc, 0x2be, 0x2f2,
+        ] {
+            // Before Windows 8 the block is shorter.
+            if let Some(expected) = expected.get(at..at + 2) {
+                assert_eq!(&made[at..at + 2], expected, "{} {at:#x}", sample.name);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_capture_refuses_what_would_change_it_and_accepts_what_is_there_already() {
     let sample = &SAMPLES[0];
     let mut guest = sample.whole();
@@ -324,4 +351,69 @@ fn a_target_without_windows_still_answers() {
     assert_eq!(empty.processors(), 1);
     assert_eq!(empty.context(0), Err(Status::UNSUCCESSFUL));
     assert_eq!(empty.exception().address, Gva(0));
+}
+
+/// The triage dump of the corpus, unpacked by `xz`.
+fn triage() -> Option<Vec<u8>> {
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus");
+    let root = std::env::var_os("DELID_CORPUS").map_or_else(default, PathBuf::from);
+    let path = root.join("kdd/triage_x64.dmp.xz");
+    if !path.exists() {
+        eprintln!("corpus absent: 1 case not run");
+        return None;
+    }
+    match Command::new("xz").arg("-dc").arg(&path).output() {
+        Ok(output) if output.status.success() => Some(output.stdout),
+        _ => {
+            eprintln!("no xz: 1 case not run");
+            None
+        }
+    }
+}
+
+#[test]
+fn a_real_triage_dump_answers_as_far_as_it_holds() {
+    let Some(dump) = triage() else { return };
+    let word = |at: usize| u64::from_le_bytes(dump[at..at + 8].try_into().unwrap());
+    let kdbg = &dump[0x104a8..0x104a8 + 0x380];
+    let kprcb = &dump[0x21b8..0x21b8 + 0xaf00];
+    let input = Input {
+        name: "triage".to_owned(),
+        bytes: Arc::new(dump.clone()),
+        beside: Vec::new(),
+        registers: None,
+    };
+    let guest = guest(open(&input).unwrap());
+    // The header says 16 processors; their array and their saved registers are among the blocks.
+    assert_eq!(guest.processors(), 16);
+    assert!((0..16).all(|number| guest.vcpu(number).is_some()));
+    assert_eq!(guest.kprcb(0).0, guest.kpcr(0).0 + 0x180);
+    assert_eq!(read(&guest, 0, guest.kprcb(0).0, kprcb.len()), kprcb);
+    assert_eq!(guest.thread(0).0, u64::from_le_bytes(kprcb[8..16].try_into().unwrap()));
+    assert_eq!(guest.exception().processor, 0);
+    // The address of the KPRCB from the array is the one that follows from its own lists.
+    let context = processors::Context {
+        kdbg: Some(kdbg),
+        architecture: Architecture::X64,
+        build: Some(19041),
+        kernel: None,
+    };
+    assert_eq!(processors::from_copy(kprcb, context).unwrap().kprcb, guest.kprcb(0));
+    assert_eq!(processors::from_copy(&kprcb[..0x100], context), None);
+
+    let special = guest.special(0).unwrap();
+    assert_eq!(special[..0x74], kprcb[0x100..0x174]);
+    let version = guest.version();
+    assert_eq!((version.kernel_base.0, version.minor), (word(0x104a8 + 0x18), 19041));
+    assert_eq!(
+        pointer(&guest, version.debugger_data.0),
+        guest.windows().kdbg.as_ref().unwrap().at.0
+    );
+    // Its header has the parameters of the bug check, and no block the GDT.
+    let bug_check = read(&guest, 0, word(0x104a8 + 0x88), 40);
+    assert_eq!(bug_check[..8], 0x1000_007eu64.to_le_bytes());
+    assert_eq!(bug_check[8..], dump[0x40..0x60]);
+    let gdt = guest.vcpu(0).unwrap().gdt.unwrap().base;
+    assert_eq!(pointer(&guest, gdt + 0x10), 0x0020_9b00_0000_0000);
+    assert!(guest.windows().missing.iter().any(|missing| missing.what == "GDT"));
 }

@@ -14,6 +14,7 @@ pub mod kdbg;
 pub mod kernel;
 mod list;
 pub mod modules;
+mod offsets;
 pub mod pe;
 pub mod processes;
 pub mod processors;
