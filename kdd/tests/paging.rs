@@ -21,7 +21,8 @@ fn every_known_address_translates_as_it_was_made() {
             let mut space = windows.space(&target).unwrap().cached(&cache);
             if space.root() != Gpa(known.directory) {
                 space =
-                    kdd::memory::paging::AddressSpace::new(target.memory.as_ref(), space.mode(), Gpa(known.directory));
+                    kdd::memory::paging::AddressSpace::new(target.memory.as_ref(), space.mode(), Gpa(known.directory))
+                        .swizzled(windows.swizzle());
             }
             let seen = space.translate(Gva(known.va));
             let context = format!("{name}: {known:x?} {seen:x?}");

@@ -1,6 +1,8 @@
 //! The made-up Windows is what it says it is: checked by a walk of its page tables written for this test,
 //! which shares no code with the guest's builder or with the library.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
 mod synthetic;
 
 use std::sync::LazyLock;

@@ -180,7 +180,7 @@ impl Config {
         let base = Self {
             seed: name
                 .bytes()
-                .fold(0, |sum: u64, byte| (sum << 5 | sum >> 59) ^ u64::from(byte)),
+                .fold(0, |sum: u64, byte| sum.rotate_left(5) ^ u64::from(byte)),
             ..Self::default()
         };
         let encoded = Kdbg::Encoded {

@@ -14,6 +14,7 @@ pub mod layout;
 pub mod lists;
 pub mod pages;
 pub mod processors;
+pub mod random;
 pub mod registers;
 pub mod truth;
 

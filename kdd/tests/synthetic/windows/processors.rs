@@ -256,7 +256,7 @@ fn stack(b: &mut Builder, place: &Place, number: u64) -> (Vec<u64>, u64, u64) {
     }
     let mut rsp = top;
     for (function, next) in functions.iter().zip(frames[1..].iter().chain(&[0])) {
-        rsp += function.to_return();
+        rsp += function.above_return();
         b.memory.write_u64(rsp, *next);
         rsp += 8;
     }
