@@ -135,7 +135,9 @@ impl Link {
         self.is_full() && self.decoder.waiting() > 0
     }
 
-    fn is_full(&self) -> bool {
+    /// Whether so much output waits that nothing more is taken.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
         self.waiting >= MAX_OUTPUT
     }
 

@@ -15,7 +15,7 @@ use super::debuggee::{Continue, Debuggee, Exception, Status};
 use super::link::{Heard, Link};
 use super::manipulate::{Api, Exchange, Outcome};
 use super::packet::PacketType;
-use super::state::{self, BREAKPOINT, Symbols};
+use super::state::{self, Symbols, WAKE_SYSTEM_DEBUGGER};
 
 /// What the owner of a session has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,8 +41,6 @@ pub enum Report {
     UnknownApi(u32),
     /// The debugger does not acknowledge any more.
     Silent,
-    /// What the debugger answered to [`Session::ask`].
-    Answer(Vec<u8>),
 }
 
 /// Which line the packets go over.
@@ -83,6 +81,8 @@ pub struct Session {
     /// When the running guest was asked last.
     asked: Duration,
     notes: VecDeque<Action>,
+    /// What the debugger answered to a question.
+    answer: Option<Vec<u8>>,
 }
 
 impl Session {
@@ -100,6 +100,7 @@ impl Session {
             now: Duration::ZERO,
             asked: Duration::ZERO,
             notes: VecDeque::new(),
+            answer: None,
         }
     }
 
@@ -120,6 +121,10 @@ impl Session {
     pub fn push(&mut self, bytes: &[u8], guest: &mut dyn Debuggee, now: Duration) {
         self.begin(guest, now);
         if self.line == Line::Datagram {
+            // A datagram that comes while nobody takes the output is lost, as a network may lose it.
+            if self.link.is_full() {
+                return;
+            }
             let heard = self.link.datagram(bytes, now);
             return self.heard(heard, guest);
         }
@@ -172,10 +177,15 @@ impl Session {
         self.say(text, guest);
     }
 
-    /// Asks for text in the debugger's window; [`Report::Answer`] brings it.
+    /// Asks for text in the debugger's window; [`Session::take_answer`] then has it.
     pub fn ask(&mut self, prompt: &str, longest: u16, guest: &dyn Debuggee, now: Duration) {
         let payload = state::get_string(prompt, longest, self.processor, guest);
         self.link.send(PacketType::DEBUG_IO, payload, now);
+    }
+
+    /// What the debugger answered to a question, once.
+    pub fn take_answer(&mut self) -> Option<Vec<u8>> {
+        self.answer.take()
     }
 
     /// The guest stopped because a module was loaded or unloaded.
@@ -209,9 +219,7 @@ impl Session {
                 self.request(payload, guest);
             }
             Heard::Data(PacketType::DEBUG_IO, payload) => {
-                if let Some(text) = state::string_read(&payload) {
-                    self.report(Report::Answer(text.to_vec()));
-                }
+                self.answer = state::string_read(&payload).map(<[u8]>::to_vec);
             }
             Heard::Data(kind, _) => self.report(Report::Damage(format!("{kind} of a debugger: nothing to do"))),
             Heard::Acknowledged => self.connect(),
@@ -339,11 +347,11 @@ impl Session {
         self.report(Report::CannotRun);
     }
 
-    /// Another processor is looked at. Its state change is the one of a breakpoint where it stands.
+    /// Another processor is looked at. A debugger shows no exception for this code, only the new place.
     fn switch(&mut self, processor: u16, guest: &dyn Debuggee) {
         if processor < guest.processors() && processor != self.processor {
             let address = guest.program_counter(processor);
-            let code = BREAKPOINT;
+            let code = WAKE_SYSTEM_DEBUGGER;
             self.stand(
                 Exception {
                     processor,

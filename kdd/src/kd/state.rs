@@ -207,6 +207,8 @@ pub fn exception(exception: Exception, guest: &dyn Debuggee) -> Vec<u8> {
 
 /// STATUS_BREAKPOINT.
 pub const BREAKPOINT: u32 = 0x8000_0003;
+/// STATUS_WAKE_SYSTEM_DEBUGGER: a processor stands still because the debugger looks at it.
+pub const WAKE_SYSTEM_DEBUGGER: u32 = 0x8000_0007;
 
 /// A module was loaded or unloaded.
 #[must_use]

@@ -135,28 +135,40 @@ fn follows(last: &Segment, next: &Segment) -> bool {
 }
 
 /// Later segments over earlier ones: walked from the last to the first, each keeps what is still free.
+/// What is taken is kept as ranges that do not touch, so each is met only until it is joined.
 fn flatten(segments: Vec<Segment>) -> Vec<Segment> {
     use std::collections::BTreeMap;
-    let mut taken: BTreeMap<u64, Segment> = BTreeMap::new();
+    let mut taken: BTreeMap<u64, u64> = BTreeMap::new();
+    let mut pieces = Vec::new();
     for segment in segments.into_iter().rev() {
-        let end = segment.end();
-        let mut at = segment.start.0;
-        // One that begins before and reaches into this one.
-        if let Some((_, before)) = taken.range(..=at).next_back() {
-            at = at.max(before.end());
+        let (mut start, mut end) = (segment.start.0, segment.end());
+        let mut at = start;
+        // The one that begins before and reaches into this one or touches it.
+        if let Some((first, last)) = taken.range(..=at).next_back().map(|(first, last)| (*first, *last))
+            && last >= at
+        {
+            taken.remove(&first);
+            start = first;
+            at = last;
         }
-        let mut pieces = Vec::new();
-        while at < end {
-            let next = taken.range(at..end).next().map(|(start, other)| (*start, other.end()));
-            let (stop, resume) = next.unwrap_or((end, end));
-            if stop > at {
-                pieces.push(piece(&segment, at, stop));
+        // A range whose end is before its start would panic: this one may lie in the other whole.
+        while at <= end
+            && let Some((first, last)) = taken.range(at..=end).next().map(|(first, last)| (*first, *last))
+        {
+            taken.remove(&first);
+            if first > at {
+                pieces.push(piece(&segment, at, first));
             }
-            at = resume;
+            at = last;
         }
-        taken.extend(pieces.into_iter().map(|piece| (piece.start.0, piece)));
+        if at < end {
+            pieces.push(piece(&segment, at, end));
+        }
+        end = end.max(at);
+        taken.insert(start, end);
     }
-    taken.into_values().collect()
+    pieces.sort_unstable_by_key(|piece| piece.start.0);
+    pieces
 }
 
 fn piece(segment: &Segment, start: u64, end: u64) -> Segment {
@@ -289,6 +301,39 @@ mod tests {
                 length: 24
             }]
         );
+    }
+
+    #[test]
+    fn any_layers_give_what_writing_them_one_after_the_other_gives() {
+        let mut state = 7u64;
+        let mut next = |end: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) % end
+        };
+        for _ in 0..2000 {
+            let mut written = [None; 64];
+            let mut list = Vec::new();
+            for _ in 0..next(12) {
+                let (start, length, offset) = (next(60), next(20), next(40));
+                let backing = if next(4) == 0 {
+                    Backing::Fill(0xaa)
+                } else {
+                    Backing::File(offset)
+                };
+                list.push((start, length, backing));
+                for at in start..(start + length).min(64) {
+                    written[at as usize] = Some(match backing {
+                        Backing::File(offset) => (offset + at - start) as u8,
+                        Backing::Fill(byte) => byte,
+                    });
+                }
+            }
+            let memory = memory(&list);
+            for (at, byte) in written.into_iter().enumerate() {
+                let seen = read(&memory, at as u64, 1);
+                assert_eq!(seen.first().copied(), byte, "{at} of {list:?}");
+            }
+        }
     }
 
     #[test]

@@ -280,6 +280,7 @@ const FORMATS: &[Format] = &[
     row(vmware::recognise, vmware::open),
     row(kdump::recognise, kdump::open),
     row(xl_save::recognise, xl_save::open),
+    row(qemu_migration::recognise, qemu_migration::open),
     row(windows_dump::recognise, windows_dump::open),
 ];
 

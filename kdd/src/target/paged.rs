@@ -127,11 +127,6 @@ impl Builder {
         }
     }
 
-    /// Whether nothing was given.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.pages.is_empty()
-    }
-
     /// The pages in order, each once.
     pub(crate) fn finish(self) -> Vec<Pages> {
         let mut pages = if self.over { layered(self.pages) } else { self.pages };

@@ -126,9 +126,25 @@ pub mod gpr {
 }
 
 impl Vcpu {
-    /// Long mode: 64-bit or compatibility code, 4- or 5-level page tables.
+    /// Long mode: 64-bit or compatibility code, 4- or 5-level page tables. Where EFER is not known, what
+    /// only long mode has (64-bit code, system tables above 4 GiB), or what it cannot do without (paging
+    /// with 64-bit entries).
     #[must_use]
     pub fn long_mode(&self) -> Option<bool> {
-        self.msrs.get(&msr::EFER).map(|efer| efer & 0x400 != 0)
+        if let Some(efer) = self.msrs.get(&msr::EFER) {
+            return Some(efer & 0x400 != 0);
+        }
+        let clear = |register: Option<u64>, bit: u64| register.is_some_and(|value| value & bit == 0);
+        if clear(self.cr0, 1 << 31) || clear(self.cr4, 1 << 5) {
+            return Some(false);
+        }
+        let wide = |table: Option<Table>| table.is_some_and(|table| table.base > u64::from(u32::MAX));
+        let code = self
+            .segments
+            .cs
+            .hidden
+            .is_some_and(|hidden| hidden.access & 0x2000 != 0);
+        let high = self.rip > u64::from(u32::MAX) || wide(self.gdt) || wide(self.idt);
+        (code || high).then_some(true)
     }
 }

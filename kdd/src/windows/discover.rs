@@ -1,12 +1,12 @@
 //! All of the discovery, step by step.
 
-use super::fields::{array, read_pointer, read_u32, u32_at, u64_at};
+use super::fields::{array, read_pointer, read_u32, to_debugger_pointer, u32_at, u64_at};
 use super::kdbg::synthesise::{self, Parts};
 use super::kdbg::{self, Place};
 use super::pe::Image;
 use super::{
-    Architecture, Build, Given, Kdbg, KdbgState, Kernel, Missing, Windows, builds, directory, kernel, modules,
-    processes, processors, shared_data,
+    Architecture, Build, Given, Kdbg, KdbgState, Kernel, Missing, Windows, builds, directory, drivers, kernel, modules,
+    processes, processors, shared_data, without_kdbg,
 };
 use crate::memory::paging::{AddressSpace, Cache, Swizzle};
 use crate::memory::{Gva, VirtualMemory};
@@ -77,8 +77,9 @@ pub fn discover(target: &dyn Target, given: &Given) -> Windows {
         space: &memory,
         ..place
     };
-    read_lists(target, &place, &mut windows);
-    finish_kdbg(target, &place, memory.paging.as_ref(), &mut windows);
+    let names = names(target, &place, &windows);
+    read_lists(target, &place, names, &mut windows);
+    finish_kdbg(target, &place, names, memory.paging.as_ref(), &mut windows);
     windows
 }
 
@@ -304,15 +305,45 @@ fn find_kdbg(target: &dyn Target, given: &Given, place: &Place<'_>, windows: &Wi
     })
 }
 
+/// What the KDBG names, or what was found without it.
+#[derive(Clone, Copy)]
+struct Names {
+    loaded_modules: Option<Gva>,
+    active_processes: Option<Gva>,
+    /// KiProcessorBlock, where there is no KDBG.
+    processor_block: Option<Gva>,
+}
+
+fn names(target: &dyn Target, place: &Place<'_>, windows: &Windows) -> Names {
+    let hints = target.hints();
+    let exported = || place.image?.export(place.space, "PsLoadedModuleList");
+    // Without a KDBG everything else is a scan of memory that must be there.
+    let scan = windows.kdbg.is_none() && place.image.is_some();
+    let modules = windows.loaded_modules().or(hints.loaded_modules).or_else(exported);
+    let processes = windows.kdbg_pointer(0x50).or(hints.active_processes);
+    Names {
+        loaded_modules: modules.or_else(|| scan.then(|| without_kdbg::loaded_modules(place))?),
+        active_processes: processes.or_else(|| without_kdbg::active_processes(place)),
+        processor_block: scan.then(|| without_kdbg::processor_block(place)).flatten(),
+    }
+}
+
 /// Modules, processors and processes.
-fn read_lists(target: &dyn Target, place: &Place<'_>, windows: &mut Windows) {
+fn read_lists(target: &dyn Target, place: &Place<'_>, names: Names, windows: &mut Windows) {
     let architecture = place.architecture;
-    let kdbg = windows.kdbg.as_ref().map(|kdbg| kdbg.bytes.clone());
+    let own = windows.kdbg.as_ref().map(|kdbg| kdbg.bytes.clone());
+    // A block with the one field that leads to the processors.
+    let made = || {
+        let at = to_debugger_pointer(names.processor_block?, place.pointer());
+        Some([vec![0; 0x218], at.to_le_bytes().to_vec()].concat())
+    };
+    let kdbg = own.or_else(made);
     let build = windows.build.as_ref().map(|build| build.number);
     let context = processors::Context {
         kdbg: kdbg.as_deref(),
         architecture,
         build,
+        kernel: Some(place.base),
     };
     let (found, damage) = processors::read(place.space, target.vcpus(), context);
     windows.processors = found;
@@ -320,19 +351,9 @@ fn read_lists(target: &dyn Target, place: &Place<'_>, windows: &mut Windows) {
     if windows.processors.is_empty() {
         windows.miss("processors", "neither KiProcessorBlock nor a vCPU leads to a KPRCB");
     }
-    match loaded_modules(target, place, windows) {
-        Some(head) => {
-            let (found, damage) = modules::read(place.space, head, architecture);
-            windows.modules = found;
-            windows.damage.extend(damage);
-        }
-        None => windows.miss(
-            "modules",
-            "PsLoadedModuleList is not known; --kdbg gives the block that names it",
-        ),
-    }
+    read_modules(target, place, names.loaded_modules, windows);
     complete_kernel(windows);
-    match active_processes(target, place, windows) {
+    match names.active_processes {
         Some(head) => {
             let context = processes::Context {
                 kdbg: kdbg.as_deref(),
@@ -351,39 +372,25 @@ fn read_lists(target: &dyn Target, place: &Place<'_>, windows: &mut Windows) {
     }
 }
 
-fn loaded_modules(target: &dyn Target, place: &Place<'_>, windows: &Windows) -> Option<Gva> {
-    let exported = || place.image?.export(place.space, "PsLoadedModuleList");
-    windows
-        .loaded_modules()
-        .or(target.hints().loaded_modules)
-        .or_else(exported)
-}
-
-fn active_processes(target: &dyn Target, place: &Place<'_>, windows: &Windows) -> Option<Gva> {
-    let system = || {
-        let system = place.image?.export(place.space, "PsInitialSystemProcess")?;
-        list_of_system(place, read_pointer(place.space, system, place.pointer())?)
-    };
-    windows
-        .kdbg_pointer(0x50)
-        .or(target.hints().active_processes)
-        .or_else(system)
-}
-
-/// PsActiveProcessHead from the System process, the first in the list: its id is 4, the links stand behind
-/// the id, and the one before it is the head.
-fn list_of_system(place: &Place<'_>, system: Gva) -> Option<Gva> {
-    let width = u64::try_from(place.pointer()).ok()?;
-    let pointer = |at: Gva| read_pointer(place.space, at, place.pointer());
-    let offsets = (0x60..0x600u64).step_by(place.pointer());
-    offsets.map(|offset| system.plus(offset)).find_map(|at| {
-        let links = at.plus(width);
-        let head = pointer(links.plus(width)).filter(|head| place.kernel(*head));
-        let head = head.filter(|_| pointer(at) == Some(Gva(4)))?;
-        let next = pointer(links).filter(|next| place.kernel(*next))?;
-        let linked = pointer(head) == Some(links) && pointer(next.plus(width)) == Some(links);
-        (linked && place.image.is_none_or(|image| image.contains(head))).then_some(head)
-    })
+fn read_modules(target: &dyn Target, place: &Place<'_>, head: Option<Gva>, windows: &mut Windows) {
+    let drivers = &target.hints().drivers;
+    let there = |head: &Gva| read_pointer(place.space, *head, place.pointer()).is_some();
+    match head {
+        Some(head) if drivers.is_empty() || there(&head) => {
+            let (found, damage) = modules::read(place.space, head, place.architecture);
+            windows.modules = found;
+            windows.damage.extend(damage);
+        }
+        _ if !drivers.is_empty() => {
+            let (found, overlays) = drivers::modules(place, head, drivers);
+            windows.modules = found;
+            windows.overlays.extend(overlays);
+        }
+        _ => windows.miss(
+            "modules",
+            "PsLoadedModuleList is not known; --kdbg gives the block that names it",
+        ),
+    }
 }
 
 /// What the missing headers of the kernel would have said, from its entry in the list of modules.
@@ -400,15 +407,23 @@ fn complete_kernel(windows: &mut Windows) {
 }
 
 /// Makes a KDBG where there is none, and everything that a debugger must read differently.
-fn finish_kdbg(target: &dyn Target, place: &Place<'_>, paging: Option<&AddressSpace<'_>>, windows: &mut Windows) {
+fn finish_kdbg(
+    target: &dyn Target,
+    place: &Place<'_>,
+    names: Names,
+    paging: Option<&AddressSpace<'_>>,
+    windows: &mut Windows,
+) {
     if let Some(kdbg) = &windows.kdbg {
-        windows.overlays = kdbg::overlays(place, paging, kdbg, windows.debugger_data_list());
+        let overlays = kdbg::overlays(place, paging, kdbg, windows.debugger_data_list());
+        windows.overlays.extend(overlays);
         return;
     }
     let parts = Parts {
         build: windows.build.as_ref().map(|build| build.number),
-        loaded_modules: loaded_modules(target, place, windows),
-        active_processes: active_processes(target, place, windows),
+        loaded_modules: names.loaded_modules,
+        active_processes: names.active_processes,
+        processor_block: names.processor_block,
         processors: &windows.processors,
         bug_check: target.hints().bug_check,
         runs: target.memory().runs(),

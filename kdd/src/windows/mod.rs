@@ -8,7 +8,8 @@ pub mod builds;
 pub mod context;
 pub mod directory;
 mod discover;
-mod fields;
+pub mod drivers;
+pub(crate) mod fields;
 pub mod kdbg;
 pub mod kernel;
 mod list;
@@ -18,6 +19,7 @@ pub mod processes;
 pub mod processors;
 mod record;
 pub mod shared_data;
+pub mod without_kdbg;
 
 pub use discover::discover;
 

@@ -3,7 +3,7 @@
 //!
 //! Each PT_LOAD is a range at its physical address. With `paging=true` QEMU writes one for each range of
 //! virtual addresses, so the same page stands in several: they agree, for they point to the same bytes of
-//! the file. Registers are in notes: [`qemu`] and [`virtualbox`] read them.
+//! the file. Registers are in notes (`qemu.rs`, `virtualbox.rs`).
 
 mod qemu;
 mod virtualbox;
@@ -54,7 +54,7 @@ pub fn open(input: &Input) -> Result<Capture, OpenError> {
     })?;
     let mut found = Found::default();
     let programs = programs(&elf, source, &mut found);
-    let notes = notes(&elf, source, &programs.notes, &mut found);
+    let notes = notes(elf.machine == elf::MACHINE_X86_64, source, &programs.notes, &mut found);
     let guest = notes.virtualbox.is_some() || !notes.qemu.is_empty();
     if !guest && programs.mapped && !programs.physical && programs.loads > 1 {
         return Err(OpenError::NotAGuest {
@@ -94,12 +94,12 @@ fn programs(elf: &Elf, source: &Source, found: &mut Found) -> Programs {
     seen
 }
 
-fn notes(elf: &Elf, source: &Source, places: &[(u64, u64)], found: &mut Found) -> Notes {
+fn notes(long: bool, source: &Source, places: &[(u64, u64)], found: &mut Found) -> Notes {
     let mut seen = Notes::default();
     // One is usual; many over each other would be read many times.
     for (offset, size) in places.iter().take(16) {
         let damage = elf::notes(source, *offset, *size, |note| {
-            if let Some(damage) = take(&mut seen, elf, &note) {
+            if let Some(damage) = take(&mut seen, long, &note) {
                 found.push(damage);
             }
         });
@@ -108,8 +108,26 @@ fn notes(elf: &Elf, source: &Source, places: &[(u64, u64)], found: &mut Found) -
     seen
 }
 
+/// What the notes of a core tell that stand in another container.
+pub(crate) struct FromNotes {
+    pub(crate) vcpus: Vec<Vcpu>,
+    pub(crate) hints: Hints,
+    pub(crate) facts: Vec<(String, String)>,
+}
+
+/// Reads `size` bytes of notes at an offset, of a machine that may be in long mode or not.
+pub(crate) fn from_notes(source: &Source, (offset, size): (u64, u64), long: bool, found: &mut Found) -> FromNotes {
+    let notes = notes(long, source, &[(offset, size)], found);
+    let vcpus = [notes.cpus, notes.qemu, notes.status];
+    FromNotes {
+        vcpus: vcpus.into_iter().find(|list| !list.is_empty()).unwrap_or_default(),
+        hints: notes.hints,
+        facts: notes.facts,
+    }
+}
+
 /// Takes a note; damage when it is too short for what it says it is.
-fn take(seen: &mut Notes, elf: &Elf, note: &elf::Note<'_>) -> Option<Damage> {
+fn take(seen: &mut Notes, long: bool, note: &elf::Note<'_>) -> Option<Damage> {
     let short = |what: &str| Damage::file("elf-note", note.header, what, format!("{} bytes", note.bytes.len()));
     let number = |list: &[Vcpu]| u32::try_from(list.len()).unwrap_or(u32::MAX);
     match (note.name, note.kind) {
@@ -117,7 +135,7 @@ fn take(seen: &mut Notes, elf: &Elf, note: &elf::Note<'_>) -> Option<Damage> {
             Some(vcpu) => seen.status.push(vcpu),
             None => return Some(short("an NT_PRSTATUS of i386 or x86-64")),
         },
-        (b"QEMU", 0) => match qemu::state(number(&seen.qemu), note.bytes, elf.machine == elf::MACHINE_X86_64) {
+        (b"QEMU", 0) => match qemu::state(number(&seen.qemu), note.bytes, long) {
             Some(vcpu) => seen.qemu.push(vcpu),
             None => return Some(short("a QEMUCPUState, version 1")),
         },

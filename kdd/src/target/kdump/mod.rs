@@ -14,8 +14,9 @@ use std::sync::Arc;
 use self::flattened::Flattened;
 use self::header::{DISKDUMP, Header, INCOMPLETE, KDUMP, WITHOUT_VMEMMAP};
 use self::pages::{Pages, compression};
-use super::fields::{Fields, size};
-use super::{Capture, Container, Hints, Input, OpenError};
+use super::elf_core::{self, FromNotes};
+use super::fields::{Fields, Found, size};
+use super::{Capture, Container, Input, OpenError};
 use crate::damage::Damage;
 use crate::memory::Source;
 
@@ -70,21 +71,30 @@ fn plain(input: &Input, source: Source, form: &str) -> Result<Capture, OpenError
         damage,
     })?;
     let mut damage = Vec::new();
-    let vcpus = Vec::new();
-    let container = Container {
+    let notes = notes(&source, &header, &mut damage);
+    let mut container = Container {
         format: "kdump",
         description: describe(&header, form),
         facts: facts(&source, &header),
     };
+    container.facts.extend(notes.facts);
     let memory = Pages::new(source, &header, input.bytes.len(), &mut damage);
     Ok(Capture {
         container,
         memory: Box::new(memory),
-        vcpus,
-        hints: Hints::default(),
+        vcpus: notes.vcpus,
+        hints: notes.hints,
         virtual_memory: None,
         damage,
     })
+}
+
+/// What the notes of an ELF core tell, which the file holds as they are.
+fn notes(source: &Source, header: &Header, damage: &mut Vec<Damage>) -> FromNotes {
+    let mut found = Found::default();
+    let notes = elf_core::from_notes(source, header.notes.unwrap_or((0, 0)), header.wide, &mut found);
+    damage.extend(found.finish());
+    notes
 }
 
 fn describe(header: &Header, form: &str) -> String {

@@ -59,7 +59,7 @@ impl Place<'_> {
 
     /// Calls `test` with pieces of the kernel's data, each with its address and with `ahead` bytes more
     /// behind it where they are there, until it gives something.
-    fn data<T>(&self, ahead: usize, mut test: impl FnMut(Gva, &[u8]) -> Option<T>) -> Option<T> {
+    pub(super) fn data<T>(&self, ahead: usize, mut test: impl FnMut(Gva, &[u8]) -> Option<T>) -> Option<T> {
         let ranges: Vec<(Gva, u64)> = match self.image {
             Some(image) => image.data_ranges().collect(),
             None => vec![(self.base, UNKNOWN_IMAGE)],

@@ -27,7 +27,9 @@ pub struct Parts<'a> {
     pub loaded_modules: Option<Gva>,
     /// PsActiveProcessHead.
     pub active_processes: Option<Gva>,
-    /// Processors, by number.
+    /// KiProcessorBlock.
+    pub processor_block: Option<Gva>,
+    /// Processors, by number: for an array in place of KiProcessorBlock.
     pub processors: &'a [Processor],
     /// Bug check code and its parameters.
     pub bug_check: Option<[u64; 5]>,
@@ -158,7 +160,10 @@ fn block(place: &Place<'_>, at: Gva, size: usize, parts: &Parts<'_>) -> Vec<u8> 
     writer.put(0x2f4, &selectors);
     writer.variable(field::BUGCHECK, &parts.bug_check.unwrap_or_default());
     let prcbs: Vec<u64> = parts.processors.iter().map(|processor| processor.kprcb.0).collect();
-    writer.variable(field::PROCESSOR_BLOCK, &prcbs);
+    match parts.processor_block {
+        Some(at) => writer.address(field::PROCESSOR_BLOCK, at),
+        None => writer.variable(field::PROCESSOR_BLOCK, &prcbs),
+    }
     writer.variable(field::CSD_VERSION, &[0, 0]);
     memory_block(&mut writer, parts.runs);
     writer.bytes

@@ -151,6 +151,27 @@ impl Memory {
         self.free.swap_remove(at)
     }
 
+    /// Makes more RAM exist, from the lowest that does not.
+    pub fn fill(&mut self, bytes: u64) {
+        self.slots.sort_unstable();
+        let mut slots = std::mem::take(&mut self.slots).into_iter();
+        while (self.pages.len() as u64) * PAGE < bytes {
+            let Some(slot) = slots.next() else { break };
+            for page in (slot..slot + MIB2).step_by(PAGE as usize) {
+                let number = page / PAGE;
+                let content = if number % 5 < 2 {
+                    vec![0; PAGE as usize]
+                } else {
+                    (0..PAGE / 8)
+                        .flat_map(|word| (number.wrapping_mul(0x9e37_79b9) ^ (word >> 3)).to_le_bytes())
+                        .collect()
+                };
+                self.pages.entry(page).or_insert(content);
+            }
+        }
+        self.slots = slots.collect();
+    }
+
     /// 2 MiB of RAM at their own alignment.
     pub fn large_page(&mut self) -> u64 {
         let slot = self.slots.pop().expect("RAM is used up");

@@ -1,0 +1,215 @@
+//! A guest with its Windows, as the protocol engine, the dump writer and the commands use it.
+//!
+//! [`Guest::new`] finds the Windows in a target and gives each processor its registers: those of the vCPU
+//! that it is, or else what the kernel saved in its KPRCB. A [`Guest`] is a [`Debuggee`]; what a debugger
+//! must read differently from what memory holds (a plain KDBG in place of an encoded one) is laid over
+//! both virtual and physical memory, and nothing else is changed.
+//!
+//! [`Debuggee`]: crate::kd::debuggee::Debuggee
+
+mod cpus;
+mod debuggee;
+mod dump;
+mod patches;
+
+pub use cpus::Cpu;
+pub use dump::Pages;
+
+use patches::Patches;
+
+use crate::memory::paging::{AddressSpace, Cache, Swizzle};
+use crate::memory::{Gpa, Gva, VirtualMemory};
+use crate::target::{Target, Vcpu};
+use crate::windows::{Architecture, Given, Overlay, PagingMode, Windows, discover};
+
+/// A guest.
+pub struct Guest {
+    target: Box<dyn Target>,
+    windows: Windows,
+    architecture: Architecture,
+    /// By Windows' numbers, at least one.
+    cpus: Vec<Cpu>,
+    paging: Option<Paging>,
+    cache: Cache,
+    patches: Patches,
+    physical_patches: Patches,
+}
+
+/// Page tables of the kernel.
+#[derive(Clone, Copy)]
+struct Paging {
+    mode: PagingMode,
+    root: Gpa,
+    swizzle: Option<Swizzle>,
+}
+
+impl Guest {
+    /// The guest of a target, with its Windows as far as it is found.
+    #[must_use]
+    pub fn new(target: Box<dyn Target>, given: &Given) -> Self {
+        let windows = discover(&*target, given);
+        Self::with(target, windows)
+    }
+
+    /// The guest of a target whose Windows was found before.
+    #[must_use]
+    pub fn with(target: Box<dyn Target>, mut windows: Windows) -> Self {
+        let (cpus, kprcb) = cpus::all(&*target, &mut windows);
+        let paging = windows
+            .paging
+            .zip(windows.directory.as_ref())
+            .map(|(mode, directory)| Paging {
+                mode,
+                root: directory.value,
+                swizzle: windows.swizzle(),
+            });
+        windows.overlays.extend(kprcb);
+        let architecture = windows.architecture.unwrap_or(Architecture::X64);
+        let mut guest = Self {
+            patches: Patches::new(
+                windows
+                    .overlays
+                    .iter()
+                    .map(|overlay| (overlay.at.0, overlay.bytes.clone())),
+            ),
+            physical_patches: Patches::new(windows.overlays.iter().flat_map(physical)),
+            target,
+            windows,
+            architecture,
+            cpus,
+            paging,
+            cache: Cache::default(),
+        };
+        guest.lead_to_kdbg();
+        guest
+    }
+
+    /// Where it comes from.
+    #[must_use]
+    pub fn target(&self) -> &dyn Target {
+        &*self.target
+    }
+
+    /// Its Windows.
+    #[must_use]
+    pub fn windows(&self) -> &Windows {
+        &self.windows
+    }
+
+    /// Machine code of its kernel; x64 where no kernel was found.
+    #[must_use]
+    pub fn architecture(&self) -> Architecture {
+        self.architecture
+    }
+
+    /// Its processors, by number; at least one.
+    #[must_use]
+    pub fn cpus(&self) -> &[Cpu] {
+        &self.cpus
+    }
+
+    /// Registers of a processor.
+    #[must_use]
+    pub fn vcpu(&self, processor: u16) -> Option<&Vcpu> {
+        self.cpus.get(usize::from(processor))?.vcpu.as_ref()
+    }
+
+    /// The address space that a processor sees with its kernel's page tables: that of its current process,
+    /// or the kernel's own. `None` where no page directory is known.
+    #[must_use]
+    pub fn space(&self, processor: u16) -> Option<AddressSpace<'_>> {
+        let own = self.cpus.get(usize::from(processor)).and_then(|cpu| cpu.directory);
+        self.space_of(own.or(Some(self.paging?.root))?)
+    }
+
+    /// The address space of a page directory (that of a [`Process`](crate::windows::Process)).
+    #[must_use]
+    pub fn space_of(&self, directory: Gpa) -> Option<AddressSpace<'_>> {
+        let Paging { mode, swizzle, .. } = self.paging?;
+        let space = AddressSpace::new(self.target.memory(), mode, directory);
+        Some(space.cached(&self.cache).swizzled(swizzle))
+    }
+
+    /// Reads memory in an address space, with what is laid over it.
+    pub fn read_in(&self, space: Option<AddressSpace<'_>>, at: Gva, buffer: &mut [u8]) -> usize {
+        let at = self.address(at);
+        self.patches
+            .read(at.0, buffer, |at, buffer| self.read_below(space, Gva(at), buffer))
+    }
+
+    /// Where the session's reads go to: page tables of the processor, of the kernel, blocks of the container.
+    fn read_below(&self, space: Option<AddressSpace<'_>>, at: Gva, buffer: &mut [u8]) -> usize {
+        let mut done = space.map_or(0, |space| space.read(at, buffer));
+        // What follows is rare: another page directory, or no page tables at all.
+        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            let Some(place) = at.0.checked_add(done as u64).map(Gva) else {
+                break;
+            };
+            let count = self.read_elsewhere(space, place, rest);
+            if count == 0 {
+                break;
+            }
+            done = done.saturating_add(count);
+        }
+        done
+    }
+
+    fn read_elsewhere(&self, space: Option<AddressSpace<'_>>, at: Gva, buffer: &mut [u8]) -> usize {
+        let kernel = self
+            .paging
+            .filter(|paging| space.is_none_or(|space| space.root() != paging.root))
+            .filter(|_| self.is_kernel(at))
+            .and_then(|paging| self.space_of(paging.root));
+        match kernel.map_or(0, |space| space.read(at, buffer)) {
+            0 => self.target.virtual_memory().map_or(0, |memory| memory.read(at, buffer)),
+            count => count,
+        }
+    }
+
+    /// An address as the machine has it.
+    fn address(&self, at: Gva) -> Gva {
+        match self.architecture {
+            Architecture::X64 => at,
+            Architecture::X86 => Gva(at.0 & 0xffff_ffff),
+        }
+    }
+
+    fn is_kernel(&self, at: Gva) -> bool {
+        match self.architecture {
+            Architecture::X64 => at.0 >> 63 == 1,
+            Architecture::X86 => at.0 >> 31 == 1,
+        }
+    }
+
+    /// Takes care that the list entry given to debuggers reads as one that leads to the KDBG.
+    fn lead_to_kdbg(&mut self) {
+        let (Some(kdbg), head) = (&self.windows.kdbg, self.windows.debugger_data_list()) else {
+            return;
+        };
+        let width = self.windows.pointer_size();
+        let pointer = self.address(kdbg.at).0.to_le_bytes();
+        let link = pointer.get(..width).unwrap_or_default();
+        let mut seen = [0; 8];
+        let count = seen
+            .get_mut(..width)
+            .map_or(0, |seen| self.read_in(self.space(0), head, seen));
+        if count == width && seen.get(..width) == Some(link) {
+            return;
+        }
+        let overlay = Overlay {
+            at: head,
+            physical: Vec::new(),
+            bytes: [link, link].concat(),
+        };
+        self.patches.add(head.0, overlay.bytes.clone());
+        self.windows.overlays.push(overlay);
+    }
+}
+
+/// The pieces of an overlay in physical memory.
+fn physical(overlay: &Overlay) -> impl Iterator<Item = (u64, Vec<u8>)> + '_ {
+    overlay.physical.iter().filter_map(|(at, offset, length)| {
+        let bytes = overlay.bytes.get(*offset..offset.checked_add(*length)?)?;
+        Some((at.0, bytes.to_vec()))
+    })
+}

@@ -1,1 +1,0 @@
-//! QEMU migration streams: RAM and the x86 CPU sections.
