@@ -17,7 +17,9 @@ fuzz_target!(|bytes: &[u8]| {
     let mut channel = Channel::new(&key, Version::DEFAULT, host, host, Box::new(|| [1; 30]));
     channel.tick(Duration::ZERO);
     let Some(poke) = channel.poll() else { panic!("no poke") };
-    let Ok(poke) = suite.open(suite.control(), &poke.bytes) else { panic!("no poke of ours") };
+    let Ok(poke) = suite.open(suite.control(), &poke.bytes) else {
+        panic!("no poke of ours")
+    };
     let mut response = vec![1, 2];
     response.extend(&poke.body[2..34]);
     response.resize(322, 9);
