@@ -1,5 +1,6 @@
 //! What is found in made-up guests of every kind is what was put there, with and without the registers of
 //! the vCPUs.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod captured;
 mod synthetic;

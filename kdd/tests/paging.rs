@@ -1,4 +1,5 @@
 //! Every kind of page table entry of made-up guests translates as it was made.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod captured;
 mod synthetic;
