@@ -18,7 +18,7 @@ pub struct Of {
     /// xl dump-core, LiME, AVML, VMware, a QEMU migration stream; told by its content
     #[arg(value_name = "SOURCE")]
     pub source: PathBuf,
-    /// Registers of a raw image: what "info registers -a" of QEMU's monitor printed
+    /// Registers that the source does not hold: what "info registers -a" of QEMU's monitor printed, or lines NAME=VALUE
     #[arg(long, value_name = "FILE", help_heading = "Given by hand")]
     pub registers: Option<PathBuf>,
     /// Raw image: size of the memory below 4 GiB; what follows in the file lies from 4 GiB on
