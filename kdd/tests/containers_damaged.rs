@@ -202,6 +202,71 @@ fn damaged_vmware_files_end() {
 }
 
 #[test]
+fn damaged_kdump_files_end() {
+    use write::kdump::{Form, Packing};
+    let machine = machine();
+    let packings = vec![
+        Packing::Zlib,
+        Packing::Lzo,
+        Packing::Snappy,
+        Packing::Zstd,
+        Packing::Plain,
+    ];
+    let form = |wide| Form {
+        wide,
+        packings: packings.clone(),
+        ..Form::default()
+    };
+    let whole = write::kdump::write(&machine, &form(true));
+    survive("kdump", 0xa1, &whole, &[]);
+    survive("kdump 32", 0xa2, &write::kdump::write(&machine, &form(false)), &[]);
+    survive("flattened", 0xa3, &write::kdump::flattened(&whole, 4096, true), &[]);
+    survive(
+        "flattened small",
+        0xa4,
+        &write::kdump::flattened(&whole, 999, false),
+        &[],
+    );
+}
+
+#[test]
+fn damaged_saved_xen_guests_end() {
+    use write::xl_save::{Around, Form};
+    let machine = machine();
+    for (seed, around, live) in [
+        (0xb1, Around::Xl, false),
+        (0xb2, Around::Nothing, true),
+        (0xb3, Around::Libxl, true),
+    ] {
+        let form = Form { cpu: 1032, live };
+        survive("xl save", seed, &write::xl_save::write(&machine, around, form), &[]);
+    }
+    survive("xl save pv", 0xb4, &write::xl_save::paravirtual(&machine), &[]);
+}
+
+#[test]
+fn damaged_migration_streams_end() {
+    use write::qemu_migration::Form;
+    let machine = machine();
+    let plain = Form {
+        blocks: vec![("pc.ram", 0x2_0000)],
+        below: 0x10_0000,
+        cmos: false,
+        ..Form::default()
+    };
+    let whole = write::qemu_migration::write(&machine, &plain);
+    survive("migration", 0xc1, &whole, &[]);
+    survive("virsh", 0xc2, &write::qemu_migration::libvirt(&whole, 0), &[]);
+    let live = Form {
+        live: true,
+        ..plain.clone()
+    };
+    survive("live", 0xc3, &write::qemu_migration::write(&machine, &live), &[]);
+    let mapped = Form { mapped: true, ..plain };
+    survive("mapped", 0xc4, &write::qemu_migration::write(&machine, &mapped), &[]);
+}
+
+#[test]
 fn damaged_register_files_end() {
     let machine = machine();
     let text = write::raw::registers(&machine) + &write::raw::model_specific(&machine);

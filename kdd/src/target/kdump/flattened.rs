@@ -14,6 +14,9 @@ pub(super) const MAGIC: &[u8] = b"makedumpfile\0";
 const HEADER: u64 = 4096;
 /// Offset and size of a piece.
 const PIECE: u64 = 16;
+/// Where pieces cannot begin: behind so many times the bytes of the file, and so many bytes more. A dump
+/// has few holes; an offset out of all proportion is damage, and would make a file that never ends.
+const REACH: (u64, u64) = (4, 16 << 20);
 
 /// Pieces that follow each other in the real file and in this one, all of one size but the last: writers
 /// cut what they write into pieces of a page, and an entry for each would be large.
@@ -153,6 +156,7 @@ impl Flattened {
 fn trains(source: &Source) -> (Vec<Train>, Option<Damage>) {
     let mut trains: Vec<Train> = Vec::new();
     let mut at = HEADER;
+    let limit = source.len().saturating_mul(REACH.0).saturating_add(REACH.1);
     loop {
         let Some([start, length]) = source.array(at).and_then(numbers) else {
             let seen = format!("{} bytes", source.len().saturating_sub(at));
@@ -168,7 +172,7 @@ fn trains(source: &Source) -> (Vec<Train>, Option<Damage>) {
         let place = at.saturating_add(PIECE);
         let left = source.len().saturating_sub(place);
         let here = length.min(left);
-        let reach = start.checked_add(here).is_some();
+        let reach = start.checked_add(here).is_some_and(|end| end <= limit);
         if here > 0 && reach && !trains.last_mut().is_some_and(|train| train.take(start, here, place)) {
             trains.push(Train {
                 start,

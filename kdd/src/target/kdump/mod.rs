@@ -20,6 +20,9 @@ use super::{Capture, Container, Input, OpenError};
 use crate::damage::Damage;
 use crate::memory::Source;
 
+/// Notes behind this are not read: a CPU takes about a kilobyte.
+const NOTES: u64 = 64 << 20;
+
 /// Whether the first bytes are those of a kdump-compressed file, plain or flattened.
 #[must_use]
 pub fn recognise(head: &[u8]) -> bool {
@@ -92,7 +95,8 @@ fn plain(input: &Input, source: Source, form: &str) -> Result<Capture, OpenError
 /// What the notes of an ELF core tell, which the file holds as they are.
 fn notes(source: &Source, header: &Header, damage: &mut Vec<Damage>) -> FromNotes {
     let mut found = Found::default();
-    let notes = elf_core::from_notes(source, header.notes.unwrap_or((0, 0)), header.wide, &mut found);
+    let (offset, length) = header.notes.unwrap_or((0, 0));
+    let notes = elf_core::from_notes(source, (offset, length.min(NOTES)), header.wide, &mut found);
     damage.extend(found.finish());
     notes
 }

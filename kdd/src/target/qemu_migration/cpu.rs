@@ -110,9 +110,14 @@ fn fxsave(content: &Content, bytes: &[u8]) -> Option<Box<[u8; 512]>> {
         let room = image.get_mut(at..).unwrap_or_default();
         room.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
     };
-    let words = [(0usize, "env.fpuc"), (2, "env.fpus_vmstate"), (4, "env.fptag_vmstate")];
-    for (at, name) in words {
-        put(at, value(name)?.to_le_bytes().get(..2)?);
+    // The tag word is of one byte here: a bit for each register in use.
+    let words = [
+        (0usize, "env.fpuc", 2usize),
+        (2, "env.fpus_vmstate", 2),
+        (4, "env.fptag_vmstate", 1),
+    ];
+    for (at, name, length) in words {
+        put(at, value(name)?.to_le_bytes().get(..length)?);
     }
     put(24, value("env.mxcsr")?.to_le_bytes().get(..4)?);
     put(28, &[0xff, 0xff, 0, 0]);

@@ -125,8 +125,8 @@ pub(super) fn find(source: &Source) -> Option<Description> {
     let start = source.len().saturating_sub(LONGEST);
     let tail = source.bytes(start, size(LONGEST));
     let fields = Fields(&tail);
-    // The brace behind the length is rarer than the type before it.
-    let braces = tail.iter().enumerate().filter(|(_, byte)| **byte == b'{');
+    // From the end on, where it stands; no text of it can hold the byte of the type.
+    let braces = tail.iter().enumerate().rev().filter(|(_, byte)| **byte == b'{');
     braces
         .filter_map(|(brace, _)| {
             let at = brace.checked_sub(5)?;

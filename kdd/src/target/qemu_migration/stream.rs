@@ -9,7 +9,7 @@ use crate::damage::Damage;
 use crate::memory::Source;
 use crate::target::Vcpu;
 use crate::target::cursor::Cursor;
-use crate::target::fields::size;
+use crate::target::fields::{Fields, size, wide};
 
 /// Types of sections.
 mod section {
@@ -222,32 +222,33 @@ impl Stream {
                 "none",
             ));
         };
-        cursor.seek(at.saturating_add(crate::target::fields::wide(found)).saturating_add(5));
+        cursor.seek(at.saturating_add(wide(found)).saturating_add(5));
         Ok(Next::Section)
     }
 
-    /// Behind what cannot be read, goes on at the next device of the description that is found.
+    /// Behind what cannot be read, goes on at the next section of a device of the description.
     fn resume(&mut self, cursor: &mut Cursor<'_>, source: &Source, description: &Description) -> bool {
         let at = cursor.at();
         let bytes = source.bytes(at, size(SEARCH));
-        // Each try looks through the same bytes: a few are enough to get over a device.
-        for (index, device) in description.devices.iter().enumerate().skip(self.devices).take(16) {
-            let Ok(length) = u8::try_from(device.name.len()) else {
-                continue;
-            };
-            let mut head = vec![length];
-            head.extend(device.name.bytes());
-            head.extend(device.instance_id.to_be_bytes());
-            let found = bytes.windows(head.len()).position(|window| window == head);
-            // The type and the number stand before the name.
-            let start = found.and_then(|found| found.checked_sub(5));
-            if let Some(start) = start.filter(|start| bytes.get(*start) == Some(&section::FULL)) {
-                self.devices = index;
-                cursor.seek(at.saturating_add(crate::target::fields::wide(start)));
-                return true;
-            }
+        let fields = Fields(&bytes);
+        let rest: Vec<(usize, &Device)> = description.devices.iter().enumerate().skip(self.devices).collect();
+        // Type, number, name with its length, instance.
+        let device = |start: usize| {
+            let length = usize::from(*bytes.get(start.checked_add(5)?)?);
+            let name = fields.slice(start.checked_add(6)?, length)?;
+            let instance = fields
+                .array(start.checked_add(length)?.checked_add(6)?)
+                .map(u32::from_be_bytes)?;
+            let same = |device: &Device| device.instance_id == instance && device.name.as_bytes() == name;
+            rest.iter().find(|(_, device)| same(device)).map(|(index, _)| *index)
+        };
+        let starts = bytes.iter().enumerate().filter(|(_, kind)| **kind == section::FULL);
+        let found = starts.into_iter().find_map(|(start, _)| Some((start, device(start)?)));
+        if let Some((start, index)) = found {
+            self.devices = index;
+            cursor.seek(at.saturating_add(wide(start)));
         }
-        false
+        found.is_some()
     }
 
     /// What is wanted of a device.

@@ -146,9 +146,8 @@ pub fn guest_note() -> Vec<u8> {
     out.0
 }
 
-/// A core of QEMU. With `paging` each page of a run stands in a program header of its own besides, at
-/// another virtual address, and the number of headers stands in section 0.
-pub fn qemu(machine: &Machine, paging: bool) -> Vec<u8> {
+/// The notes of a core of QEMU.
+pub fn notes(machine: &Machine) -> Out {
     let mut notes = Out::default();
     for (number, cpu) in machine.cpus.iter().enumerate() {
         note(&mut notes, b"CORE", 1, &prstatus(number as u32, cpu));
@@ -157,6 +156,13 @@ pub fn qemu(machine: &Machine, paging: bool) -> Vec<u8> {
         note(&mut notes, b"QEMU", 0, &cpu_state(cpu));
     }
     note(&mut notes, b"VMCOREINFO", 0, &guest_note());
+    notes
+}
+
+/// A core of QEMU. With `paging` each page of a run stands in a program header of its own besides, at
+/// another virtual address, and the number of headers stands in section 0.
+pub fn qemu(machine: &Machine, paging: bool) -> Vec<u8> {
+    let notes = notes(machine);
     let runs = machine.runs();
     let again: Vec<u64> = if paging {
         machine.pages.keys().copied().collect()
