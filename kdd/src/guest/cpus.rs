@@ -3,7 +3,7 @@
 use crate::memory::paging::{AddressSpace, Cache};
 use crate::memory::{Gpa, Gva, VirtualMemory};
 use crate::target::{Target, Vcpu};
-use crate::windows::processors::{self, complete_from_kprcb, from_copy, vcpu_from_kprcb};
+use crate::windows::processors::{self, complete_from_kprcb, from_copy, tables_from_kprcb, vcpu_from_kprcb};
 use crate::windows::{Architecture, Overlay, Processor, Windows, shared_data};
 
 /// A processor.
@@ -127,6 +127,7 @@ fn registers(
     match known {
         Some(mut vcpu) => {
             complete_from_kprcb(memory, &mut vcpu, processor, context);
+            tables_from_kprcb(memory, &mut vcpu, processor, context);
             Some(vcpu)
         }
         None => vcpu_from_kprcb(memory, processor, context),

@@ -1,20 +1,15 @@
 //! A dump of a guest: what the dump writer is told, and which bytes of memory stand there differently.
-//!
-//! A debugger takes the registers of each processor from where the kernel saves them when it crashes:
-//! KSPECIAL_REGISTERS and CONTEXT in the KPRCB, and the CONTEXT that the KPRCB points to. A guest that was
-//! captured while it ran has nothing there, so the registers of its vCPUs are laid over these places.
 
 use std::fs::File;
 
 use super::Guest;
+use super::registers::Seen;
 use crate::dump_writer::{Exception, Kind, PageSet, Plan, WriteError, Written, write};
 use crate::kd::debuggee::Debuggee as _;
 use crate::memory::address::PAGE;
 use crate::memory::paging::Piece;
 use crate::memory::{Gpa, Gva, Run, VirtualMemory};
 use crate::windows::fields::{debugger_pointer, read, read_pointer, read_some, u32_at, u64_at};
-use crate::windows::kdbg::pieces;
-use crate::windows::processors::{self, places};
 use crate::windows::{Overlay, PagingMode, context, shared_data};
 
 /// Most runs of memory that a guest's own list may have.
@@ -108,41 +103,6 @@ impl Guest {
         write(&plan, &kind, out, progress)
     }
 
-    /// Registers of each processor, laid over the places where a kernel saves them.
-    fn saved_registers(&self) -> Vec<Overlay> {
-        let context = processors::Context {
-            kdbg: self.windows.kdbg.as_ref().map(|kdbg| kdbg.bytes.as_slice()),
-            architecture: self.architecture,
-            build: self.windows.build.as_ref().map(|build| build.number),
-            kernel: self.windows.kernel.as_ref().map(|kernel| kernel.base),
-        };
-        let space = self.paging.and_then(|paging| self.space_of(paging.root));
-        let mut overlays = Vec::new();
-        for cpu in &self.cpus {
-            let (Some(vcpu), Some(processor), Some(space)) = (&cpu.vcpu, &cpu.processor, space) else {
-                continue;
-            };
-            // What came from the KPRCB stands there.
-            if processor.from_kprcb {
-                continue;
-            }
-            let Some(places) = places(&Seen(self), processor, context) else {
-                continue;
-            };
-            let mut lay = |at: Gva, bytes: Vec<u8>| {
-                let physical = pieces(&space, at, bytes.len());
-                overlays.push(Overlay { at, physical, bytes });
-            };
-            for at in places.contexts {
-                lay(at, context::context(vcpu, self.architecture));
-            }
-            let mut special = context::special(vcpu, self.architecture);
-            special.truncate(places.special.1);
-            lay(places.special.0, special);
-        }
-        overlays
-    }
-
     /// Pages that the kernel's half of the page tables maps, and the tables; of every process its directory,
     /// without which a debugger cannot go to another processor or process.
     fn kernel_pages(&self) -> PageSet {
@@ -173,15 +133,6 @@ impl Guest {
             [root].into_iter().chain(below.collect::<Vec<_>>())
         });
         half.chain(directories.map(page)).collect()
-    }
-}
-
-/// Memory as a debugger sees it.
-struct Seen<'a>(&'a Guest);
-
-impl VirtualMemory for Seen<'_> {
-    fn read(&self, at: Gva, buffer: &mut [u8]) -> usize {
-        self.0.read_in(self.0.space(0), at, buffer)
     }
 }
 

@@ -12,6 +12,7 @@ mod debuggee;
 mod dump;
 mod filled;
 mod patches;
+mod registers;
 
 pub use cpus::Cpu;
 pub use dump::Pages;
@@ -81,6 +82,7 @@ impl Guest {
             paging,
             cache: Cache::default(),
         };
+        guest.lay_registers();
         guest.fill();
         guest
     }

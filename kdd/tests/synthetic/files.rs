@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use super::containers::{elf_core, lime, raw, vmware, windows_dump, xen_core};
+use super::containers::{elf_core, kdump, lime, qemu_migration, raw, vmware, windows_dump, xen_core, xl_save};
 use super::windows::Built;
 use super::windows::files::{dump_header, write_dump_file, write_raw_file};
 
@@ -72,7 +72,51 @@ pub const CONTAINERS: &[Container] = &[
         fs::write(to.join("guest.vmss"), state)?;
         fs::write(to.join("guest.vmem"), memory)
     }),
+    row("kdump", "guest.kdump", |built, to| {
+        fs::write(to.join("guest.kdump"), packed(built))
+    }),
+    row("kdump-flattened", "guest.flat", |built, to| {
+        fs::write(to.join("guest.flat"), kdump::flattened(&packed(built), 0x3_0000, true))
+    }),
+    row("xl-save", "guest.xlsave", |built, to| {
+        let form = xl_save::Form { cpu: 1032, live: true };
+        fs::write(
+            to.join("guest.xlsave"),
+            xl_save::write(&built.machine, xl_save::Around::Xl, form),
+        )
+    }),
+    row("migration", "guest.sav", |built, to| {
+        migration(built, &to.join("guest.sav"), false)
+    }),
+    row("migration-mapped", "guest.mf", |built, to| {
+        migration(built, &to.join("guest.mf"), true)
+    }),
 ];
+
+/// Pages of all packings, in turn.
+fn packed(built: &Built) -> Vec<u8> {
+    use kdump::Packing::{Lzo, Plain, Snappy, Zlib, Zstd};
+    let form = kdump::Form {
+        packings: vec![Plain, Zlib, Lzo, Snappy, Zstd],
+        ..kdump::Form::default()
+    };
+    let mut bytes = kdump::write(&built.machine, &form);
+    guest_note(built, &mut bytes);
+    bytes
+}
+
+fn migration(built: &Built, path: &Path, mapped: bool) -> io::Result<()> {
+    let top = built.machine.top;
+    let below = if top >= 0xb000_0000 { 0x8000_0000 } else { top };
+    let form = qemu_migration::Form {
+        machine: "pc-q35-10.0",
+        blocks: vec![("pc.ram", top.saturating_sub(0x1_0000_0000 - below).max(below))],
+        below,
+        mapped,
+        ..qemu_migration::Form::default()
+    };
+    fs::write(path, qemu_migration::write(&built.machine, &form))
+}
 
 fn is_64(built: &Built) -> bool {
     built.truth.architecture.is_some_and(|kind| kind.is_64())

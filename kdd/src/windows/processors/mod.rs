@@ -6,7 +6,7 @@
 
 mod saved;
 
-pub use saved::{Places, complete_from_kprcb, from_copy, places, vcpu_from_kprcb};
+pub use saved::{Places, complete_from_kprcb, from_copy, places, tables_from_kprcb, vcpu_from_kprcb};
 
 use super::pe::Image;
 use super::record::{Record, kdbg_address, kdbg_offset};

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::{Context, Offsets};
 use crate::memory::{Gva, VirtualMemory};
-use crate::target::Vcpu;
 use crate::target::vcpu::msr;
+use crate::target::{Table, Vcpu};
 use crate::windows::record::{Record, kdbg_offset};
 use crate::windows::{Architecture, Processor, context};
 
@@ -103,6 +103,26 @@ pub fn complete_from_kprcb(
     bare && saved(context)
         .into_iter()
         .any(|saved| special(space, vcpu, processor, context.architecture, saved))
+}
+
+/// Gives a vCPU the descriptor tables that its source does not know: those that the kernel saved in the KPRCB,
+/// when they are the ones that the KPCR names. A processor's tables stay where they are as long as Windows runs.
+pub fn tables_from_kprcb(space: &dyn VirtualMemory, vcpu: &mut Vcpu, processor: &Processor, context: Context<'_>) {
+    if vcpu.gdt.is_some() && vcpu.idt.is_some() {
+        return;
+    }
+    let (gdt, idt) = match context.architecture {
+        Architecture::X64 => (0, 0x38),
+        Architecture::X86 => (0x3c, 0x38),
+    };
+    let kpcr = Record::read(space, processor.kpcr, 0x40, context.architecture);
+    for saved in saved(context) {
+        let mut kept = Vcpu::default();
+        special(space, &mut kept, processor, context.architecture, saved);
+        let named = |table: Option<Table>, at| table.filter(|table| kpcr.pointer(at) == Some(Gva(table.base)));
+        vcpu.gdt = vcpu.gdt.or(named(kept.gdt, gdt));
+        vcpu.idt = vcpu.idt.or(named(kept.idt, idt));
+    }
 }
 
 fn special(
