@@ -47,6 +47,7 @@ fuzz_target!(|bytes: &[u8]| {
             kdbg: Some(kdbg),
             architecture,
             build: None,
+            kernel: None,
         };
         let _ = processors::read(&space, &[vcpu], context);
     }

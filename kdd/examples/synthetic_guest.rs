@@ -1,30 +1,18 @@
 //! Writes a made-up Windows guest in containers, and what a debugger should find in it as JSON.
 //!
 //! `cargo run -p delid-kdd --example synthetic_guest -- OUT_DIR [--preset NAME] [--container NAME]
-//! [--ram SIZE] [--kdbg plain|encoded|absent] [--cpus COUNT]`
+//! [--ram SIZE] [--kdbg plain|encoded|absent] [--cpus COUNT] [--filled SIZE]`
 
 #[path = "../tests/synthetic/mod.rs"]
 mod synthetic;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Error};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use synthetic::files::{CONTAINERS, Container};
 use synthetic::windows::config::PRESETS;
-use synthetic::windows::files::{write_dump_file, write_raw_file};
-use synthetic::windows::{Built, Config, Kdbg, build};
-
-/// A container: its name, the name of its file, how it is written.
-type Container = (&'static str, &'static str, fn(&Built, &Path) -> io::Result<()>);
-
-const CONTAINERS: &[Container] = &[
-    ("raw", "guest.raw", |built, path| {
-        write_raw_file(&built.machine, &mut File::create(path)?)
-    }),
-    ("dump", "guest.dmp", |built, path| {
-        write_dump_file(&built.machine, &built.truth, &mut File::create(path)?)
-    }),
-];
+use synthetic::windows::{Config, Kdbg, build};
 
 struct Arguments {
     directory: PathBuf,
@@ -33,13 +21,14 @@ struct Arguments {
     ram: Option<u64>,
     kdbg: Option<Kdbg>,
     cpus: Option<u16>,
+    filled: Option<u64>,
 }
 
 fn usage() -> Error {
-    let containers: Vec<&str> = CONTAINERS.iter().map(|container| container.0).collect();
+    let containers: Vec<&str> = CONTAINERS.iter().map(|container| container.name).collect();
     Error::other(format!(
         "usage: synthetic_guest OUT_DIR [--preset NAME] [--container NAME] [--ram SIZE] [--kdbg plain|encoded|absent] \
-         [--cpus COUNT]\npresets: {}\ncontainers: {}",
+         [--cpus COUNT] [--filled SIZE]\npresets: {}\ncontainers: {}",
         PRESETS.join(" "),
         containers.join(" ")
     ))
@@ -82,6 +71,7 @@ fn arguments() -> Option<Arguments> {
         ram: None,
         kdbg: None,
         cpus: None,
+        filled: None,
     };
     while let Some(option) = words.next() {
         let value = words.next()?;
@@ -90,6 +80,7 @@ fn arguments() -> Option<Arguments> {
             "--container" => out.container = Some(value),
             "--ram" => out.ram = Some(size(&value)?),
             "--kdbg" => out.kdbg = Some(kdbg(&value)?),
+            "--filled" => out.filled = Some(size(&value)?),
             "--cpus" => out.cpus = Some(value.parse().ok()?),
             _ => return None,
         }
@@ -105,19 +96,19 @@ fn main() -> io::Result<()> {
     }
     config.kdbg = arguments.kdbg.unwrap_or(config.kdbg);
     config.cpus = arguments.cpus.unwrap_or(config.cpus);
+    config.filled = arguments.filled.unwrap_or(config.filled);
     let chosen: Vec<&Container> = CONTAINERS
         .iter()
-        .filter(|container| arguments.container.as_deref().is_none_or(|name| name == container.0))
+        .filter(|container| arguments.container.as_deref().is_none_or(|name| name == container.name))
         .collect();
     if chosen.is_empty() {
         return Err(usage());
     }
     let built = build(&config);
     fs::create_dir_all(&arguments.directory)?;
-    for (name, file, write) in chosen {
-        let path = arguments.directory.join(file);
-        write(&built, &path)?;
-        println!("{name}: {}", path.display());
+    for container in chosen {
+        (container.write)(&built, &arguments.directory)?;
+        println!("{}", container.name);
     }
     let truth = serde_json::to_string_pretty(&built.truth).map_err(Error::other)?;
     let path = arguments.directory.join("truth.json");

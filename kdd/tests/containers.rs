@@ -152,12 +152,13 @@ fn xen_core_is_the_machine() {
 
 #[test]
 fn xen_core_of_a_32_bit_guest_is_told_by_the_note() {
-    let machine = Machine::pattern();
+    let mut machine = Machine::pattern();
+    machine.cpus[1].cr3 = 0x3_4567_8000;
     let capture = open(write::xen_core::write(&machine, Kind::Paravirtual32, 0));
     let (seen, cpu) = (&capture.vcpus[1], &machine.cpus[1]);
     assert_eq!(seen.rip, cpu.rip & 0xffff_ffff);
     assert_eq!(seen.gpr[..8], cpu.gpr.map(|value| value & 0xffff_ffff)[..8]);
-    assert_eq!(seen.cr3, Some(cpu.cr3 & 0xffff_ffff));
+    assert_eq!(seen.cr3, Some(cpu.cr3));
     assert_eq!(seen.dr.unwrap()[7], cpu.dr[7]);
     assert_eq!(seen.segments.gs.selector, cpu.gs.selector);
 }

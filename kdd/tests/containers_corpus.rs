@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use kdd::memory::source::{FileSource, Source};
+use kdd::memory::source::{FileSource, ReadAt, Source};
 use kdd::memory::{Gpa, PhysicalMemory};
 use kdd::target::{self, Capture, Input, Target as _, Vcpu, registers, xen_core};
 
@@ -141,6 +141,7 @@ fn core_and_raw_image_of_one_instant_are_the_same_and_so_are_the_registers() {
     assert_eq!(damage, []);
     let noted: Vec<Vcpu> = core.vcpus.iter().map(common).collect();
     assert_eq!(printed.iter().map(common).collect::<Vec<_>>(), noted);
+    assert!(core.vcpus.iter().all(|vcpu| vcpu.long_mode() == Some(false)));
 }
 
 #[test]
@@ -160,7 +161,7 @@ fn plain_core_core_by_page_tables_and_raw_image_are_the_same() {
         assert_eq!(core.container.format, "qemu-elf");
         assert_eq!(core.damage, []);
         assert_eq!(core.vcpus.len(), 2);
-        assert!(core.vcpus.iter().all(|vcpu| vcpu.long_mode() != Some(false)));
+        assert!(core.vcpus.iter().all(|vcpu| vcpu.long_mode() == Some(true)));
     }
     same(plain.memory(), raw.memory(), 0, 96 << 20);
     // This one holds the pages that are mapped, many of them several times over.
@@ -172,6 +173,40 @@ fn plain_core_core_by_page_tables_and_raw_image_are_the_same() {
     // The union of the ranges that readelf lists.
     assert_eq!(pages, 24_546);
     assert_eq!(plain.vcpus, paged.vcpus);
+}
+
+/// A file that ends early.
+struct Cut(Source, u64);
+
+impl ReadAt for Cut {
+    fn len(&self) -> u64 {
+        self.1
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let left = usize::try_from(self.1.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let count = buffer.len().min(left);
+        self.0.read_at(offset, &mut buffer[..count])
+    }
+}
+
+#[test]
+fn xen_core_that_ends_early_is_the_beginning_of_the_whole_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = "xen420-pv-80M-xlsave-dumpcore.tar.zst";
+    let Some(()) = tar(name, &["pv2.core"], folder.path()) else {
+        return;
+    };
+    let mut input = input(&folder.path().join("pv2.core"));
+    let whole = target::open(&input).unwrap();
+    input.bytes = Arc::new(Cut(input.bytes.clone(), 0x330_0123));
+    let cut = target::open(&input).unwrap();
+    assert_eq!(cut.vcpus, whole.vcpus);
+    let rules: Vec<_> = cut.damage.iter().map(|damage| damage.rule).collect();
+    assert_eq!(rules, ["xen-pages", "xen-frames"]);
+    let held = (0x330_0123 - 0x4000) & !0xfff;
+    assert_eq!(runs(&cut), [(0, held)]);
+    same(cut.memory(), whole.memory(), 0, held);
 }
 
 #[test]

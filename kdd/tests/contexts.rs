@@ -2,71 +2,23 @@
 //! real dump.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+mod captured;
 mod synthetic;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use kdd::memory::{Gva, VirtualMemory};
-use kdd::target::vcpu::{Hidden, Segment, Segments, Table, Vcpu, msr};
+use kdd::target::vcpu::{Vcpu, msr};
 use kdd::windows::context::{
     apply_context, apply_special, context_x64, context_x86, from_context, special_x64, special_x86, unknown,
 };
 use kdd::windows::processors::{self, vcpu_from_kprcb};
 use kdd::windows::{Architecture, Processor};
-use synthetic::machine::{Cpu, Seg};
+use synthetic::machine::Cpu;
 
-/// A vCPU with the registers of a made-up one.
 fn vcpu(cpu: &Cpu) -> Vcpu {
-    let segment = |seg: &Seg| Segment {
-        selector: seg.selector,
-        hidden: Some(Hidden {
-            base: seg.base,
-            limit: seg.limit,
-            access: seg.access,
-        }),
-    };
-    let table = |table: (u64, u16)| {
-        Some(Table {
-            base: table.0,
-            limit: table.1,
-        })
-    };
-    Vcpu {
-        number: 0,
-        gpr: cpu.gpr,
-        rip: cpu.rip,
-        rflags: cpu.rflags,
-        segments: Segments {
-            es: segment(&cpu.es),
-            cs: segment(&cpu.cs),
-            ss: segment(&cpu.ss),
-            ds: segment(&cpu.ds),
-            fs: segment(&cpu.fs),
-            gs: segment(&cpu.gs),
-            ldt: segment(&cpu.ldt),
-            tr: segment(&cpu.tr),
-        },
-        gdt: table(cpu.gdt),
-        idt: table(cpu.idt),
-        cr0: Some(cpu.cr0),
-        cr2: Some(cpu.cr2),
-        cr3: Some(cpu.cr3),
-        cr4: Some(cpu.cr4),
-        cr8: Some(cpu.cr8),
-        xcr0: Some(7),
-        dr: Some(cpu.dr),
-        fxsave: Some(Box::new(cpu.fxsave.clone().try_into().unwrap())),
-        msrs: [
-            (msr::STAR, cpu.star),
-            (msr::LSTAR, cpu.lstar),
-            (msr::CSTAR, cpu.cstar),
-            (msr::SFMASK, cpu.sfmask),
-            (msr::KERNEL_GS_BASE, cpu.kernel_gs_base),
-            (msr::EFER, cpu.efer),
-        ]
-        .into(),
-    }
+    captured::vcpu(0, cpu)
 }
 
 fn u64_at(bytes: &[u8], at: usize) -> u64 {
@@ -424,6 +376,7 @@ fn the_context_and_kprcb_of_a_real_dump_are_understood() {
         kdbg: Some(kdbg),
         architecture: Architecture::X64,
         build: Some(19041),
+        kernel: None,
     };
     let processor = Processor {
         number: 0,
@@ -451,6 +404,7 @@ fn the_context_and_kprcb_of_a_real_dump_are_understood() {
             kdbg: None,
             architecture: Architecture::X64,
             build,
+            kernel: None,
         };
         let vcpu = vcpu_from_kprcb(&space, &processor, arguments).unwrap();
         assert_eq!((vcpu.rip, vcpu.cr3), (u64_at(context, 0xf8), Some(0x1a_d000)));

@@ -1,14 +1,20 @@
 //! What is found in made-up guests of every kind is what was put there, with and without the registers of
 //! the vCPUs.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod captured;
 mod synthetic;
 
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
 use captured::{Pages, capture, capture_of, preset};
-use kdd::memory::{Gpa, Gva, VirtualMemory};
+use kdd::memory::source::FileSource;
+use kdd::memory::{Gpa, Gva, Source, VirtualMemory};
+use kdd::target::{self, Input, Target as _};
 use kdd::windows::{Given, KdbgState, PagingMode, Windows, discover};
 use synthetic::machine::Machine;
 use synthetic::windows::config::PRESETS;
@@ -260,4 +266,87 @@ fn mutated_guests_neither_panic_nor_hang() {
             assert!(begun.elapsed().as_secs() < 20, "{name} {round}: {windows:#?}");
         }
     }
+}
+
+/// The dump of the corpus, unpacked by `xz`.
+fn triage() -> Option<Vec<u8>> {
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus");
+    let root = std::env::var_os("DELID_CORPUS").map_or_else(default, PathBuf::from);
+    let path = root.join("kdd/triage_x64.dmp.xz");
+    if !path.exists() {
+        eprintln!("corpus absent: 1 case not run");
+        return None;
+    }
+    match Command::new("xz").arg("-dc").arg(&path).output() {
+        Ok(output) if output.status.success() => Some(output.stdout),
+        _ => {
+            eprintln!("xz does not run: 1 case not run");
+            None
+        }
+    }
+}
+
+#[test]
+fn a_real_triage_dump_names_its_kernel_modules_and_processors() {
+    let Some(bytes) = triage() else { return };
+    let bytes: Source = Arc::new(bytes);
+    let input = Input {
+        name: "triage".to_owned(),
+        bytes,
+        beside: Vec::new(),
+        registers: None,
+    };
+    let target = target::open(&input).unwrap();
+    let windows = discover(&target, &Given::default());
+    // As the debugger's engine prints them of the same file.
+    let kernel = windows.kernel.as_ref().unwrap();
+    assert_eq!(kernel.base, Gva(0xffff_f804_7ba0_0000));
+    assert_eq!(windows.build.as_ref().unwrap().number, 19041);
+    assert_eq!(windows.loaded_modules(), Some(Gva(0xffff_f804_7c62_a390)));
+    let kdbg = windows.kdbg.as_ref().unwrap();
+    assert_eq!(
+        (kdbg.at, kdbg.state, kdbg.bytes.len()),
+        (Gva(0xffff_f804_7c60_0b20), KdbgState::Plain, 0x380)
+    );
+    assert_eq!(windows.processors.len(), 16);
+    assert_eq!(windows.modules.len(), 151);
+    let first = &windows.modules[0];
+    assert_eq!((first.base, first.size), (kernel.base, kernel.size));
+    // A debugger walks the list in the overlays, to the end and around.
+    let space = target.virtual_memory().unwrap();
+    let pointer = |at: Gva| {
+        let bytes = debugger_reads(&windows, space, at, 8);
+        Gva(u64::from_le_bytes(bytes.try_into().unwrap()))
+    };
+    let head = windows.loaded_modules().unwrap();
+    let walk = std::iter::successors(Some(pointer(head)), |at| Some(pointer(*at)).filter(|at| *at != head));
+    let bases: Vec<_> = walk.map(|at| pointer(at.plus(0x30))).collect();
+    assert_eq!(
+        bases,
+        windows.modules.iter().map(|module| module.base).collect::<Vec<_>>()
+    );
+    assert_eq!(pointer(windows.debugger_data_list()), kdbg.at);
+}
+
+#[test]
+fn a_raw_image_full_of_holes_is_searched_without_reading_them() {
+    let (_, built) = preset("win10-x64-bare");
+    let file = tempfile::tempfile().unwrap();
+    file.set_len(4 << 30).unwrap();
+    // The last page is the only one far behind the others.
+    for (page, bytes) in &built.machine.pages {
+        file.write_all_at(bytes, *page).unwrap();
+    }
+    file.write_all_at(b"end", (4 << 30) - 3).unwrap();
+    let input = Input {
+        name: "guest.raw".to_owned(),
+        bytes: Arc::new(FileSource::new(file).unwrap()),
+        beside: Vec::new(),
+        registers: None,
+    };
+    let target = target::open(&input).unwrap();
+    let windows = discover(&target, &Given::default());
+    let kernel = windows.kernel.as_ref().unwrap();
+    assert_eq!(kernel.base, Gva(built.truth.kernel_base), "{:?}", windows.missing);
+    assert!(windows.directory.as_ref().unwrap().from.contains("maps itself"));
 }

@@ -1,4 +1,5 @@
 //! What is written as a dump is read again: by ours and, of 64-bit dumps, by kdmp-parser.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod synthetic;
 

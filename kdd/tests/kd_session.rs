@@ -315,7 +315,8 @@ fn text_questions_and_modules_reach_the_debugger() {
     answer.extend(b"bobby");
     let bytes = host.framed(PacketType::DEBUG_IO, &answer);
     host.push(&bytes);
-    assert_eq!(host.reports, [Report::Answer(b"bob".to_vec())]);
+    assert_eq!(host.session.take_answer().as_deref(), Some(&b"bob"[..]));
+    assert_eq!(host.session.take_answer(), None);
 }
 
 /// Requests without a reply of their own, and what comes instead: packets.

@@ -4,10 +4,14 @@
 mod support;
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use kdd::kd::session::{Action, Line, Report, Session};
+use kdd::kd::trace::Direction;
 use kdd::kdnet::channel::{Channel, Event, Outgoing, Refused, Version};
 use kdd::kdnet::crypto::Broken;
+use support::guest::Formula;
 use support::host::{Heard, Host};
 
 const KEY: &str = "q.w.e.rty12";
@@ -291,4 +295,70 @@ fn no_flipped_bit_changes_a_session() {
         Event::Data(b"body of a packet".to_vec())
     );
     assert!(sent(&mut channel).is_empty());
+}
+
+#[test]
+fn packets_of_a_real_debugger_are_all_answered() {
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus");
+    let root = std::env::var_os("DELID_CORPUS").map_or_else(default, PathBuf::from);
+    let Ok(bytes) = std::fs::read(root.join("kdd/windbg-uncut.pcapng.gz")) else {
+        eprintln!("corpus absent: 1 case not run");
+        return;
+    };
+    let record = kdd::decode::record(&bytes, Some(&"8.8.8.8".parse().unwrap()));
+    let bodies = record.sessions.concat();
+    let bodies = bodies.iter().filter(|piece| piece.direction == Direction::ToTarget);
+    let (mut channel, mut host) = (channel(4), Host::new(KEY, 9));
+    host.version = 4;
+    let response = response(&mut channel, &mut host, S(0));
+    channel.push(host_address(), &response, S(0));
+    let (mut session, mut guest) = (Session::new(Line::Datagram), Formula);
+    let (mut requests, mut answers, mut states, mut reports) = (Vec::new(), Vec::new(), 0, Vec::new());
+    let mut last = None;
+    for piece in bodies {
+        // What the debugger sent again has the id of the last packet.
+        let id = piece.bytes.get(8..12);
+        if id.is_none() || std::mem::replace(&mut last, id) != id {
+            requests.extend(api(&piece.bytes));
+        }
+        let body = match channel.push(host_address(), &host.send(&piece.bytes), S(1)) {
+            Event::Begin(body) | Event::Data(body) => body,
+            other => panic!("{other:?}"),
+        };
+        session.push(&body, &mut guest, S(1));
+        while let Some(action) = session.poll() {
+            let body = match action {
+                Action::Send(body) => body,
+                Action::Report(report) => {
+                    reports.push(report);
+                    continue;
+                }
+                Action::Reboot => panic!(),
+            };
+            let out = channel.seal(&body).unwrap();
+            let Heard::Data { body, .. } = host.hear(&out.bytes).unwrap() else {
+                panic!()
+            };
+            assert_ne!(body[4], 5, "a RESEND");
+            answers.extend(api(&body));
+            states += usize::from(body[..5] == [0x30, 0x30, 0x30, 0x30, 7]);
+        }
+    }
+    // Continue, Continue2 and ClearAllInternalBreakpoints have no answer.
+    requests.retain(|api| ![0x3136, 0x313c, 0x315a].contains(api));
+    assert_eq!(requests, answers);
+    assert_eq!((requests.len(), states), (91, 4));
+    // Answers to the files that the captured target asked for are taken and say nothing here.
+    let odd = reports.iter().filter(|report| match report {
+        Report::Damage(words) => !words.starts_with("FILE_IO"),
+        Report::Connected | Report::CannotRun => false,
+        _ => true,
+    });
+    assert_eq!(odd.collect::<Vec<_>>(), Vec::<&Report>::new());
+}
+
+/// API of a MANIPULATE packet.
+fn api(body: &[u8]) -> Option<u32> {
+    let data = body.starts_with(&[0x30, 0x30, 0x30, 0x30, 2, 0]);
+    data.then(|| u32::from_le_bytes(body[16..20].try_into().unwrap()))
 }

@@ -1,10 +1,11 @@
 //! Every kind of page table entry of made-up guests translates as it was made.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod captured;
 mod synthetic;
 
 use captured::{capture, preset};
-use kdd::memory::paging::{Cache, Kind as Found, Piece, Reason};
+use kdd::memory::paging::{AddressSpace, Cache, Kind as Found, Piece, Reason};
 use kdd::memory::{Gpa, Gva, VirtualMemory as _};
 use kdd::windows::{Given, discover};
 use synthetic::windows::Kind;
@@ -20,8 +21,8 @@ fn every_known_address_translates_as_it_was_made() {
         for known in &built.truth.known {
             let mut space = windows.space(&target).unwrap().cached(&cache);
             if space.root() != Gpa(known.directory) {
-                space =
-                    kdd::memory::paging::AddressSpace::new(target.memory.as_ref(), space.mode(), Gpa(known.directory));
+                let other = AddressSpace::new(target.memory.as_ref(), space.mode(), Gpa(known.directory));
+                space = other.swizzled(windows.swizzle());
             }
             let seen = space.translate(Gva(known.va));
             let context = format!("{name}: {known:x?} {seen:x?}");

@@ -11,12 +11,13 @@ mod synthetic;
 
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 
 use clap::Parser as _;
 use judge::Questions;
 use kdd::cli::{Args, run};
+use synthetic::files::CONTAINERS;
 use synthetic::windows::{Config, Truth, build};
 
 /// Whether the engine is there; says so when not.
@@ -62,53 +63,56 @@ fn wine(path: &Path) -> String {
     format!("z:{}", path.display()).replace('/', "\\")
 }
 
+/// What a session is about.
+struct Case<'a> {
+    name: &'a str,
+    source: Vec<String>,
+    truth: &'a Truth,
+}
+
 /// Everything that a guest is asked, and both dumps written and opened again.
-fn whole_session(name: &str, source: &[String], line: Line, truth: &Truth) {
+fn whole_session(case: &Case<'_>, line: Line) {
+    eprintln!("{}, {line:?}", case.name);
+    let truth = case.truth;
     let folder = tempfile::tempdir().unwrap();
     let (full, mini) = (folder.path().join("full.dmp"), folder.path().join("mini.dmp"));
     let questions = Questions::new(truth);
     let (write_full, write_mini) = (format!(".dump /f {}", wine(&full)), format!(".dump /m {}", wine(&mini)));
-    let lstar = format!("rdmsr {:x}", questions.msr);
-    let mut commands = questions.commands();
-    commands.push(&lstar);
+    let mut commands = vec![".reload"];
+    commands.extend(questions.commands());
     if truth.processors.len() > 1 {
         commands.extend(["~1s", "r rip", "~0s"]);
     }
     commands.extend([write_full.as_str(), write_mini.as_str()]);
-    eprintln!("{name}, {line:?}");
-    let output = engine::run(&serve(source, line), &commands);
-    questions.judge(truth, &output);
-    judge::registers(truth, 0, &output, "r");
-    judge::frames(truth, 0, &output);
+    let output = engine::run(&serve(&case.source, line), &commands);
+    questions.judge(&output);
     if truth.processors.len() > 1 {
-        let rip = format!("rip={:016x}", truth.processors[1].rip);
-        assert!(
-            output.of("r rip").contains(&rip),
-            "{name}: expected {rip}:\n{}",
-            output.of("r rip")
-        );
+        judge::rip(truth, 1, output.of("r rip"));
     }
-    assert_eq!(output.complaints(), Vec::<&str>::new(), "{name}:\n{}", output.all);
+    assert_eq!(
+        output.complaints(),
+        Vec::<&str>::new(),
+        "{}:\n{}",
+        case.name,
+        output.all
+    );
     for written in [&write_full, &write_mini] {
         assert!(
             output.of(written).contains("Dump successfully written"),
-            "{name}:\n{}",
-            output.of(written)
+            "{}",
+            output.all
         );
     }
-    opened(&full, &questions, truth);
+    opened(&full, &questions);
     let output = engine::run(&format!("dump={}", mini.display()), &["vertarget", "lm", "r"]);
-    assert!(
-        output.of("lm").contains(&judge::address(truth.kernel_base)),
-        "{name}:\n{}",
-        output.all
-    );
+    questions.modules(&output);
+    judge::rip(truth, 0, output.of("r"));
 }
 
 /// A dump holds what the guest holds.
-fn opened(path: &Path, questions: &Questions, truth: &Truth) {
+fn opened(path: &Path, questions: &Questions<'_>) {
     let output = engine::run(&format!("dump={}", path.display()), &questions.commands());
-    questions.judge(truth, &output);
+    questions.judge(&output);
     assert_eq!(
         output.complaints(),
         Vec::<&str>::new(),
@@ -116,4 +120,75 @@ fn opened(path: &Path, questions: &Questions, truth: &Truth) {
         path.display(),
         output.all
     );
+}
+
+/// A guest in one container, in a folder.
+fn cases<'a>(folder: &Path, built: &'a synthetic::windows::Built) -> Vec<Case<'a>> {
+    let case = |container: &synthetic::files::Container| {
+        (container.write)(built, folder).unwrap();
+        let mut source = vec![folder.join(container.file).display().to_string()];
+        let registers = [folder.join("registers.txt"), folder.join("msrs.txt")];
+        if container.name == "raw" && registers[0].exists() {
+            let both = registers.map(|path| fs::read_to_string(path).unwrap()).concat();
+            let path = folder.join("both.txt");
+            fs::write(&path, both).unwrap();
+            source.extend(["--registers".to_owned(), path.display().to_string()]);
+        }
+        Case {
+            name: container.name,
+            source,
+            truth: &built.truth,
+        }
+    };
+    CONTAINERS.iter().map(case).collect()
+}
+
+#[test]
+fn the_engine_reads_a_guest_in_every_container_over_both_lines_and_writes_dumps_of_it() {
+    if absent() {
+        return;
+    }
+    let built = build(&Config::preset("win10-x64-encoded").unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    for (number, case) in cases(folder.path(), &built).iter().enumerate() {
+        whole_session(case, Line::Serial);
+        whole_session(case, Line::Kdnet(2 + u8::try_from(number % 3).unwrap()));
+    }
+}
+
+#[test]
+fn the_engine_reads_every_windows() {
+    if absent() {
+        return;
+    }
+    for preset in synthetic::windows::config::PRESETS {
+        let built = build(&Config::preset(preset).unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let elf = cases(folder.path(), &built).into_iter().find(|case| case.name == "elf");
+        let case = Case {
+            name: preset,
+            ..elf.unwrap()
+        };
+        whole_session(&case, Line::Serial);
+    }
+}
+
+#[test]
+fn the_engine_opens_the_dumps_that_dump_writes() {
+    if absent() {
+        return;
+    }
+    let built = build(&Config::preset("win10-x64-encoded").unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    for case in cases(folder.path(), &built) {
+        for kind in ["full", "bitmap", "kernel"] {
+            eprintln!("{}, dump --kind {kind}", case.name);
+            let path = folder.path().join(format!("{}-{kind}.dmp", case.name));
+            let mut arguments = vec!["kdd".to_owned(), "dump".to_owned()];
+            arguments.extend(case.source.iter().cloned());
+            arguments.extend(["-o".to_owned(), path.display().to_string(), format!("--kind={kind}")]);
+            assert_eq!(run(Args::parse_from(arguments), &mut Vec::new()).unwrap(), 0);
+            opened(&path, &Questions::new(case.truth));
+        }
+    }
 }

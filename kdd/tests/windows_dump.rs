@@ -1,8 +1,11 @@
 //! Dumps of every type give the machine's memory and registers, and damage does no harm.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod synthetic;
 
-use std::io::Cursor;
+use std::fs;
+use std::io::{Cursor, Read as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kdd::memory::{Gpa, Gva, PhysicalMemory, Source};
@@ -334,7 +337,7 @@ fn a_header_cut_short_is_an_error() {
 #[test]
 fn mutated_dumps_open_or_fail_without_harm() {
     let mut small = Machine::pattern();
-    small.pages.retain(|page, _| page / 4096 % 16 == 3);
+    small.pages.retain(|page, _| page / 4096 % 64 == 3);
     let mut seed = 0x2545_f491_4f6c_dd1du64;
     let mut random = move |below: usize| {
         seed ^= seed << 13;
@@ -398,4 +401,46 @@ fn exercise(capture: &Capture) {
         }
     }
     assert!(serde_json::to_string(&capture.hints).is_ok());
+}
+
+/// A small dump of a real crash. What is expected here the debugger's engine shows of the same file.
+#[test]
+fn a_real_triage_dump_reads_as_the_engine_shows_it() {
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus");
+    let root = std::env::var_os("DELID_CORPUS").map_or_else(default, PathBuf::from);
+    let Ok(packed) = fs::read(root.join("kdd/triage_x64.dmp.xz")) else {
+        eprintln!("corpus absent: 1 case not run");
+        return;
+    };
+    let mut bytes = Vec::new();
+    lzma_rust2::XzReader::new(&packed[..], true)
+        .read_to_end(&mut bytes)
+        .unwrap();
+    let capture = open(bytes);
+    assert_eq!(capture.damage, []);
+    // `r`
+    let vcpu = &capture.vcpus[0];
+    assert_eq!((vcpu.rip, vcpu.rflags), (0xffff_f804_7bdf_5a80, 0x4_0286));
+    assert_eq!(vcpu.gpr[0], 0xffff_8504_2989_1720);
+    assert_eq!(vcpu.gpr[4], 0xffff_8504_2989_0ee8);
+    assert_eq!(vcpu.gpr[15], 0xffff_f804_7ba0_0000);
+    assert_eq!(vcpu.segments.fs.selector, 0x53);
+    // `lm`, without the unloaded ones
+    assert_eq!(capture.hints.drivers.len(), 151);
+    let kernel = &capture.hints.drivers[0];
+    assert_eq!((kernel.base, kernel.size), (Gva(0xffff_f804_7ba0_0000), 0x104_6000));
+    assert_eq!((kernel.timestamp, kernel.checksum), (0x0d83_33e6, 0x00a5_938c));
+    assert_eq!(kernel.name, "\\SystemRoot\\system32\\ntoskrnl.exe");
+    // `.bugcheck` and `vertarget`
+    assert_eq!(capture.hints.bug_check.map(|check| check[0]), Some(0x1000_007e));
+    assert_eq!(capture.hints.version, Some((15, 19041)));
+    assert_eq!(capture.hints.processors, Some(16));
+    // What the parts say of each other: the KDBG by its tag, the stack where RSP points.
+    let memory = capture.virtual_memory.as_deref().expect("blocks");
+    let mut word = [0; 8];
+    assert_eq!(memory.read(Gva(capture.hints.kdbg.unwrap().0 + 0x10), &mut word), 8);
+    assert_eq!(&word[..4], b"KDBG");
+    assert_eq!(memory.read(Gva(0xffff_8504_2989_0ef0), &mut word), 8);
+    assert_eq!(u64::from_le_bytes(word), 0x7e);
+    assert_eq!(capture.hints.kprcb_bytes.map(|bytes| bytes.len()), Some(0xaf00));
 }

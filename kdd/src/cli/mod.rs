@@ -4,6 +4,7 @@
 //! 2 it could not be done.
 
 mod decode;
+mod dump;
 mod info;
 mod lists;
 mod read;
@@ -12,6 +13,7 @@ mod serve;
 mod source;
 
 pub use decode::Decode;
+pub use dump::Dump;
 pub use info::Info;
 pub use lists::{Modules, Processes};
 pub use read::Read;
@@ -41,6 +43,8 @@ pub enum Command {
     Info(Info),
     /// Serve a captured guest to WinDbg, over the serial protocol or KDNET
     Serve(Box<Serve>),
+    /// Write a Windows dump of a guest
+    Dump(Dump),
     /// Print memory, by virtual or physical address; exit code 1 when some of it is not there
     Read(Read),
     /// List the loaded modules
@@ -98,6 +102,9 @@ pub enum Error {
     /// The line to the debugger failed.
     #[error(transparent)]
     Serve(#[from] crate::transport::stream::Error),
+    /// A dump could not be written.
+    #[error(transparent)]
+    Dump(#[from] crate::dump_writer::WriteError),
     /// The output could not be written.
     #[error("output: {0}")]
     Write(#[from] io::Error),
@@ -139,6 +146,7 @@ pub fn run(args: Args, out: &mut dyn Write) -> Result<u8, Error> {
     match args.command {
         Command::Info(info) => info.run(out),
         Command::Serve(serve) => serve.run(out),
+        Command::Dump(dump) => dump.run(out),
         Command::Read(read) => read.run(out),
         Command::Modules(modules) => modules.run(out),
         Command::Processes(processes) => processes.run(out),

@@ -1,6 +1,6 @@
 //! `delid kdd serve`: a captured guest, served to WinDbg.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
@@ -10,6 +10,7 @@ use clap::Parser;
 
 use super::{Error, source::Of};
 use crate::guest::Guest;
+use crate::kd::record::{self, Record};
 use crate::kdnet::channel::Version;
 use crate::kdnet::key::Key;
 use crate::transport::event::Event;
@@ -72,6 +73,10 @@ struct Line {
     /// KDNET: the address and UDP port that the debugger listens on
     #[arg(long, value_name = "HOST:PORT", value_parser = resolved, help_heading = "Line")]
     net: Option<SocketAddr>,
+    /// No debugger: what one sent in a recorded session is answered again and compared; exit code 1 when an
+    /// answer differs
+    #[arg(long, value_name = "FILE", help_heading = "Line")]
+    replay: Option<PathBuf>,
 }
 
 impl Line {
@@ -116,9 +121,13 @@ fn resolved(text: &str) -> Result<SocketAddr, String> {
 }
 
 impl Serve {
-    pub(super) fn run(&self, _out: &mut dyn Write) -> Result<u8, Error> {
+    pub(super) fn run(&self, out: &mut dyn Write) -> Result<u8, Error> {
         let mut guest = self.of.open()?;
         announce(&guest);
+        if let Some(path) = &self.line.replay {
+            let text = fs::read(path).map_err(Error::read(path))?;
+            return replay(&record::read(&text), &mut guest, out);
+        }
         let mut file = match &self.record {
             Some(path) => Some(BufWriter::new(File::create(path).map_err(Error::create(path))?)),
             None => None,
@@ -182,4 +191,19 @@ fn hint(endpoint: &Endpoint) {
     if let Endpoint::TcpListen(address) = endpoint {
         eprintln!("WinDbg: windbg -k com:ipport={},port={}", address.port(), address.ip());
     }
+}
+
+/// Answers a recorded session again.
+fn replay(record: &Record, guest: &mut Guest, out: &mut dyn Write) -> Result<u8, Error> {
+    let replay = record::replay(record, guest);
+    for difference in &replay.differences {
+        writeln!(out, "{difference}")?;
+    }
+    let differ = replay.differences.len();
+    writeln!(
+        out,
+        "{} requests, {} packets of the target compared, {differ} differ",
+        replay.requests, replay.compared
+    )?;
+    Ok(u8::from(differ > 0 || replay.resends > 0))
 }

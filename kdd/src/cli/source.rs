@@ -18,7 +18,7 @@ pub struct Of {
     /// xl dump-core, LiME, AVML, VMware, a QEMU migration stream; told by its content
     #[arg(value_name = "SOURCE")]
     pub source: PathBuf,
-    /// Registers of a raw image: what "info registers -a" of QEMU's monitor printed
+    /// Registers that the source does not hold: what "info registers -a" of QEMU's monitor printed, or lines NAME=VALUE
     #[arg(long, value_name = "FILE", help_heading = "Given by hand")]
     pub registers: Option<PathBuf>,
     /// Raw image: size of the memory below 4 GiB; what follows in the file lies from 4 GiB on
@@ -79,12 +79,18 @@ fn open(path: &Path) -> Result<Source, Error> {
     Ok(Arc::new(FileSource::new(file).map_err(Error::read(path))?))
 }
 
-/// Files of the same stem beside a file, by extension: those that VMware writes.
+/// The other file of VMware's pair, of the same stem: memory beside a state, a state beside memory. Here names
+/// count, since a memory file has no mark.
 fn beside(path: &Path) -> Vec<(String, Source)> {
-    let files = ["vmem", "vmss", "vmsn"].into_iter().filter_map(|extension| {
-        let other = path.with_extension(extension);
-        let source = (other != path).then(|| open(&other).ok())??;
-        Some((extension.to_owned(), source))
+    let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
+    let others: &[&str] = match extension.as_ref().and_then(|extension| extension.to_str()) {
+        Some("vmem") => &["vmss", "vmsn"],
+        Some("vmss" | "vmsn") => &["vmem"],
+        _ => &[],
+    };
+    let files = others.iter().filter_map(|extension| {
+        let source = open(&path.with_extension(extension)).ok()?;
+        Some(((*extension).to_owned(), source))
     });
     files.collect()
 }

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use super::network::Udp;
 use super::words::Speaker;
@@ -13,6 +14,8 @@ use super::{Decoded, Place, Row, Transport};
 use crate::damage::Damage;
 use crate::kd::packet::Decoder;
 use crate::kd::packet::Event;
+use crate::kd::record::{Piece, Record};
+use crate::kd::session::Line;
 use crate::kd::trace::Direction;
 use crate::kdnet::crypto::{Broken, Cipher, MAGIC, Opened, Outer, Suite};
 use crate::kdnet::key::Key;
@@ -27,6 +30,8 @@ const RESPONSE: usize = 358;
 struct Session {
     cipher: Cipher,
     ends: [SocketAddr; 2],
+    /// Place among the sessions of the capture.
+    number: usize,
     speaker: Speaker,
 }
 
@@ -44,6 +49,8 @@ pub(super) struct Datagrams {
     closed: u64,
     /// Highest version seen.
     newest: u8,
+    /// Bodies of the data channel; a session begins with each response.
+    sessions_seen: Vec<Vec<Piece>>,
 }
 
 impl Datagrams {
@@ -56,6 +63,7 @@ impl Datagrams {
             foreign: 0,
             closed: 0,
             newest: 0,
+            sessions_seen: Vec::new(),
         }
     }
 
@@ -134,7 +142,9 @@ impl Datagrams {
             }
             ([1, 2, ..], true) => {
                 if let Some(suite) = &self.suite {
+                    self.sessions_seen.push(Vec::new());
                     self.sessions.push_front(Session {
+                        number: self.sessions_seen.len().saturating_sub(1),
                         cipher: suite.data(body),
                         ends: [udp.from, udp.to],
                         speaker: Speaker::default(),
@@ -189,7 +199,11 @@ impl Datagrams {
                         size: opened.body.len(),
                         ..row
                     };
-                    return body(&row, &opened.body, &mut session.speaker, &mut decoded.rows);
+                    body(&row, &opened.body, &mut session.speaker, &mut decoded.rows);
+                    if let Some(pieces) = self.sessions_seen.get_mut(session.number) {
+                        pieces.push(piece(at, row.direction, opened.body));
+                    }
+                    return;
                 }
             }
         }
@@ -211,8 +225,8 @@ impl Datagrams {
         }
     }
 
-    /// Says what stayed closed.
-    pub(super) fn finish(self, decoded: &mut Decoded) {
+    /// Says what stayed closed, and gives the bodies of what was opened.
+    pub(super) fn finish(self, decoded: &mut Decoded) -> Record {
         let counts = decoded.counts;
         let all = counts.control.saturating_add(counts.data);
         let mut notes = Vec::new();
@@ -241,6 +255,21 @@ impl Datagrams {
             notes.push(format!("MAC mismatch in {} data datagrams{newer}", self.closed));
         }
         decoded.notes.extend(notes);
+        Record {
+            line: Line::Datagram,
+            sessions: self.sessions_seen,
+            bad_lines: Vec::new(),
+        }
+    }
+}
+
+/// A body as recorded sessions have it.
+fn piece(at: Place, direction: Direction, bytes: Vec<u8>) -> Piece {
+    Piece {
+        direction,
+        time: at.time.and_then(|time| Duration::try_from_secs_f64(time).ok()),
+        line: usize::try_from(at.number).unwrap_or(usize::MAX),
+        bytes,
     }
 }
 

@@ -28,12 +28,15 @@ use serde::Serialize;
 
 use crate::damage::Damage;
 use crate::kd::packet::Event;
+use crate::kd::record::{self, Record};
 use crate::kd::trace::Direction;
 use crate::kdnet::key::Key;
 use words::Speaker;
 
 /// Most bytes that a compressed file may unpack to.
 const UNPACKED: u64 = 1 << 30;
+/// First bytes of a gzip stream.
+const GZIP: &[u8] = &[0x1f, 0x8b];
 /// Most rows of damage that are kept.
 const DAMAGE: usize = 10_000;
 
@@ -54,7 +57,7 @@ pub enum Transport {
 pub struct Row {
     /// Frame of the capture, or line of the text, from 1; byte offset in raw bytes.
     pub number: u64,
-    /// Seconds since the first frame, or since the session's begin.
+    /// Seconds since the first frame, or since the record's begin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<f64>,
     /// Which way.
@@ -156,32 +159,54 @@ impl Decoded {
 /// Decodes a file.
 #[must_use]
 pub fn read(bytes: &[u8], key: Option<&Key>) -> Decoded {
-    if !bytes.starts_with(&[0x1f, 0x8b]) {
+    if !bytes.starts_with(GZIP) {
         return plain(bytes, key);
     }
+    let (unpacked, damage) = unpack(bytes);
+    let mut decoded = plain(&unpacked, key);
+    damage.into_iter().for_each(|damage| decoded.damage(damage));
+    decoded
+}
+
+/// The sessions of a file, to be played again ([`crate::kd::record::replay`]): a record or a text of a serial
+/// line, or the KDNET sessions of a capture whose key is known.
+#[must_use]
+pub fn record(bytes: &[u8], key: Option<&Key>) -> Record {
+    let unpacked = if bytes.starts_with(GZIP) {
+        unpack(bytes).0
+    } else {
+        Vec::new()
+    };
+    let bytes = if bytes.starts_with(GZIP) { &unpacked } else { bytes };
+    if capture::is_capture(bytes) {
+        captured(bytes, key).1
+    } else {
+        record::read(bytes)
+    }
+}
+
+/// What a gzip stream holds, and what is wrong with it.
+fn unpack(bytes: &[u8]) -> (Vec<u8>, Option<Damage>) {
     let mut unpacked = Vec::new();
     let result = MultiGzDecoder::new(bytes).take(UNPACKED).read_to_end(&mut unpacked);
-    let mut decoded = plain(&unpacked, key);
     let at = u64::try_from(unpacked.len()).unwrap_or(u64::MAX);
-    match result {
-        Err(error) => decoded.damage(Damage::file("gzip", at, "a whole gzip stream", error.to_string())),
-        Ok(_) if at == UNPACKED => {
-            decoded.damage(Damage::file("gzip", at, "at most 1 GiB when unpacked", "more"));
-        }
-        Ok(_) => {}
-    }
-    decoded
+    let damage = match result {
+        Err(error) => Some(Damage::file("gzip", at, "a whole gzip stream", error.to_string())),
+        Ok(_) if at == UNPACKED => Some(Damage::file("gzip", at, "at most 1 GiB when unpacked", "more")),
+        Ok(_) => None,
+    };
+    (unpacked, damage)
 }
 
 fn plain(bytes: &[u8], key: Option<&Key>) -> Decoded {
     if capture::is_capture(bytes) {
-        captured(bytes, key)
+        captured(bytes, key).0
     } else {
         text::read(bytes)
     }
 }
 
-fn captured(bytes: &[u8], key: Option<&Key>) -> Decoded {
+fn captured(bytes: &[u8], key: Option<&Key>) -> (Decoded, Record) {
     let mut decoded = Decoded::new(Form::Capture);
     let capture::Frames { frames, damage } = capture::read(bytes);
     damage.into_iter().for_each(|damage| decoded.damage(damage));
@@ -203,14 +228,14 @@ fn captured(bytes: &[u8], key: Option<&Key>) -> Decoded {
             None => {}
         }
     }
-    datagrams.finish(&mut decoded);
+    let record = datagrams.finish(&mut decoded);
     streams.finish(&mut decoded);
     decoded.rows.sort_by_key(|row| row.number);
     if decoded.rows.is_empty() {
         let frames = decoded.counts.frames;
         decoded.notes.push(format!("no KD packet in {frames} frames"));
     }
-    decoded
+    (decoded, record)
 }
 
 fn seconds(time: u64, begin: u64) -> f64 {

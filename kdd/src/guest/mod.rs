@@ -9,9 +9,12 @@
 
 mod cpus;
 mod debuggee;
+mod dump;
+mod filled;
 mod patches;
 
 pub use cpus::Cpu;
+pub use dump::Pages;
 
 use patches::Patches;
 
@@ -78,7 +81,7 @@ impl Guest {
             paging,
             cache: Cache::default(),
         };
-        guest.lead_to_kdbg();
+        guest.fill();
         guest
     }
 
@@ -177,30 +180,6 @@ impl Guest {
             Architecture::X64 => at.0 >> 63 == 1,
             Architecture::X86 => at.0 >> 31 == 1,
         }
-    }
-
-    /// Takes care that the list entry given to debuggers reads as one that leads to the KDBG.
-    fn lead_to_kdbg(&mut self) {
-        let (Some(kdbg), head) = (&self.windows.kdbg, self.windows.debugger_data_list()) else {
-            return;
-        };
-        let width = self.windows.pointer_size();
-        let pointer = self.address(kdbg.at).0.to_le_bytes();
-        let link = pointer.get(..width).unwrap_or_default();
-        let mut seen = [0; 8];
-        let count = seen
-            .get_mut(..width)
-            .map_or(0, |seen| self.read_in(self.space(0), head, seen));
-        if count == width && seen.get(..width) == Some(link) {
-            return;
-        }
-        let overlay = Overlay {
-            at: head,
-            physical: Vec::new(),
-            bytes: [link, link].concat(),
-        };
-        self.patches.add(head.0, overlay.bytes.clone());
-        self.windows.overlays.push(overlay);
     }
 }
 

@@ -41,8 +41,6 @@ pub enum Report {
     UnknownApi(u32),
     /// The debugger does not acknowledge any more.
     Silent,
-    /// What the debugger answered to [`Session::ask`].
-    Answer(Vec<u8>),
 }
 
 /// Which line the packets go over.
@@ -83,6 +81,8 @@ pub struct Session {
     /// When the running guest was asked last.
     asked: Duration,
     notes: VecDeque<Action>,
+    /// What the debugger answered to a question.
+    answer: Option<Vec<u8>>,
 }
 
 impl Session {
@@ -100,6 +100,7 @@ impl Session {
             now: Duration::ZERO,
             asked: Duration::ZERO,
             notes: VecDeque::new(),
+            answer: None,
         }
     }
 
@@ -176,10 +177,15 @@ impl Session {
         self.say(text, guest);
     }
 
-    /// Asks for text in the debugger's window; [`Report::Answer`] brings it.
+    /// Asks for text in the debugger's window; [`Session::take_answer`] then has it.
     pub fn ask(&mut self, prompt: &str, longest: u16, guest: &dyn Debuggee, now: Duration) {
         let payload = state::get_string(prompt, longest, self.processor, guest);
         self.link.send(PacketType::DEBUG_IO, payload, now);
+    }
+
+    /// What the debugger answered to a question, once.
+    pub fn take_answer(&mut self) -> Option<Vec<u8>> {
+        self.answer.take()
     }
 
     /// The guest stopped because a module was loaded or unloaded.
@@ -213,9 +219,7 @@ impl Session {
                 self.request(payload, guest);
             }
             Heard::Data(PacketType::DEBUG_IO, payload) => {
-                if let Some(text) = state::string_read(&payload) {
-                    self.report(Report::Answer(text.to_vec()));
-                }
+                self.answer = state::string_read(&payload).map(<[u8]>::to_vec);
             }
             Heard::Data(kind, _) => self.report(Report::Damage(format!("{kind} of a debugger: nothing to do"))),
             Heard::Acknowledged => self.connect(),

@@ -14,6 +14,10 @@
 //! - datagrams of another address than that of the last response are refused.
 //!
 //! Nothing grows with the number of datagrams.
+//!
+//! A target that was started again pokes with new nonces. Microsoft's engine 10.0.15063 says that the target
+//! machine restarted and, while it waits for a running guest, connects anew within a poke; in the middle of a
+//! request it repeats the request until its user breaks off.
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -19,6 +19,8 @@ pub struct Layout {
 
 /// 4 GiB.
 const HIGH: u64 = 1 << 32;
+/// Where the devices of VMware's machines begin: what is more lies above 4 GiB.
+const VMWARE_LOW: u64 = 3 << 30;
 
 /// Opens an image in which an offset is an address.
 ///
@@ -54,10 +56,15 @@ pub fn open_with(input: &Input, layout: Layout) -> Result<Capture, OpenError> {
         Some(below) if length > low => format!(", {below:#x} bytes below 4 GiB"),
         _ => String::new(),
     };
-    let ragged = (!length.is_multiple_of(PAGE)).then(|| {
+    let mut damage = Vec::new();
+    if !length.is_multiple_of(PAGE) {
         let seen = format!("{length:#x} bytes");
-        Damage::file("raw-length", length, "a whole number of pages", seen)
-    });
+        damage.push(Damage::file("raw-length", length, "a whole number of pages", seen));
+    }
+    if input.name.ends_with(".vmem") && layout.below_4g.is_none() && length > VMWARE_LOW {
+        let expected = "a vmss or vmsn file beside it, which says where its parts lie";
+        damage.push(Damage::file("vmware-state", VMWARE_LOW, expected, "none"));
+    }
     Ok(Capture {
         container: Container {
             format: "raw",
@@ -68,7 +75,7 @@ pub fn open_with(input: &Input, layout: Layout) -> Result<Capture, OpenError> {
         vcpus: Vec::new(),
         hints: Hints::default(),
         virtual_memory: None,
-        damage: ragged.into_iter().collect(),
+        damage,
     })
 }
 

@@ -151,9 +151,13 @@ impl Reader {
                 self.current = number;
                 self.states.entry(number).or_insert_with(|| State::new(number));
             }
-            None => self
-                .damage
-                .push(Damage::file("registers-cpu", offset, "a number of a vCPU", number)),
+            None => self.note(Damage::file("registers-cpu", offset, "a number of a vCPU", number)),
+        }
+    }
+
+    fn note(&mut self, damage: Damage) {
+        if self.damage.len() < 100 {
+            self.damage.push(damage);
         }
     }
 }

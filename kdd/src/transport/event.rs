@@ -61,7 +61,6 @@ fn session(report: &Report) -> String {
         Report::CannotRun => "the debugger asked to run; a capture cannot".to_owned(),
         Report::Damage(words) => format!("damaged packet: {words}"),
         Report::UnknownApi(number) => format!("unknown request {number:#06x}"),
-        Report::Answer(text) => format!("the debugger answers: {}", String::from_utf8_lossy(text)),
         Report::Silent => "the debugger does not acknowledge any more".to_owned(),
     }
 }

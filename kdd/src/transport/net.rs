@@ -58,7 +58,8 @@ pub fn serve_net(
     let mut served = Served {
         socket,
         channel,
-        session: None,
+        session: Session::new(Line::Datagram),
+        attached: false,
         recorder: options.record.map(|out| Recorder::new(out, Line::Datagram)),
         begin: Instant::now(),
         refused: HashMap::new(),
@@ -108,8 +109,9 @@ fn own_address(socket: &UdpSocket, host: SocketAddr) -> io::Result<SocketAddr> {
 struct Served<'a> {
     socket: UdpSocket,
     channel: Channel,
-    /// Session and when it began.
-    session: Option<(Session, Duration)>,
+    session: Session,
+    /// A debugger has proven a key.
+    attached: bool,
     recorder: Option<Recorder<'a>>,
     begin: Instant,
     refused: HashMap<std::mem::Discriminant<Refused>, u64>,
@@ -147,21 +149,16 @@ impl Served<'_> {
     }
 
     fn wait(&self, now: Duration) -> Duration {
-        let session = self.session.as_ref().and_then(|(session, begin)| {
-            let deadline = session.deadline()?;
-            Some(deadline.saturating_add(*begin))
-        });
+        let session = self.session.deadline().filter(|_| self.attached);
         let deadline = session.map_or(self.channel.deadline(), |own| own.min(self.channel.deadline()));
         deadline.saturating_sub(now).min(IDLE)
     }
 
     fn tick(&mut self, guest: &mut dyn Debuggee, now: Duration, report: &mut dyn FnMut(&Event)) {
         self.channel.tick(now);
-        if let Some((session, begin)) = &mut self.session {
-            let own = now.saturating_sub(*begin);
-            if session.deadline().is_some_and(|deadline| deadline <= own) {
-                session.tick(guest, own);
-            }
+        let due = self.session.deadline().is_some_and(|deadline| deadline <= now);
+        if self.attached && due {
+            self.session.tick(guest, now);
         }
         self.act(now, report);
     }
@@ -178,11 +175,12 @@ impl Served<'_> {
             channel::Event::Response | channel::Event::Again => return,
             channel::Event::Refused(reason) => return self.refuse(reason, from, report),
             channel::Event::Begin(body) => {
-                if self.session.is_some() {
-                    report(&Event::Gone("it was started again".to_owned()));
+                if self.attached {
+                    report(&Event::Gone("another session begins".to_owned()));
+                    self.session.restart();
                 }
+                self.attached = true;
                 report(&Event::Attached(format!("KDNET {from}")));
-                self.session = Some((Session::new(Line::Datagram), now));
                 if let Some(recorder) = &mut self.recorder {
                     recorder.session();
                 }
@@ -190,12 +188,10 @@ impl Served<'_> {
             }
             channel::Event::Data(body) => body,
         };
-        if let Some((session, begin)) = &mut self.session {
-            if let Some(recorder) = &mut self.recorder {
-                recorder.to_target(&body, now.saturating_sub(*begin));
-            }
-            session.push(&body, guest, now.saturating_sub(*begin));
+        if let Some(recorder) = &mut self.recorder {
+            recorder.to_target(&body, now);
         }
+        self.session.push(&body, guest, now);
     }
 
     fn refuse(&mut self, reason: Refused, from: SocketAddr, report: &mut dyn FnMut(&Event)) {
@@ -209,11 +205,11 @@ impl Served<'_> {
 
     /// Sends what session and channel want sent.
     fn act(&mut self, now: Duration, report: &mut dyn FnMut(&Event)) {
-        while let Some((action, begin)) = self.session.as_mut().and_then(|(s, begin)| Some((s.poll()?, *begin))) {
+        while let Some(action) = self.session.poll() {
             match action {
                 Action::Send(body) => {
                     if let Some(recorder) = &mut self.recorder {
-                        recorder.to_host(&body, now.saturating_sub(begin));
+                        recorder.to_host(&body, now);
                     }
                     if let Some(outgoing) = self.channel.seal(&body) {
                         self.send(&outgoing, report);

@@ -49,19 +49,21 @@ pub fn serve(
 ) -> Result<(), Error> {
     let mut lines = Lines::open(endpoint, report)?;
     let mut recorder = options.record.map(|out| Recorder::new(out, Line::Serial));
+    let (mut session, begin) = (Session::new(Line::Serial), Instant::now());
     while let Some(mut stream) = lines.next(options.timeout, report)? {
         report(&Event::Attached(stream.peer.clone()));
         if let Some(recorder) = &mut recorder {
             recorder.session();
         }
         let mut connection = Connection {
-            session: Session::new(Line::Serial),
-            begin: Instant::now(),
+            session: &mut session,
+            begin,
             recorder: recorder.as_mut(),
             out: Vec::new(),
         };
         let why = connection.run(&mut stream, guest, &lines, report);
         drop(stream);
+        session.restart();
         lines.free();
         report(&Event::Gone(why));
         if options.once {
@@ -73,7 +75,7 @@ pub fn serve(
 }
 
 struct Connection<'a, 'b> {
-    session: Session,
+    session: &'a mut Session,
     begin: Instant,
     recorder: Option<&'a mut Recorder<'b>>,
     out: Vec<u8>,
@@ -89,7 +91,7 @@ impl Connection<'_, '_> {
         report: &mut dyn FnMut(&Event),
     ) -> String {
         let mut buffer = vec![0; PIECE];
-        let mut now = Duration::ZERO;
+        let mut now = self.begin.elapsed();
         loop {
             if self.session.deadline().is_some_and(|deadline| deadline <= now) {
                 self.session.tick(guest, now);

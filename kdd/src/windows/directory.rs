@@ -8,6 +8,9 @@
 //! A candidate counts when KUSER_SHARED_DATA stands where it must, or, where that page is missing from
 //! the source, when the addresses that the container names translate.
 
+use rustix::fs::SeekFrom;
+use rustix::io::Errno;
+
 use super::fields::{read, u64_at};
 use super::{Architecture, Found, Given, PagingMode, shared_data};
 use crate::memory::paging::{AddressSpace, Cache};
@@ -238,6 +241,10 @@ impl Search<'_> {
         for run in self.memory.runs() {
             let mut at = Gpa(run.start.0.next_multiple_of(0x1000));
             while at < run.end() {
+                if let Some(hole) = self.hole(at) {
+                    at = at.plus(hole);
+                    continue;
+                }
                 let length = usize::try_from(run.end().0 - at.0).unwrap_or(CHUNK).min(CHUNK);
                 let buffer = chunk.get_mut(..length)?;
                 let count = self.memory.read(at, buffer);
@@ -266,6 +273,19 @@ impl Search<'_> {
             }
         }
         None
+    }
+
+    /// Bytes from an address on that are a hole of the file: they read as zeroes, which are no table.
+    fn hole(&self, at: Gpa) -> Option<u64> {
+        let (source, offset, left) = self.memory.extent(at)?;
+        let data = match rustix::fs::seek(source.file()?, SeekFrom::Data(offset)) {
+            Ok(data) => data,
+            // No data up to the end of the file.
+            Err(Errno::NXIO) => offset.saturating_add(left),
+            Err(_) => return None,
+        };
+        let length = data.saturating_sub(offset).min(left) & !0xfff;
+        (length > 0).then_some(length)
     }
 
     /// Four entries in a row, present and without rights, of which the fourth directory maps all four.

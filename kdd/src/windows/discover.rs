@@ -343,6 +343,7 @@ fn read_lists(target: &dyn Target, place: &Place<'_>, names: Names, windows: &mu
         kdbg: kdbg.as_deref(),
         architecture,
         build,
+        kernel: Some(place.base),
     };
     let (found, damage) = processors::read(place.space, target.vcpus(), context);
     windows.processors = found;

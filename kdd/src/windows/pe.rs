@@ -252,3 +252,149 @@ fn text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: u64 = 0xffff_f804_2a00_0000;
+
+    /// An image whose missing pages are none.
+    struct Pages(Vec<u8>, Vec<usize>);
+
+    impl VirtualMemory for Pages {
+        fn read(&self, at: Gva, buffer: &mut [u8]) -> usize {
+            let mut done = 0;
+            while done < buffer.len() {
+                let place = (at.0 - BASE) as usize + done;
+                match self.0.get(place) {
+                    Some(byte) if !self.1.contains(&(place / 0x1000)) => buffer[done] = *byte,
+                    _ => break,
+                }
+                done += 1;
+            }
+            done
+        }
+    }
+
+    /// Headers, `.data` at 1000, exports at 2000, debug directory at 3000, its record at 4000.
+    fn image() -> Vec<u8> {
+        let mut bytes = vec![0; 0x6000];
+        let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+        put(0, b"MZ");
+        put(0x3c, &0xf8u32.to_le_bytes());
+        put(0xf8, b"PE\0\0\x64\x86\x02\0");
+        put(0x100, &0x5eed_1234u32.to_le_bytes());
+        put(0x10c, &[0xf0, 0, 0x22, 0]);
+        let optional = 0x110;
+        put(optional, &[0x0b, 2]);
+        put(optional + 16, &0x1230u32.to_le_bytes());
+        put(optional + 24, &BASE.to_le_bytes());
+        put(optional + 56, &0x6000u32.to_le_bytes());
+        put(optional + 64, &0x0001_7f3au32.to_le_bytes());
+        put(optional + 108, &16u32.to_le_bytes());
+        put(optional + 112, &[0, 0x20, 0, 0, 0x80, 0, 0, 0]);
+        put(optional + 112 + 6 * 8, &[0, 0x30, 0, 0, 56, 0, 0, 0]);
+        for (number, (name, rva, flags)) in [
+            (b".data\0\0\0", 0x1000u32, 0xc800_0040u32),
+            (b"INIT\0\0\0\0", 0x5000, 0xe200_0020),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let at = 0x200 + number * 40;
+            put(at, name);
+            put(at + 8, &0x800u32.to_le_bytes());
+            put(at + 12, &rva.to_le_bytes());
+            put(at + 36, &flags.to_le_bytes());
+        }
+        let table: [u32; 10] = [0, 0, 0, 0x2070, 1, 3, 3, 0x2030, 0x2040, 0x2050];
+        put(0x2000, &table.map(u32::to_le_bytes).concat());
+        put(0x2030, &[0x1010u32, 0x1020, 0x2040].map(u32::to_le_bytes).concat());
+        put(0x2040, &[0x2100u32, 0x2110, 0x2120].map(u32::to_le_bytes).concat());
+        put(0x2050, &[1, 0, 0, 0, 2, 0]);
+        put(0x2070, b"ntoskrnl.exe\0");
+        put(0x2100, b"Alpha\0");
+        put(0x2110, b"Beta\0");
+        put(0x2120, b"Gamma\0");
+        // The first entry of the debug directory is of another type.
+        put(0x300c, &13u32.to_le_bytes());
+        put(0x301c + 12, &[2u32, 0x30, 0x4000].map(u32::to_le_bytes).concat());
+        put(
+            0x4000,
+            b"RSDS\x03\x02\x01\x00\x05\x04\x07\x06\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x2a\0\0\0d:\\x\\ntkrnlmp.pdb\0",
+        );
+        bytes
+    }
+
+    fn read_all(memory: &Pages) -> Result<Image, Damage> {
+        Image::read(memory, Gva(BASE))
+    }
+
+    #[test]
+    fn headers_debug_record_and_exports() {
+        let memory = Pages(image(), Vec::new());
+        let image = read_all(&memory).unwrap();
+        assert_eq!(
+            (image.machine, image.size, image.timestamp, image.checksum, image.entry),
+            (0x8664, 0x6000, 0x5eed_1234, 0x0001_7f3a, 0x1230)
+        );
+        assert_eq!(image.headers, 0x250);
+        let pdb = image.pdb(&memory).unwrap();
+        assert_eq!(
+            (pdb.name.as_str(), pdb.id.as_str()),
+            ("ntkrnlmp.pdb", "000102030405060708090A0B0C0D0E0F2A")
+        );
+        assert_eq!(image.export_name(&memory).as_deref(), Some("ntoskrnl.exe"));
+        assert_eq!(image.export(&memory, "Alpha"), Some(Gva(BASE + 0x1020)));
+        assert_eq!(image.export(&memory, "Beta"), Some(Gva(BASE + 0x1010)));
+        // An address in the export directory is a forwarder's name.
+        assert_eq!(image.export(&memory, "Gamma"), None);
+        assert_eq!(image.export(&memory, "Alp"), None);
+        assert_eq!(image.data_ranges().collect::<Vec<_>>(), [(Gva(BASE + 0x1000), 0x1000)]);
+    }
+
+    #[test]
+    fn pages_that_are_missing_cost_only_what_stands_in_them() {
+        for missing in 1..6 {
+            let memory = Pages(image(), vec![missing]);
+            let image = read_all(&memory).unwrap();
+            assert_eq!(image.sections.len(), 2);
+            assert_eq!(image.export_name(&memory).is_some(), missing != 2);
+            assert_eq!(image.pdb(&memory).is_some(), missing != 3 && missing != 4);
+        }
+        let damage = read_all(&Pages(image(), vec![0])).unwrap_err();
+        assert_eq!((damage.offset, damage.place), (BASE, Place::Virtual));
+    }
+
+    #[test]
+    fn mutated_images_neither_panic_nor_hang() {
+        let mut state = 0x9e37_79b9_7f4a_7c15u64;
+        let mut random = move |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state % below as u64) as usize
+        };
+        for round in 0..500 {
+            let mut bytes = image();
+            for _ in 0..1 + random(12) {
+                let at = if random(2) == 0 { random(0x260) } else { random(0x5000) };
+                let length = [1, 4, 8, 64][random(4)];
+                let value = [0, 0xff, random(256) as u8][random(3)];
+                let end = (at + length).min(bytes.len());
+                bytes[at..end].fill(value);
+            }
+            bytes.truncate(if round % 5 == 0 { random(0x6000) } else { 0x6000 });
+            let memory = Pages(bytes, if round % 3 == 0 { vec![random(6)] } else { Vec::new() });
+            if let Ok(image) = read_all(&memory) {
+                let _ = (
+                    image.pdb(&memory),
+                    image.export_name(&memory),
+                    image.export(&memory, "Beta"),
+                );
+                let _ = image.data_ranges().count();
+            }
+        }
+    }
+}

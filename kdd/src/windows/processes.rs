@@ -8,7 +8,7 @@
 
 use super::list::List;
 use super::record::{Record, kdbg_offset};
-use super::{Architecture, Process};
+use super::{Architecture, Process, offsets};
 use crate::damage::{Damage, Place};
 use crate::memory::{Gpa, Gva, VirtualMemory};
 
@@ -40,37 +40,6 @@ struct Offsets {
     peb: Option<usize>,
     directory: usize,
 }
-
-/// A row of the table: first and last build, ActiveProcessLinks, InheritedFromUniqueProcessId, Peb,
-/// ImageFileName.
-type Known = (u32, u32, usize, usize, usize, usize);
-
-/// x64, from public symbol listings of each release.
-const X64: &[Known] = &[
-    (3790, 3790, 0xe0, 0x218, 0x2c0, 0x268),
-    (6000, 6003, 0xe8, 0x1f0, 0x290, 0x238),
-    (7600, 7601, 0x188, 0x290, 0x338, 0x2e0),
-    (9200, 9600, 0x2e8, 0x3d0, 0x3e8, 0x438),
-    (10240, 10240, 0x2f0, 0x3e0, 0x3f8, 0x448),
-    (10586, 14393, 0x2f0, 0x3e0, 0x3f8, 0x450),
-    (15063, 17763, 0x2e8, 0x3e0, 0x3f8, 0x450),
-    (18362, 18363, 0x2f0, 0x3e8, 0x3f8, 0x450),
-    (19041, 22631, 0x448, 0x540, 0x550, 0x5a8),
-    (26100, 26200, 0x1d8, 0x2d0, 0x2e0, 0x338),
-];
-
-/// x86.
-const X86: &[Known] = &[
-    (2600, 2600, 0x88, 0x14c, 0x1b0, 0x174),
-    (3790, 3790, 0x98, 0x138, 0x1a0, 0x164),
-    (6000, 6003, 0xa0, 0x124, 0x188, 0x14c),
-    (7600, 7601, 0xb8, 0x140, 0x1a8, 0x16c),
-    (9200, 9600, 0xb8, 0x134, 0x140, 0x170),
-    (10240, 10240, 0xb8, 0x138, 0x144, 0x170),
-    (10586, 14393, 0xb8, 0x138, 0x144, 0x174),
-    (15063, 18363, 0xb8, 0x140, 0x14c, 0x17c),
-    (19041, 19045, 0xe8, 0x170, 0x17c, 0x1ac),
-];
 
 /// Places in KPROCESS that never moved: ProfileListHead, DirectoryTableBase.
 fn fixed(architecture: Architecture) -> (usize, usize) {
@@ -104,7 +73,7 @@ pub fn read(space: &dyn VirtualMemory, head: Gva, context: Context<'_>) -> (Vec<
     if listed.entries.is_empty() {
         return (Vec::new(), found);
     }
-    let Some(offsets) = offsets(space, &listed.entries, context, &mut found) else {
+    let Some(offsets) = places(space, &listed.entries, context, &mut found) else {
         let seen = format!(
             "build {}",
             context
@@ -170,19 +139,13 @@ fn text(name: &[u8]) -> String {
 }
 
 /// Offsets from the guest, the KDBG and the table; where guest and table disagree, the guest holds.
-fn offsets(
+fn places(
     space: &dyn VirtualMemory,
     entries: &[Gva],
     context: Context<'_>,
     found: &mut Vec<Damage>,
 ) -> Option<Offsets> {
-    let rows = match context.architecture {
-        Architecture::X64 => X64,
-        Architecture::X86 => X86,
-    };
-    let known = context
-        .build
-        .and_then(|build| rows.iter().find(|row| (row.0..=row.1).contains(&build)));
+    let known = context.build.and_then(|build| offsets::of(context.architecture, build));
     let seen = observe(space, entries, context);
     let mut pick = |what: &str, seen: Option<usize>, known: Option<usize>| {
         if let (Some(seen), Some(known)) = (seen, known)
@@ -197,14 +160,14 @@ fn offsets(
         }
         seen.or(known)
     };
-    let links = pick("ActiveProcessLinks", seen.links, known.map(|row| row.2))?;
+    let links = pick("ActiveProcessLinks", seen.links, known.map(|row| row.links))?;
     let name = seen.name_behind.and_then(|behind| links.checked_add(behind));
     let kdbg = |at| kdbg_offset(context.kdbg, at);
     Some(Offsets {
         links,
-        name: pick("ImageFileName", name, known.map(|row| row.5)),
-        parent: pick("InheritedFromUniqueProcessId", kdbg(0x2ac), known.map(|row| row.3)),
-        peb: pick("Peb", kdbg(0x2aa), known.map(|row| row.4)),
+        name: pick("ImageFileName", name, known.map(|row| row.name)),
+        parent: pick("InheritedFromUniqueProcessId", kdbg(0x2ac), known.map(|row| row.parent)),
+        peb: pick("Peb", kdbg(0x2aa), known.map(|row| row.peb)),
         directory: kdbg(0x2ae).unwrap_or(fixed(context.architecture).1),
     })
 }

@@ -55,7 +55,11 @@ fn is_kprcb(place: &Place<'_>, at: Gva) -> bool {
         Architecture::X64 => (0x180, 0x18, 0x20),
         Architecture::X86 => (0x120, 0x1c, 0x20),
     };
-    let Some(kpcr) = at.0.checked_sub(contained).map(Gva).filter(|_| at.0 % 0x20 == 0) else {
+    let Some(kpcr) =
+        at.0.checked_sub(contained)
+            .map(Gva)
+            .filter(|_| at.0.is_multiple_of(0x20))
+    else {
         return false;
     };
     pointer(place, kpcr.plus(own)) == Some(kpcr) && pointer(place, kpcr.plus(current)) == Some(at)

@@ -1,5 +1,11 @@
 //! Made-up machines as a container would give them.
-#![allow(dead_code)]
+#![allow(
+    dead_code,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +28,8 @@ fn segment(of: Seg) -> kdd::target::Segment {
     }
 }
 
-fn vcpu(number: usize, cpu: &Cpu) -> Vcpu {
+/// A vCPU with all registers of a made-up one.
+pub fn vcpu(number: usize, cpu: &Cpu) -> Vcpu {
     let mut vcpu = Vcpu {
         number: number as u32,
         gpr: cpu.gpr,
@@ -37,8 +44,13 @@ fn vcpu(number: usize, cpu: &Cpu) -> Vcpu {
             limit: cpu.idt.1,
         }),
         cr0: Some(cpu.cr0),
+        cr2: Some(cpu.cr2),
         cr3: Some(cpu.cr3),
         cr4: Some(cpu.cr4),
+        cr8: Some(cpu.cr8),
+        xcr0: Some(7),
+        dr: Some(cpu.dr),
+        fxsave: cpu.fxsave.clone().try_into().ok().map(Box::new),
         ..Vcpu::default()
     };
     let s = &mut vcpu.segments;
@@ -46,7 +58,10 @@ fn vcpu(number: usize, cpu: &Cpu) -> Vcpu {
     (s.fs, s.gs, s.ldt, s.tr) = (segment(cpu.fs), segment(cpu.gs), segment(cpu.ldt), segment(cpu.tr));
     vcpu.msrs = [
         (msr::EFER, cpu.efer),
+        (msr::STAR, cpu.star),
         (msr::LSTAR, cpu.lstar),
+        (msr::CSTAR, cpu.cstar),
+        (msr::SFMASK, cpu.sfmask),
         (msr::KERNEL_GS_BASE, cpu.kernel_gs_base),
         (msr::GS_BASE, cpu.gs.base),
         (msr::FS_BASE, cpu.fs.base),

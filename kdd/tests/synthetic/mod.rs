@@ -10,5 +10,6 @@
 )]
 
 pub mod containers;
+pub mod files;
 pub mod machine;
 pub mod windows;

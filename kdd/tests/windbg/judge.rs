@@ -3,7 +3,7 @@
 use super::engine::Output;
 use super::synthetic::windows::{Kind, Known, Truth};
 
-/// A 64-bit number as the engine prints addresses.
+/// A 64-bit number as the engine prints addresses of 64-bit guests.
 pub fn address(value: u64) -> String {
     format!("{:08x}`{:08x}", value >> 32, value & 0xffff_ffff)
 }
@@ -15,17 +15,21 @@ pub fn known(truth: &Truth) -> &Known {
     truth.known.iter().find(kernel).expect("a page of the kernel")
 }
 
-/// Commands that every guest is asked, and what their answers must hold.
-pub struct Questions {
-    pub bytes: String,
-    pub words: String,
-    pub physical: String,
+/// What every guest is asked, and what the answers must hold.
+pub struct Questions<'a> {
+    truth: &'a Truth,
+    known: &'a Known,
+    bytes: String,
+    words: String,
+    physical: String,
 }
 
-impl Questions {
-    pub fn new(truth: &Truth) -> Self {
+impl<'a> Questions<'a> {
+    pub fn new(truth: &'a Truth) -> Self {
         let known = known(truth);
         Self {
+            truth,
+            known,
             bytes: format!("db {} L10", address(known.va)),
             words: format!("dq {} L2", address(known.va)),
             physical: format!("dq /p {:x} L2", known.pa.unwrap()),
@@ -37,66 +41,57 @@ impl Questions {
     }
 
     /// Compares the answers with what was made.
-    pub fn judge(&self, truth: &Truth, output: &Output) {
-        let known = known(truth);
+    pub fn judge(&self, output: &Output) {
         let version = output.of("vertarget");
-        let cpus = truth.processors.len();
-        assert!(
-            version.contains(&format!("Kernel Version {}", truth.build)),
-            "{version}"
-        );
+        let cpus = self.truth.processors.len();
+        let kernel = format!("Kernel Version {}", self.truth.build);
+        assert!(version.contains(&kernel), "{version}");
         assert!(
             cpus == 1 || version.contains(&format!("MP ({cpus} procs)")),
             "{version}"
         );
-        assert!(
-            version.contains(&format!("Kernel base = 0x{}", address(truth.kernel_base))),
-            "{version}"
-        );
-        let list = output.of("lm");
-        for module in &truth.modules {
-            assert!(
-                list.contains(&address(module.base)),
-                "{} at {:#x}:\n{list}",
-                module.name,
-                module.base
-            );
-        }
-        let hex = |bytes: &[u8]| {
-            bytes
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect::<Vec<_>>()
-                .join(" ")
-        };
+        let base = format!("Kernel base = 0x{}", address(self.truth.kernel_base));
+        assert!(version.contains(&base), "expected {base}:\n{version}");
+        self.modules(output);
+        rip(self.truth, 0, output.of("r"));
+        self.frames(output);
+        let hex: Vec<String> = self.known.bytes[..16]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let line = output.of(&self.bytes).replace('-', " ");
-        assert!(line.contains(&hex(&known.bytes[..16])), "{line}");
-        let word = |at: usize| address(u64::from_le_bytes(known.bytes[at..at + 8].try_into().unwrap()));
+        assert!(line.contains(&hex.join(" ")), "{line}");
+        let word = |at: usize| address(u64::from_le_bytes(self.known.bytes[at..at + 8].try_into().unwrap()));
         let words = format!("{} {}", word(0), word(8));
-        assert!(output.of(&self.words).contains(&words), "{}", output.of(&self.words));
-        assert!(
-            output.of(&self.physical).contains(&words),
-            "{}",
-            output.of(&self.physical)
-        );
+        for command in [&self.words, &self.physical] {
+            assert!(output.of(command).contains(&words), "{}", output.of(command));
+        }
+    }
+
+    /// Every module is listed at its base.
+    pub fn modules(&self, output: &Output) {
+        let list = output.of("lm");
+        for module in &self.truth.modules {
+            let base = address(module.base);
+            assert!(list.contains(&base), "{} at {base}:\n{list}", module.name);
+        }
+    }
+
+    /// Every frame is shown by the address it returns to.
+    fn frames(&self, output: &Output) {
+        let text = output.of("k");
+        for frame in self.truth.processors[0].frames.iter().skip(1) {
+            assert!(text.contains(&address(*frame)), "frame at {frame:#x}:\n{text}");
+        }
     }
 }
 
-/// `r` shows the processor where it stands, `k` its frames.
-pub fn registers(truth: &Truth, processor: usize, output: &Output, command: &str) {
+/// The registers shown are those of a processor.
+pub fn rip(truth: &Truth, processor: usize, text: &str) {
     let there = &truth.processors[processor];
-    let text = output.of(command);
-    let name = if text.contains("rip=") { "rip" } else { "eip" };
-    let width = if name == "rip" { 16 } else { 8 };
-    let rip = format!("{name}={:0width$x}", there.rip);
+    let rip = match truth.architecture.unwrap().is_64() {
+        true => format!("rip={:016x}", there.rip),
+        false => format!("eip={:08x}", there.rip),
+    };
     assert!(text.contains(&rip), "expected {rip}:\n{text}");
-}
-
-/// `k` shows every frame.
-pub fn frames(truth: &Truth, processor: usize, output: &Output) {
-    let there = &truth.processors[processor];
-    let text = output.of("k");
-    for (number, frame) in there.frames.iter().enumerate().skip(1) {
-        assert!(text.contains(&address(*frame)), "frame {number} at {frame:#x}:\n{text}");
-    }
 }

@@ -3,7 +3,7 @@
 //!
 //! Each PT_LOAD is a range at its physical address. With `paging=true` QEMU writes one for each range of
 //! virtual addresses, so the same page stands in several: they agree, for they point to the same bytes of
-//! the file. Registers are in notes: [`qemu`] and [`virtualbox`] read them.
+//! the file. Registers are in notes (`qemu.rs`, `virtualbox.rs`).
 
 mod qemu;
 mod virtualbox;

@@ -1,7 +1,7 @@
 //! VMware: memory in a `vmem` file, state in a `vmss` (suspended) or `vmsn` (snapshot) file beside it, or
 //! memory in the state file itself.
 //!
-//! A state file is a list of groups, each a list of tags ([`tags`]). The group `memory` tells where in the
+//! A state file is a list of groups, each a list of tags (`tags.rs`). The group `memory` tells where in the
 //! address space the pages of the memory lie: `regionPPN` is the first physical page of a region,
 //! `regionPageNum` its first page in the file, `regionSize` its length in pages. Without regions an offset
 //! is an address. There is no specification: this follows what readers of the format agree on (crash's

@@ -13,12 +13,14 @@
 //! Offsets are those of the Windows SDK's `mindumpdef.h`; types 5 and above are in no header file.
 
 mod context;
+mod drivers;
 mod header;
 pub(crate) mod layout;
+mod packed;
 mod pages;
 mod triage;
 
-pub use triage::TriageDriver;
+pub use drivers::TriageDriver;
 
 use super::{Capture, Container, Hints, Input, OpenError};
 use crate::damage::Damage;

@@ -104,12 +104,18 @@ fn read32(number: u32, fields: Fields<'_>) -> Option<Vcpu> {
         },
         cr0: field(2716),
         cr2: field(2724),
-        cr3: field(2728),
+        cr3: field(2728).map(unfolded),
         cr4: field(2732),
         dr: Some(dr),
         fxsave: (field(512)? & FLOAT != 0).then(|| fields.fxsave(0)).flatten(),
         ..Vcpu::default()
     })
+}
+
+/// CR3 of a 32-bit paravirtualised guest: a frame of 32 bits, of which the upper 12 stand below
+/// (`xen_cr3_to_pfn` of `xen-x86_32.h`).
+fn unfolded(cr3: u64) -> u64 {
+    ((cr3 >> 12) | ((cr3 & 0xfff) << 20)) << 12
 }
 
 fn selector(selector: u16) -> Segment {

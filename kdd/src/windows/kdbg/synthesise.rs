@@ -1,7 +1,7 @@
 //! A KDBG put together from what was found, where the guest's own cannot be read.
 //!
 //! It holds only fields that are known: the base, the two lists, what the kernel exports, the array of
-//! processors, and offsets that are the same in every build of a machine. Four fields are addresses of
+//! processors, and offsets that are the same in every build of a machine or known of this one. Four fields are addresses of
 //! variables that a debugger reads on its own (KiBugcheckData, KiProcessorBlock, CmNtCSDVersion,
 //! MmPhysicalMemoryBlock); where the guest's are not known, variables of the same shape stand behind the
 //! block. With them the debugger's own `.dump` works.
@@ -16,7 +16,7 @@ use super::{Place, pieces};
 use crate::memory::paging::AddressSpace;
 use crate::memory::{Gva, Run};
 use crate::windows::fields::{read_some, to_debugger_pointer};
-use crate::windows::{Architecture, Kdbg, KdbgState, Overlay, Processor};
+use crate::windows::{Architecture, Kdbg, KdbgState, Overlay, Processor, offsets};
 
 /// What the block is made of.
 #[derive(Clone, Copy, Default)]
@@ -155,6 +155,10 @@ fn block(place: &Place<'_>, at: Gva, size: usize, parts: &Parts<'_>) -> Vec<u8> 
     };
     for (offset, value) in offsets {
         writer.put(*offset, &value.to_le_bytes());
+    }
+    let by_build = parts.build.map(|build| offsets::of_kdbg(place.architecture, build));
+    for (offset, value) in by_build.into_iter().flatten() {
+        writer.put(offset, &value.to_le_bytes());
     }
     let selectors: Vec<u8> = gdt.into_iter().flat_map(u16::to_le_bytes).collect();
     writer.put(0x2f4, &selectors);

@@ -17,6 +17,20 @@ struct Saved {
     pointer: Option<usize>,
 }
 
+impl Saved {
+    /// Length of KSPECIAL_REGISTERS: before 1703 the CONTEXT stands where the longest form would end.
+    fn special_length(&self, architecture: Architecture) -> usize {
+        let longest = match architecture {
+            Architecture::X64 => context::SPECIAL_X64_SIZE,
+            Architecture::X86 => context::SPECIAL_X86_SIZE,
+        };
+        match self.context.checked_sub(self.special) {
+            Some(distance) => longest.min(distance),
+            None => longest,
+        }
+    }
+}
+
 /// Places of the saved state in KPRCB: what the KDBG says, else by build, else both that there were.
 fn saved(context: Context<'_>) -> Vec<Saved> {
     let kdbg = |at| kdbg_offset(context.kdbg, at);
@@ -98,15 +112,7 @@ fn special(
     architecture: Architecture,
     saved: Saved,
 ) -> bool {
-    let longest = match architecture {
-        Architecture::X64 => context::SPECIAL_X64_SIZE,
-        Architecture::X86 => context::SPECIAL_X86_SIZE,
-    };
-    // Before 1703 the CONTEXT stands where the longest form of KSPECIAL_REGISTERS would end.
-    let length = match saved.context.checked_sub(saved.special) {
-        Some(distance) => longest.min(distance),
-        None => longest,
-    };
+    let length = saved.special_length(architecture);
     let bytes = Record::read(space, processor.kprcb.plus(saved.special as u64), length, architecture);
     let there = context::apply_saved_special(vcpu, bytes.bytes(), architecture);
     // In the kernel GS points to the KPCR; a saved 0 only says that nobody saved it.
@@ -159,5 +165,34 @@ pub fn from_copy(bytes: &[u8], context: Context<'_>) -> Option<Processor> {
             .filter(|thread| architecture.is_kernel(*thread)),
         vcpu: None,
         from_kprcb: false,
+    })
+}
+
+/// Where a kernel saves the registers of a processor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// CONTEXT: in the KPRCB, and where the KPRCB points to.
+    pub contexts: Vec<Gva>,
+    /// KSPECIAL_REGISTERS and its length.
+    pub special: (Gva, usize),
+}
+
+/// The places of a processor. `None` when two are possible and nothing tells which.
+#[must_use]
+pub fn places(space: &dyn VirtualMemory, processor: &Processor, context: Context<'_>) -> Option<Places> {
+    let [saved] = saved(context)[..] else { return None };
+    let architecture = context.architecture;
+    let kprcb = processor.kprcb;
+    let pointed = saved.pointer.and_then(|at| {
+        let width = usize::try_from(architecture.width()).ok()?;
+        Record::read(space, kprcb.plus(at as u64), width, architecture).pointer(0)
+    });
+    let own = kprcb.plus(saved.context as u64);
+    Some(Places {
+        contexts: [own]
+            .into_iter()
+            .chain(pointed.filter(|at| architecture.is_kernel(*at)))
+            .collect(),
+        special: (kprcb.plus(saved.special as u64), saved.special_length(architecture)),
     })
 }

@@ -57,7 +57,9 @@ fn context32(cpu: &Cpu) -> Vec<u8> {
         out.u32(seg.selector.into());
     }
     out.to(584 + 256 * 8 + 4 * (2 + 17 + 2));
-    let control = [cpu.cr0, 0, cpu.cr2, cpu.cr3, cpu.cr4, 0, 0, 0];
+    // The frame is turned by 12 bits, so that those above 4 GiB fit in.
+    let cr3 = ((cpu.cr3 >> 12) as u32).rotate_left(12);
+    let control = [cpu.cr0, 0, cpu.cr2, cr3.into(), cpu.cr4, 0, 0, 0];
     for value in control.into_iter().chain(cpu.dr) {
         out.u32(value as u32);
     }
@@ -122,7 +124,16 @@ pub fn write(machine: &Machine, kind: Kind, lost: u64) -> Vec<u8> {
     let notes = notes(machine, kind, count);
     let entry: u64 = if kind == Kind::Hardware { 8 } else { 16 };
     let contexts = (CONTEXT * machine.cpus.len()) as u64;
-    let names = b"\0.shstrtab\0.note.Xen\0.xen_prstatus\0.xen_shared_info\0.xen_pages\0.xen_p2m\0.xen_pfn\0";
+    let frame_name = if kind == Kind::Hardware { ".xen_pfn" } else { ".xen_p2m" };
+    let names = [
+        ".shstrtab",
+        ".note.Xen",
+        ".xen_prstatus",
+        ".xen_shared_info",
+        ".xen_pages",
+        frame_name,
+    ];
+    let names = format!("\0{}\0", names.join("\0")).into_bytes();
     let name = |name: &str| {
         let at = names
             .windows(name.len() + 1)
@@ -134,7 +145,6 @@ pub fn write(machine: &Machine, kind: Kind, lost: u64) -> Vec<u8> {
     let pages = (shared + 4096).next_multiple_of(4096);
     let table = pages + count * 4096;
     let strings = table + count * entry;
-    let frame_name = if kind == Kind::Hardware { ".xen_pfn" } else { ".xen_p2m" };
     let mut out = Out::default();
     out.bytes(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0")
         .u16(4)
@@ -185,6 +195,6 @@ pub fn write(machine: &Machine, kind: Kind, lost: u64) -> Vec<u8> {
     (0..lost * entry / 8).for_each(|_| {
         out.u64(u64::MAX);
     });
-    out.bytes(names);
+    out.bytes(&names);
     out.0
 }

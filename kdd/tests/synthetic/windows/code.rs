@@ -66,7 +66,8 @@ pub fn write(b: &mut Builder) {
     }
     if b.config.kpti {
         let at = b.nt(rva::SHADOW_CALL);
-        b.memory.write(at, &entry);
+        let code = shadow_entry(b);
+        b.memory.write(at, &code);
         for vector in 0..256 {
             let at = b.nt(rva::SHADOW_HANDLERS + vector * 16);
             b.memory.write(at, &[0x6a, vector as u8, 0x55, 0xeb, 0xfe]);
@@ -74,6 +75,22 @@ pub fn write(b: &mut Builder) {
     }
     copy_data_block(b);
     decoy(b);
+}
+
+/// KiSystemCall64Shadow: to the kernel's page tables, where CR3 does not hold them yet.
+fn shadow_entry(b: &Builder) -> Vec<u8> {
+    let at = (b.layout.contained + b.layout.kprcb.kernel_directory) as u32;
+    let [directory, user_stack, flags] = [at, at + 0x10, at + 0x18].map(u32::to_le_bytes);
+    // swapgs; mov gs:[UserRspShadow], rsp; mov rsp, gs:[KernelDirectoryTableBase];
+    // bt dword gs:[ShadowFlags], 1; jb over; mov cr3, rsp
+    let mut out = vec![0x0f, 0x01, 0xf8, 0x65, 0x48, 0x89, 0x24, 0x25];
+    out.extend(user_stack);
+    out.extend([0x65, 0x48, 0x8b, 0x24, 0x25]);
+    out.extend(directory);
+    out.extend([0x65, 0x0f, 0xba, 0x24, 0x25]);
+    out.extend(flags);
+    out.extend([0x01, 0x72, 0x03, 0x0f, 0x22, 0xdc]);
+    out
 }
 
 /// KdCopyDataBlock: copies the block, decoding it where it is encoded.

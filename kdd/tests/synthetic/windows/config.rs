@@ -46,10 +46,15 @@ pub struct Config {
     pub cpus: u16,
     /// Bytes of RAM, of which only some pages exist.
     pub ram: u64,
+    /// Bytes of RAM that exist at least; pages that nothing uses are zeroes or a pattern.
+    pub filled: u64,
     /// The kernel's image by large pages, and 1 GiB by one entry on x64.
     pub large_pages: bool,
     /// The last CPU stands in user mode with page tables that do not hold the kernel, CR3 with a PCID.
     pub kpti: bool,
+    /// Entries that are not valid are kept from L1 terminal faults: bit 45 is set in them, or bit 4 says
+    /// that it was set before.
+    pub l1tf: bool,
     /// The page that starts processors is in low memory.
     pub low_stub: bool,
     /// A part of the kernel's code between its entry points and its headers is not mapped.
@@ -90,6 +95,27 @@ fn process(name: &str, id: u64, parent: u64) -> ProcessSpec {
     }
 }
 
+/// Those and some more, as a system at rest has them.
+fn many_processes(first: &[ProcessSpec]) -> Vec<ProcessSpec> {
+    let names = [
+        "wininit.exe",
+        "services.exe",
+        "lsass.exe",
+        "winlogon.exe",
+        "svchost.exe",
+        "svchost.exe",
+        "dwm.exe",
+        "explorer.exe",
+        "svchost.exe",
+        "spoolsv.exe",
+    ];
+    let more = names
+        .iter()
+        .zip(0..)
+        .map(|(name, number)| process(name, 0x220 + number * 0x4c, 0x14c));
+    first.iter().cloned().chain(more).collect()
+}
+
 impl Default for Config {
     /// Windows 10 2004 x64 with two CPUs.
     fn default() -> Self {
@@ -106,8 +132,10 @@ impl Default for Config {
             kdbg: Kdbg::Plain,
             cpus: 2,
             ram: 64 << 20,
+            filled: 0,
             large_pages: false,
             kpti: false,
+            l1tf: false,
             low_stub: true,
             hole: false,
             modules,
@@ -128,9 +156,12 @@ pub const PRESETS: &[&str] = &[
     "win10-x64-encoded",
     "win10-x64-absent",
     "win10-x64-kpti",
+    "win10-x64-user",
     "win10-x64-hole",
     "win10-x64-bare",
     "win10-x64-many",
+    "win11-24h2-x64",
+    "win11-22h2-x64",
     "win10-1809-x64",
     "win10-1507-x64",
     "win81-x64",
@@ -149,7 +180,7 @@ impl Config {
         let base = Self {
             seed: name
                 .bytes()
-                .fold(0, |sum: u64, byte| (sum << 5 | sum >> 59) ^ u64::from(byte)),
+                .fold(0, |sum: u64, byte| sum.rotate_left(5) ^ u64::from(byte)),
             ..Self::default()
         };
         let encoded = Kdbg::Encoded {
@@ -176,6 +207,14 @@ impl Config {
                 large_pages: true,
                 ..base
             },
+            "win10-x64-user" => Self {
+                kpti: true,
+                l1tf: true,
+                low_stub: false,
+                kdbg: encoded,
+                cpus: 1,
+                ..base
+            },
             "win10-x64-hole" => Self { hole: true, ..base },
             "win10-x64-bare" => Self {
                 low_stub: false,
@@ -185,10 +224,24 @@ impl Config {
                 ..base
             },
             "win10-x64-many" => Self {
+                processes: many_processes(&base.processes),
                 cpus: 12,
                 large_pages: true,
                 ram: 5 << 30,
                 ..base
+            },
+            "win11-24h2-x64" => Self {
+                kdbg: encoded,
+                l1tf: true,
+                large_pages: true,
+                low_stub: false,
+                ..x64(26100)
+            },
+            "win11-22h2-x64" => Self {
+                kdbg: encoded,
+                hole: true,
+                kpti: true,
+                ..x64(22621)
             },
             "win10-1809-x64" => Self {
                 kdbg: encoded,

@@ -46,6 +46,15 @@ impl Header {
 
 /// Writes a full dump as the debugger's `.dump /f` lays it out, with the addresses of the guest.
 pub fn write_dump_file(machine: &Machine, truth: &Truth, file: &mut File) -> Result<()> {
+    file.write_all(&dump_header(machine, truth, 1))?;
+    for bytes in machine.pages.values() {
+        file.write_all(bytes)?;
+    }
+    Ok(())
+}
+
+/// The header of a dump of some type, with the addresses of the guest.
+pub fn dump_header(machine: &Machine, truth: &Truth, dump_type: u32) -> Vec<u8> {
     let is_64 = truth.architecture.expect("made by the builder").is_64();
     let mut header = Header {
         bytes: b"PAGE".repeat(if is_64 { 0x800 } else { 0x400 }),
@@ -81,7 +90,7 @@ pub fn write_dump_file(machine: &Machine, truth: &Truth, file: &mut File) -> Res
         ((0x7d0, 0xf00), 0x8000_0003),
         ((0x7d4, 0xf04), 0),
         ((0x7e0, 0xf18), 0),
-        ((0xf88, 0xf98), 1),
+        ((0xf88, 0xf98), dump_type),
         ((0xf90, 0x103c), 0),
         ((0xf94, 0x1040), truth.product_type),
         ((0xf98, 0x1044), 0x110),
@@ -101,9 +110,5 @@ pub fn write_dump_file(machine: &Machine, truth: &Truth, file: &mut File) -> Res
     }
     let size = header.bytes.len() + machine.pages.len() * 4096;
     header.put(0xfa0, &(size as u64).to_le_bytes());
-    file.write_all(&header.bytes)?;
-    for bytes in machine.pages.values() {
-        file.write_all(bytes)?;
-    }
-    Ok(())
+    header.bytes
 }

@@ -209,7 +209,7 @@ impl Function {
     }
 
     /// Bytes between the stack pointer in the body and the return address.
-    pub fn to_return(&self) -> u64 {
+    pub fn above_return(&self) -> u64 {
         u64::from(self.frame) + if self.push { 8 } else { 0 }
     }
 

@@ -3,6 +3,7 @@
 use super::Builder;
 use super::config::Kdbg;
 use super::kernel::rva;
+use super::known::{HIGH_BIT, SWIZZLE_BIT};
 use super::layout::Architecture;
 use super::pages::PAGE;
 
@@ -138,6 +139,9 @@ fn block_bytes(b: &mut Builder) -> Vec<u8> {
     put(0x2d0, &0x1000u64.to_le_bytes());
     for (at, value) in offsets(b) {
         put(at, &(value as u16).to_le_bytes());
+    }
+    if b.config.l1tf {
+        put(0x2c2, &[HIGH_BIT, SWIZZLE_BIT]);
     }
     let thread = b.layout.ethread;
     put(0x340, &(thread.stack_limit as u32).to_le_bytes());

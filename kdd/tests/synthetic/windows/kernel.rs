@@ -93,7 +93,7 @@ fn base(b: &mut Builder) -> u64 {
         (_, 3790) => 0xffff_f800_0100_0000,
         // Not at a multiple of 2 MiB before Windows 8.
         (_, 7601) => 0xffff_f800_02a0_0000 + b.memory.random.below(0x1f0) * PAGE,
-        _ => 0xffff_f802_0000_0000 + b.memory.random.below(0x4000) * 0x20_0000,
+        _ => 0xffff_f802_0000_0000 + b.memory.random.below(0x1800) * 0x20_0000,
     }
 }
 
@@ -175,7 +175,9 @@ pub fn image(b: &mut Builder) {
         section(".rdata", RDATA, PDATA, READ_ONLY),
         section(".pdata", PDATA, TEXT, READ_ONLY),
         section(".text", TEXT, TEXT_END, CODE),
-        section("PAGE", PAGED, PAGED_END, CODE),
+        section("PAGE", PAGED, 0x7_0000, CODE),
+        section("POOLCODE", 0x7_0000, 0x7_8000, CODE),
+        section("INITKDBG", 0x7_8000, PAGED_END, CODE),
         section(".data", DATA_START, DATA_END, DATA),
         section(".edata", EDATA, EDATA + 0x1000, READ_ONLY),
         section("INIT", INIT, INIT + 0x2_0000, DISCARDED),

@@ -7,11 +7,28 @@ use super::truth::{Kind, Known};
 
 const TRANSITION: u64 = 0x880;
 const PROTOTYPE: u64 = 0x480;
+/// Highest bit of physical addresses, and the bit that says it was set, against L1 terminal faults.
+pub const HIGH_BIT: u8 = 45;
+pub const SWIZZLE_BIT: u8 = 4;
+
+/// An entry that is not valid, as the guest keeps it.
+fn software(b: &Builder, entry: u64) -> u64 {
+    let mask = b.truth.invalid_pte_mask;
+    match entry {
+        0 => 0,
+        _ if mask == 0 => entry,
+        _ if entry & mask == 0 => entry | mask,
+        _ => entry | 1 << SWIZZLE_BIT,
+    }
+}
 
 /// Writes it and notes it.
 pub fn memory(b: &mut Builder) {
     let is_64 = b.config.architecture.is_64();
     let mut va: u64 = if is_64 { 0xffff_a08b_7000_0000 } else { 0x8f00_0000 };
+    if b.config.l1tf {
+        b.truth.invalid_pte_mask = 1 << HIGH_BIT;
+    }
     let kernel = b.memory.kernel;
     let mut next = || {
         va += 0x3000;
@@ -35,13 +52,15 @@ pub fn memory(b: &mut Builder) {
         } else {
             entry
         };
+        let entry = software(b, entry);
         b.memory.raw_entry(kernel, va, entry);
         note(b, kind, va, None, Vec::new());
     }
     if is_64 {
         // The prototype entry is to be looked up in the VAD.
         let va = next();
-        b.memory.raw_entry(kernel, va, 0xffff_ffff_0000_0420);
+        let entry = software(b, 0xffff_ffff_0000_0420);
+        b.memory.raw_entry(kernel, va, entry);
         note(b, Kind::PagedOut, va, None, Vec::new());
     }
     // A valid entry to a device's registers: no RAM is there.
@@ -97,7 +116,8 @@ fn filled_page(b: &mut Builder) -> (u64, Vec<u8>) {
 fn transition(b: &mut Builder, at: u64) {
     let (page, bytes) = filled_page(b);
     let kernel = b.memory.kernel;
-    b.memory.raw_entry(kernel, at, page | TRANSITION);
+    let entry = software(b, page | TRANSITION);
+    b.memory.raw_entry(kernel, at, entry);
     note(b, Kind::Transition, at + 0x7c0, Some(page + 0x7c0), bytes);
 }
 
@@ -108,11 +128,12 @@ fn prototype(b: &mut Builder, at: u64, kind: Kind) {
     let value = if kind == Kind::Prototype {
         page | 0x121
     } else {
-        page | TRANSITION
+        software(b, page | TRANSITION)
     };
     b.memory.write_u64(entry, value);
     let shift = if b.config.architecture.is_64() { 16 } else { 32 };
-    b.memory.raw_entry(kernel, at, (entry << shift) | PROTOTYPE);
+    let entry = software(b, (entry << shift) | PROTOTYPE);
+    b.memory.raw_entry(kernel, at, entry);
     note(b, kind, at + 0x7c0, Some(page + 0x7c0), bytes);
 }
 

@@ -45,6 +45,23 @@ pub struct Eprocess {
     pub name: u64,
     /// EPROCESS.ThreadListHead.
     pub executive_threads: u64,
+    pub object_table: u64,
+    /// SeAuditProcessCreationInfo.
+    pub audit: u64,
+    pub exit_status: u64,
+    pub vad_root: u64,
+}
+
+impl Eprocess {
+    const fn with(self, object_table: u64, audit: u64, exit_status: u64, vad_root: u64) -> Self {
+        Self {
+            object_table,
+            audit,
+            exit_status,
+            vad_root,
+            ..self
+        }
+    }
 }
 
 /// ETHREAD with its KTHREAD.
@@ -82,6 +99,17 @@ pub struct Kprcb {
     /// Pointer to a CONTEXT; 0 where there is none.
     pub context_pointer: u64,
     pub dpc_active: u64,
+    /// KernelDirectoryTableBase, for page tables of user mode; 0 where there is none.
+    pub kernel_directory: u64,
+}
+
+impl Kprcb {
+    const fn shadowed(self, kernel_directory: u64) -> Self {
+        Self {
+            kernel_directory,
+            ..self
+        }
+    }
 }
 
 const fn prcb64(size: u64, old: bool, number: u64, vendor: u64, context_pointer: u64, dpc_active: u64) -> Kprcb {
@@ -97,6 +125,7 @@ const fn prcb64(size: u64, old: bool, number: u64, vendor: u64, context_pointer:
         context: if old { 0x120 } else { 0x1f0 },
         context_pointer,
         dpc_active,
+        kernel_directory: 0,
     }
 }
 
@@ -114,6 +143,7 @@ const fn prcb32(size: u64, number: u64, mhz: u64, vendor: u64, context_pointer: 
         context: state,
         context_pointer,
         dpc_active,
+        kernel_directory: 0,
     }
 }
 
@@ -154,6 +184,10 @@ const fn eprocess(
         peb,
         name,
         executive_threads,
+        object_table: 0,
+        audit: 0,
+        exit_status: 0,
+        vad_root: 0,
     }
 }
 
@@ -181,7 +215,7 @@ pub fn of(architecture: Architecture, build: u32) -> Layout {
 fn of_x64(build: u32) -> Layout {
     match build {
         3790 => x64(
-            eprocess(0x3e0, 0x70, 0xd8, 0x218, 0x2c0, 0x268, 0x290),
+            eprocess(0x3e0, 0x70, 0xd8, 0x218, 0x2c0, 0x268, 0x290).with(0x158, 0x318, 0x38c, 0x398),
             Ethread {
                 size: 0x410,
                 initial_stack: 0x28,
@@ -201,7 +235,7 @@ fn of_x64(build: u32) -> Layout {
             0x318,
         ),
         7601 => x64(
-            eprocess(0x4d0, 0x30, 0x180, 0x290, 0x338, 0x2e0, 0x308),
+            eprocess(0x4d0, 0x30, 0x180, 0x290, 0x338, 0x2e0, 0x308).with(0x200, 0x390, 0x444, 0x448),
             Ethread {
                 size: 0x498,
                 initial_stack: 0x28,
@@ -221,30 +255,44 @@ fn of_x64(build: u32) -> Layout {
             0x340,
         ),
         9600 => x64(
-            eprocess(0x6b8, 0x30, 0x2e0, 0x3d0, 0x3e8, 0x438, 0x470),
+            eprocess(0x6b8, 0x30, 0x2e0, 0x3d0, 0x3e8, 0x438, 0x470).with(0x408, 0x450, 0x5d4, 0x5d8),
             ethread64(0x778, 0x620, 0x688),
             prcb64(0x5bc0, true, 0x24, 0x5958, 0x5980, 0x2dea),
             0xe0,
             0x360,
         ),
         10240 => x64(
-            eprocess(0x798, 0x30, 0x2e8, 0x3e0, 0x3f8, 0x448, 0x480),
+            eprocess(0x798, 0x30, 0x2e8, 0x3e0, 0x3f8, 0x448, 0x480).with(0x418, 0x460, 0x604, 0x608),
             ethread64(0x7c0, 0x628, 0x690),
             prcb64(0x6900, true, 0x24, 0x6258, 0x6280, 0x2dea),
             0xe0,
             0x368,
         ),
         17763 => x64(
-            eprocess(0x850, 0x30, 0x2e0, 0x3e0, 0x3f8, 0x450, 0x488),
+            eprocess(0x850, 0x30, 0x2e0, 0x3e0, 0x3f8, 0x450, 0x488).with(0x418, 0x468, 0x624, 0x628),
             ethread64(0x810, 0x638, 0x6a8),
-            prcb64(0x7ec0, false, 0x24, 0x6290, 0x62c0, 0x2e6a),
+            prcb64(0x7ec0, false, 0x24, 0x6290, 0x62c0, 0x2e6a).shadowed(0x6e80),
             0xf0,
             0x380,
         ),
         19041 => x64(
-            eprocess(0xa40, 0x30, 0x440, 0x540, 0x550, 0x5a8, 0x5e0),
+            eprocess(0xa40, 0x30, 0x440, 0x540, 0x550, 0x5a8, 0x5e0).with(0x570, 0x5c0, 0x7d4, 0x7d8),
             ethread64(0x898, 0x478, 0x4e8),
-            prcb64(0xaf00, false, 0x24, 0x8590, 0x85c0, 0x312a),
+            prcb64(0xaf00, false, 0x24, 0x8590, 0x85c0, 0x312a).shadowed(0x8e80),
+            0xf0,
+            0x380,
+        ),
+        22621 => x64(
+            eprocess(0xb80, 0x30, 0x440, 0x540, 0x550, 0x5a8, 0x5e0).with(0x570, 0x5c0, 0x7d4, 0x7d8),
+            ethread64(0x900, 0x4c8, 0x538),
+            prcb64(0xbf00, false, 0x24, 0x8990, 0x89c0, 0x33ba).shadowed(0x9e80),
+            0xf0,
+            0x380,
+        ),
+        26100 => x64(
+            eprocess(0x840, 0x30, 0x1d0, 0x2d0, 0x2e0, 0x338, 0x370).with(0x300, 0x350, 0x554, 0x558),
+            ethread64(0x798, 0x508, 0x578),
+            prcb64(0xcf00, false, 0x24, 0x8f90, 0x8fc0, 0x38ba).shadowed(0xae80),
             0xf0,
             0x380,
         ),
@@ -268,7 +316,7 @@ fn of_x86(build: u32) -> Layout {
     };
     match build {
         2600 => layout(
-            eprocess(0x260, 0x50, 0x84, 0x14c, 0x1b0, 0x174, 0x190),
+            eprocess(0x260, 0x50, 0x84, 0x14c, 0x1b0, 0x174, 0x190).with(0xc4, 0x1f4, 0x24c, 0x11c),
             Ethread {
                 size: 0x258,
                 initial_stack: 0x18,
@@ -287,7 +335,7 @@ fn of_x86(build: u32) -> Layout {
             0x290,
         ),
         7601 => layout(
-            eprocess(0x2c0, 0x2c, 0xb4, 0x140, 0x1a8, 0x16c, 0x188),
+            eprocess(0x2c0, 0x2c, 0xb4, 0x140, 0x1a8, 0x16c, 0x188).with(0xf4, 0x1ec, 0x274, 0x278),
             Ethread {
                 size: 0x2b8,
                 initial_stack: 0x28,
@@ -306,7 +354,7 @@ fn of_x86(build: u32) -> Layout {
             0x340,
         ),
         19041 => layout(
-            eprocess(0x4c0, 0x2c, 0xe4, 0x170, 0x17c, 0x1ac, 0x1d0),
+            eprocess(0x4c0, 0x2c, 0xe4, 0x170, 0x17c, 0x1ac, 0x1d0).with(0x18c, 0x1c0, 0x34c, 0x350),
             Ethread {
                 size: 0x4e0,
                 initial_stack: 0x20,

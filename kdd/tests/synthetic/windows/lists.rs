@@ -167,6 +167,7 @@ fn process(b: &mut Builder, spec: &ProcessSpec, system: bool) -> Process {
     for list in [layout.threads, layout.executive_threads] {
         b.link(at + list, &[]);
     }
+    belongings(b, at, spec);
     Process {
         name: spec.name.clone(),
         id: spec.id,
@@ -175,6 +176,29 @@ fn process(b: &mut Builder, spec: &ProcessSpec, system: bool) -> Process {
         directory,
         peb,
     }
+}
+
+/// What a process points to: its table of handles, the path of its image, its tree of address ranges.
+fn belongings(b: &mut Builder, at: u64, spec: &ProcessSpec) {
+    let layout = b.layout.eprocess;
+    let table = b.pool_tagged(0x80, *b"Obtb");
+    b.memory.write_pointer(at + layout.object_table, table);
+    let path = if spec.id == 4 {
+        String::new()
+    } else {
+        format!("\\Device\\HarddiskVolume3\\Windows\\System32\\{}", spec.name)
+    };
+    let text: Vec<u8> = path.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let name = b.pool_tagged(0x20 + text.len() as u64, *b"SeAu");
+    let buffer = name + 2 * b.pointer();
+    b.memory.write_u16(name, text.len() as u16);
+    b.memory.write_u16(name + 2, text.len() as u16 + 2);
+    b.memory.write_pointer(name + b.pointer(), buffer);
+    b.memory.write(buffer, &text);
+    b.memory.write_pointer(at + layout.audit, name);
+    let range = b.pool_tagged(0x60, *b"Vad ");
+    b.memory.write_u32(at + layout.exit_status, 0x103);
+    b.memory.write_pointer(at + layout.vad_root, range);
 }
 
 /// Address of the page of code in user space.

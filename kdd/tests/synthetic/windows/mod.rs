@@ -14,6 +14,7 @@ pub mod layout;
 pub mod lists;
 pub mod pages;
 pub mod processors;
+pub mod random;
 pub mod registers;
 pub mod truth;
 
@@ -78,6 +79,7 @@ pub fn build(config: &Config) -> Built {
         kernel::low_stub(&mut builder, page);
     }
     builder.memory.finish();
+    builder.memory.fill(config.filled);
     kernel::memory_runs(&mut builder);
     let machine = Machine {
         top: builder.memory.top,
@@ -97,6 +99,16 @@ impl Builder<'_> {
         self.pool = at + size + self.memory.random.below(8) * 0x30;
         let kernel = self.memory.kernel;
         self.memory.map(kernel, at, size, Right::Data);
+        at
+    }
+
+    /// Room in the pool with a tag in the block's header.
+    pub fn pool_tagged(&mut self, size: u64, tag: [u8; 4]) -> u64 {
+        let at = self.pool(size);
+        let kernel = self.memory.kernel;
+        let header = at - 2 * self.pointer();
+        self.memory.map(kernel, header, 2 * self.pointer(), Right::Data);
+        self.memory.write(header + 4, &tag);
         at
     }
 

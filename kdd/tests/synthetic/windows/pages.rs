@@ -3,40 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::layout::Architecture;
+use super::random::Random;
 
 pub const PAGE: u64 = 4096;
 const MIB2: u64 = 2 << 20;
 /// RAM above this address begins again at 4 GiB.
 const PCI_HOLE: u64 = 0xc000_0000;
-
-/// Repeatable pseudo-random numbers (splitmix64).
-#[derive(Clone, Debug)]
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn value(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.value() % end
-    }
-
-    fn shuffle(&mut self, list: &mut [u64]) {
-        for at in (1..list.len()).rev() {
-            let other = self.below(at as u64 + 1) as usize;
-            list.swap(at, other);
-        }
-    }
-
-    pub fn bytes(&mut self, count: usize) -> Vec<u8> {
-        (0..count).map(|_| self.value() as u8).collect()
-    }
-}
 
 /// Rights of a mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +121,27 @@ impl Memory {
     pub fn page_below(&mut self, end: u64) -> u64 {
         let at = self.free.iter().position(|page| *page < end).expect("a low page");
         self.free.swap_remove(at)
+    }
+
+    /// Makes more RAM exist, from the lowest that does not.
+    pub fn fill(&mut self, bytes: u64) {
+        self.slots.sort_unstable();
+        let mut slots = std::mem::take(&mut self.slots).into_iter();
+        while (self.pages.len() as u64) * PAGE < bytes {
+            let Some(slot) = slots.next() else { break };
+            for page in (slot..slot + MIB2).step_by(PAGE as usize) {
+                let number = page / PAGE;
+                let content = if number % 5 < 2 {
+                    vec![0; PAGE as usize]
+                } else {
+                    (0..PAGE / 8)
+                        .flat_map(|word| (number.wrapping_mul(0x9e37_79b9) ^ (word >> 3)).to_le_bytes())
+                        .collect()
+                };
+                self.pages.entry(page).or_insert(content);
+            }
+        }
+        self.slots = slots.collect();
     }
 
     /// 2 MiB of RAM at their own alignment.

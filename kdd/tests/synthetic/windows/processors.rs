@@ -56,6 +56,7 @@ fn one(b: &mut Builder, number: u64) -> Cpu {
     if b.config.kpti {
         cr3 |= 2;
     }
+    let kernel_cr3 = cr3;
     if user {
         let shadow = b.memory.page();
         b.memory.shadows.push((shadow, process.directory));
@@ -67,7 +68,7 @@ fn one(b: &mut Builder, number: u64) -> Cpu {
     cpu.gpr[4] = rsp;
     cpu.gpr[5] = rbp;
     let (context, special) = registers::saved(b, &cpu);
-    control_region(b, number, &place, &context, &special);
+    control_region(b, number, &place, (&context, &special), kernel_cr3);
     let processor = Processor {
         kpcr: place.kpcr,
         kprcb: place.kprcb,
@@ -255,7 +256,7 @@ fn stack(b: &mut Builder, place: &Place, number: u64) -> (Vec<u64>, u64, u64) {
     }
     let mut rsp = top;
     for (function, next) in functions.iter().zip(frames[1..].iter().chain(&[0])) {
-        rsp += function.to_return();
+        rsp += function.above_return();
         b.memory.write_u64(rsp, *next);
         rsp += 8;
     }
@@ -263,7 +264,8 @@ fn stack(b: &mut Builder, place: &Place, number: u64) -> (Vec<u64>, u64, u64) {
 }
 
 /// KPCR and KPRCB.
-fn control_region(b: &mut Builder, number: u64, place: &Place, context: &[u8], special: &[u8]) {
+fn control_region(b: &mut Builder, number: u64, place: &Place, state: (&[u8], &[u8]), kernel_cr3: u64) {
+    let (context, special) = state;
     let layout = b.layout.kprcb;
     let (kpcr, kprcb) = (place.kpcr, place.kprcb);
     if b.config.architecture.is_64() {
@@ -308,6 +310,9 @@ fn control_region(b: &mut Builder, number: u64, place: &Place, context: &[u8], s
     b.memory.write(kprcb + layout.vendor, b"GenuineIntel\0");
     b.memory.write(kprcb + layout.context, context);
     b.memory.write(kprcb + layout.special, special);
+    if b.config.kpti {
+        b.memory.write_u64(kprcb + layout.kernel_directory, kernel_cr3);
+    }
     if layout.context_pointer != 0 {
         let copy = b.pool(context.len() as u64);
         b.memory.write(copy, context);
@@ -327,8 +332,9 @@ fn shadow_pages(b: &mut Builder, shadow: u64, place: &Place) {
         place.idt,
         place.idt + PAGE,
         place.idt + 2 * PAGE,
-        place.kpcr,
+        place.kprcb + b.layout.kprcb.kernel_directory,
     ] {
+        let at = at & !(PAGE - 1);
         let pa = b.memory.translate(kernel, at).expect("a page of the kernel");
         b.memory.map_to(shadow, at, pa, Right::Code);
     }

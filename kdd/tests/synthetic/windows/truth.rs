@@ -73,6 +73,9 @@ pub struct Truth {
     /// PteBase.
     #[serde(serialize_with = "hex")]
     pub pte_base: u64,
+    /// Bits that entries which are not valid have inverted while bit 4 is clear in them.
+    #[serde(serialize_with = "hex")]
+    pub invalid_pte_mask: u64,
     /// A page of the kernel's code that is not mapped.
     #[serde(serialize_with = "hex_option")]
     pub hole: Option<u64>,

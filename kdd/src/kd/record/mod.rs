@@ -13,15 +13,19 @@
 //! ```
 //!
 //! `line` is `serial`, where bytes are a stream cut anywhere, or `datagram`, where each line of hexadecimal
-//! digits is the decrypted body of one KDNET datagram. `session` begins a session; `t` is the time since, in
-//! seconds, of the next bytes. Text without these comments is a record of a serial line with one session.
+//! digits is the decrypted body of one KDNET datagram. `session` begins a session with another debugger; `t` is
+//! the time of the next bytes in seconds since the record's begin. Text without these comments is a record of a serial line with one session.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::session::Line;
-use super::trace::{Direction, piece};
+use crate::kd::session::Line;
+use crate::kd::trace::{Direction, piece};
+
+mod replay;
+
+pub use replay::{Difference, Replay, replay};
 
 /// First line of a record.
 const TITLE: &str = "# delid kdd record 1";
@@ -57,7 +61,7 @@ impl<'a> Recorder<'a> {
         self.write();
     }
 
-    /// Bytes of the debugger, `now` after the session's begin.
+    /// Bytes of the debugger, `now` after the record's begin.
     pub fn to_target(&mut self, bytes: &[u8], now: Duration) {
         self.bytes(Direction::ToTarget, bytes, now);
     }
@@ -102,7 +106,7 @@ impl<'a> Recorder<'a> {
 pub struct Piece {
     /// Which way.
     pub direction: Direction,
-    /// Time since the begin of the session, where the record tells.
+    /// Time since the begin of the record, where it tells.
     pub time: Option<Duration>,
     /// Line in the text, from 1.
     pub line: usize,
