@@ -3,7 +3,7 @@
 //! The captures are packed; `xz`, `zstd` and `tar` unpack them into a temporary folder. Where the corpus
 //! or a program is not there, the cases are not run and say so.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -237,4 +237,129 @@ fn paravirtual_core_gives_the_guests_frames_and_the_machines() {
     let held = |entry: &u64| machine.memory().read(Gpa(entry & 0xf_ffff_ffff_f000), &mut [0; 8]) == 8;
     // Xen's own slots point to frames of Xen.
     assert!(used.iter().filter(|entry| held(entry)).count() >= 2, "{used:x?}");
+}
+
+/// What a migration stream tells of a CPU that QEMU's note tells too.
+fn as_noted(vcpu: &Vcpu) -> Vcpu {
+    let mut vcpu = Vcpu {
+        dr: None,
+        fxsave: None,
+        cr8: None,
+        xcr0: None,
+        ..vcpu.clone()
+    };
+    vcpu.msrs
+        .retain(|number, _| (0xc000_0100..=0xc000_0102).contains(number));
+    vcpu
+}
+
+#[test]
+fn one_paused_machine_is_the_same_in_four_containers() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["./elf", "./kdump-zlib", "./kdump-raw-zlib", "./migrate.sav"];
+    let name = "qemu-seabios-idle-32M-elf-kdump-migrate.tar.zst";
+    let Some(()) = tar(name, &files, folder.path()) else {
+        return;
+    };
+    let [core, flat, plain, stream] = files.map(|name| open(&folder.path().join(name)));
+    for (capture, format) in [(&flat, "kdump"), (&plain, "kdump"), (&stream, "qemu-migration")] {
+        assert_eq!(capture.container.format, format);
+        assert_eq!(capture.damage, []);
+        assert_eq!(runs(capture), runs(&core));
+        for (start, length) in runs(&core) {
+            same(capture.memory(), core.memory(), start, start + length);
+        }
+        // The core does not take the bases for registers of their own: these CPUs are in 16-bit code.
+        let mut seen: Vec<Vcpu> = capture.vcpus.iter().map(as_noted).collect();
+        seen.iter_mut().for_each(|vcpu| vcpu.msrs.clear());
+        assert_eq!(seen, core.vcpus);
+    }
+}
+
+#[test]
+fn migrated_linux_guest_is_its_raw_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["pmem.raw", "migrate.sav", "migrate-mapped.mf"];
+    let name = "qemu-linux-96M-same-ram-elf-pmem-migrate.tar.zst";
+    let Some(()) = tar(name, &files, folder.path()) else {
+        return;
+    };
+    let [raw, stream, mapped] = files.map(|name| open(&folder.path().join(name)));
+    for capture in [&stream, &mapped] {
+        assert_eq!(capture.damage, []);
+        assert_eq!(runs(capture), [(0, 96 << 20), (0xfffc_0000, 0x4_0000)]);
+        assert_eq!(capture.vcpus.len(), 2);
+        assert!(capture.vcpus.iter().all(|vcpu| vcpu.long_mode() == Some(true)));
+    }
+    same(stream.memory(), raw.memory(), 0, 96 << 20);
+    // This one was taken after the guest had run for another moment.
+    let (mut left, mut right) = (vec![0; 4096], vec![0; 4096]);
+    let other = (0..96u64 << 20).step_by(4096).filter(|at| {
+        assert_eq!(mapped.memory().read(Gpa(*at), &mut left), 4096);
+        assert_eq!(raw.memory().read(Gpa(*at), &mut right), 4096);
+        left != right
+    });
+    assert!(other.count() < 200);
+}
+
+#[test]
+fn saved_pv_guest_has_the_pages_of_its_core() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["pv2.save", "pv2.core"];
+    let Some(()) = tar("xen420-pv-80M-xlsave-dumpcore.tar.zst", &files, folder.path()) else {
+        return;
+    };
+    let [saved, core] = files.map(|name| open(&folder.path().join(name)));
+    assert_eq!(saved.container.format, "xl-save");
+    assert_eq!(saved.damage, []);
+    assert_eq!(runs(&saved), [(0, 80 << 20)]);
+    assert_eq!(saved.vcpus.len(), 2);
+    // Not of one instant; page tables hold frames of the guest in one and of the machine in the other.
+    let (mut left, mut right) = (vec![0; 4096], vec![0; 4096]);
+    let same = (0..80u64 << 20).step_by(4096).filter(|at| {
+        assert_eq!(saved.memory().read(Gpa(*at), &mut left), 4096);
+        core.memory().read(Gpa(*at), &mut right) == 4096 && left == right
+    });
+    assert!(same.count() > 19_900);
+    // CR3 is a frame of the guest, and the entries of its page lead to pages of the guest.
+    let cr3 = saved.vcpus[0].cr3.unwrap() & !0xfff;
+    assert_eq!(saved.memory().read(Gpa(cr3), &mut left), 4096);
+    let entries = left
+        .chunks_exact(8)
+        .map(|entry| u64::from_le_bytes(entry.try_into().unwrap()));
+    let present: Vec<u64> = entries
+        .filter(|entry| entry & 1 != 0)
+        .map(|entry| entry & 0xf_ffff_ffff_f000)
+        .collect();
+    assert!(!present.is_empty() && present.iter().filter(|page| **page < 80 << 20).count() > present.len() / 2);
+}
+
+#[test]
+fn saved_hvm_guest_stands_in_its_firmware() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = corpus().join("bench/xen420-hvm-128M-seabios.xlsave.zst");
+    let path = folder.path().join("hvm");
+    if !from.exists() {
+        eprintln!("corpus absent: 1 case not run (xlsave)");
+        return;
+    }
+    let to = File::create(&path).unwrap();
+    let done = Command::new("zstd")
+        .args(["-d", "--long=30", "-c"])
+        .arg(&from)
+        .stdout(to)
+        .status();
+    if !done.is_ok_and(|status| status.success()) {
+        eprintln!("zstd does not run: 1 case not run (xlsave)");
+        return;
+    }
+    let saved = open(&path);
+    assert_eq!(saved.damage, []);
+    let [vcpu] = saved.vcpus.as_slice() else {
+        panic!("one vCPU")
+    };
+    let cs = vcpu.segments.cs.hidden.unwrap();
+    assert_eq!((vcpu.cr0, cs.base, cs.limit), (Some(0x10), 0xf_0000, 0xffff));
+    let mut code = [0; 4];
+    assert_eq!(saved.memory().read(Gpa(cs.base + vcpu.rip), &mut code), 4);
 }

@@ -16,7 +16,7 @@ use self::header::{DISKDUMP, Header, INCOMPLETE, KDUMP, WITHOUT_VMEMMAP};
 use self::pages::{Pages, compression};
 use super::elf_core::{self, FromNotes};
 use super::fields::{Fields, Found, size};
-use super::{Capture, Container, Input, OpenError};
+use super::{Capture, Container, Input, OpenError, Vcpu};
 use crate::damage::Damage;
 use crate::memory::Source;
 
@@ -92,13 +92,27 @@ fn plain(input: &Input, source: Source, form: &str) -> Result<Capture, OpenError
     })
 }
 
-/// What the notes of an ELF core tell, which the file holds as they are.
+/// What the notes of an ELF core tell, which the file holds as they are. Unlike a core it does not say
+/// whether the CPUs are in long mode: QEMU uses 64-bit words for every machine with memory up to 4 GiB.
 fn notes(source: &Source, header: &Header, damage: &mut Vec<Damage>) -> FromNotes {
-    let mut found = Found::default();
     let (offset, length) = header.notes.unwrap_or((0, 0));
-    let notes = elf_core::from_notes(source, (offset, length.min(NOTES)), header.wide, &mut found);
-    damage.extend(found.finish());
-    notes
+    let read = |long| {
+        let mut found = Found::default();
+        let notes = elf_core::from_notes(source, (offset, length.min(NOTES)), long, &mut found);
+        (notes, found)
+    };
+    let mut read_as = read(header.wide);
+    if header.wide && header.machine != "x86_64" && !read_as.0.vcpus.iter().any(long) {
+        read_as = read(false);
+    }
+    damage.extend(read_as.1.finish());
+    read_as.0
+}
+
+/// Whether a CPU can only be in long mode: 64-bit code, or an upper half in use.
+fn long(vcpu: &Vcpu) -> bool {
+    let code = vcpu.segments.cs.hidden.is_some_and(|cs| cs.access & 0x2000 != 0);
+    code || vcpu.gpr.iter().chain([&vcpu.rip]).any(|value| value >> 32 != 0)
 }
 
 fn describe(header: &Header, form: &str) -> String {

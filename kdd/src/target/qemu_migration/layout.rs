@@ -2,6 +2,7 @@
 //! below 4 GiB is in the CMOS that the machine writes for its firmware, else it follows from the machine
 //! type (QEMU's hw/i386/pc.c, pc_piix.c, pc_q35.c, microvm.c).
 
+use super::nodes;
 use super::ram::{Block, PAGE};
 use crate::target::paged::{Pages, moved};
 
@@ -20,9 +21,9 @@ pub(super) struct Layout {
 }
 
 /// Places the blocks.
-pub(super) fn place(blocks: &[Block], cmos: Option<&[u8]>, machine: &str) -> Layout {
+pub(super) fn place(blocks: &[Block], nodes: Option<&[u64]>, cmos: Option<&[u8]>, machine: &str) -> Layout {
     let cmos = cmos.and_then(Sizes::read);
-    let main = choose(blocks, cmos);
+    let (main, order) = choose(blocks, nodes, cmos);
     let total: u64 = main.iter().fold(0, |sum, block| sum.saturating_add(block.length));
     let mut facts = Vec::new();
     let (below, how) = match cmos.filter(|sizes| sizes.fit(total)) {
@@ -52,7 +53,12 @@ pub(super) fn place(blocks: &[Block], cmos: Option<&[u8]>, machine: &str) -> Lay
     pages.extend(firmware(blocks, below));
     pages.sort_by_key(|pages| pages.frame);
     let main: Vec<String> = main.iter().map(|block| block.name.clone()).collect();
-    facts.push(("blocks of RAM".to_owned(), main.join(", ")));
+    let order = if main.len() > 1 {
+        format!(" (in this order {order})")
+    } else {
+        String::new()
+    };
+    facts.push(("blocks of RAM".to_owned(), main.join(", ") + &order));
     let others = blocks
         .iter()
         .filter(|block| candidate(&block.name) && !main.contains(&block.name));
@@ -109,17 +115,21 @@ fn candidate(name: &str) -> bool {
     !device && !ending && !firmware.iter().any(|start| name.starts_with(start))
 }
 
-/// The blocks that are the guest's RAM, in order.
-fn choose(blocks: &[Block], cmos: Option<Sizes>) -> Vec<&Block> {
+/// The blocks that are the guest's RAM, in order, and what tells the order.
+fn choose<'a>(blocks: &'a [Block], nodes: Option<&[u64]>, cmos: Option<Sizes>) -> (Vec<&'a Block>, &'static str) {
+    let by_name = "by their names, which is assumed";
     if let Some(block) = blocks.iter().find(|block| MAIN.contains(&block.name.as_str())) {
-        return vec![block];
+        return (vec![block], by_name);
     }
     let mut named: Vec<&Block> = blocks.iter().filter(|block| candidate(&block.name)).collect();
+    if let Some(ordered) = nodes.and_then(|nodes| nodes::order(&named, nodes)) {
+        return (ordered, "by the ACPI table of the nodes");
+    }
     named.sort_by_key(|block| natural(&block.name));
     let fits = |total: u64| cmos.is_some_and(|sizes| sizes.fit(total));
     // One memory of the whole machine, or one of each of its nodes; memory plugged in comes behind.
     if let Some(block) = named.iter().find(|block| fits(block.length)) {
-        return vec![block];
+        return (vec![block], by_name);
     }
     let mut sum = 0u64;
     let behind = named.iter().position(|block| {
@@ -130,7 +140,7 @@ fn choose(blocks: &[Block], cmos: Option<Sizes>) -> Vec<&Block> {
     if let Some(behind) = behind.filter(|behind| *behind > 0) {
         named.truncate(behind);
     }
-    named
+    (named, by_name)
 }
 
 /// A name with its numbers as numbers, so that `node10` comes behind `node9`.

@@ -8,6 +8,7 @@
 mod cpu;
 mod description;
 mod layout;
+mod nodes;
 mod ram;
 mod stream;
 
@@ -83,7 +84,8 @@ pub fn open(input: &Input) -> Result<Capture, OpenError> {
         ));
     }
     let machine = stream.machine.clone().unwrap_or_default();
-    let layout = layout::place(&stream.ram.blocks, stream.cmos.as_deref(), &machine);
+    let nodes = nodes::lengths(&stream.ram.blocks, source);
+    let layout = layout::place(&stream.ram.blocks, nodes.as_deref(), stream.cmos.as_deref(), &machine);
     if !machine.is_empty() {
         facts.push(("machine".to_owned(), machine));
     }

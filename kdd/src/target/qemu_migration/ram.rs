@@ -135,9 +135,9 @@ impl Ram {
             }
             left = left.saturating_sub(length);
             let mut builder = Builder::new(PAGE);
-            if self.ignore_shared {
-                cursor.skip(8).ok_or_else(cut)?;
-            } else if !self.mapped && cursor.peek().map(u64::from_be_bytes).is_some_and(huge_page) {
+            let page_size = !self.mapped && cursor.peek().map(u64::from_be_bytes).is_some_and(huge_page);
+            // Its address, or the size of its pages.
+            if self.ignore_shared || page_size {
                 cursor.skip(8).ok_or_else(cut)?;
             }
             if self.mapped {

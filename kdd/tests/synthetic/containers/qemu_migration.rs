@@ -361,7 +361,7 @@ pub fn write(machine: &Machine, form: &Form) -> Vec<u8> {
         }
         for (number, bytes) in bios().chunks(4096).enumerate() {
             let again = if number == 0 { 0 } else { 0x20 };
-            out.number(number as u64 * 4096 | 8 | again, 8);
+            out.number((number as u64 * 4096) | 8 | again, 8);
             if again == 0 {
                 out.name("pc.bios");
             }

@@ -121,7 +121,7 @@ fn pages(out: &mut Out, pages: &[(u64, Option<&[u8]>)]) {
     body.u32(pages.len() as u32).u32(0);
     for (page, bytes) in pages {
         let kind = if bytes.is_some() { 0 } else { 0xf };
-        body.u64(page / 4096 | kind << 60);
+        body.u64((page / 4096) | (kind << 60));
     }
     for bytes in pages.iter().filter_map(|(_, bytes)| *bytes) {
         body.bytes(bytes);
