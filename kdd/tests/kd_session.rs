@@ -355,6 +355,42 @@ fn every_request_of_the_table_is_answered_whatever_its_arguments() {
     }
 }
 
+/// As engine 10.0.15063 does over KDNET version 4 for `.dump /f`; found out with it.
+#[test]
+fn long_read_is_answered_by_a_stream_of_replies_that_nobody_acknowledges() {
+    let mut host = Host::new(Line::Datagram, Fake::x64());
+    host.reset();
+    let long = |at, count| Request::new(0x3162, 0).u64(16, at).u32(24, count);
+    let answers = host.send(&long(0x5400, 0xa00).0);
+    let replies: Vec<&Packet> = answers
+        .iter()
+        .filter(|packet| packet.kind == PacketType::MANIPULATE)
+        .collect();
+    let pieces: Vec<_> = replies
+        .iter()
+        .map(|reply| {
+            (
+                u32_at(&reply.payload, 8),
+                u64_at(&reply.payload, 16),
+                u32_at(&reply.payload, 28),
+            )
+        })
+        .collect();
+    assert_eq!(pieces, [(0, 0x5400, 0x400), (0, 0x5800, 0x400), (0, 0x5c00, 0x200)]);
+    let (_, whole) = host.ask(&Request::new(0x313d, 0).u64(16, 0x5400).u32(24, 0xa00));
+    let bytes: Vec<u8> = replies.iter().flat_map(|reply| reply.payload[56..].to_vec()).collect();
+    assert_eq!(bytes, whole[56..]);
+    assert_eq!(bytes.len(), 0xa00);
+    // Memory that is not there ends the stream with a failure.
+    let answers = host.send(&long(u64::MAX - 0x2000, 0x1000).0);
+    let replies: Vec<&Packet> = answers
+        .iter()
+        .filter(|packet| packet.kind == PacketType::MANIPULATE)
+        .collect();
+    assert_eq!(replies.len(), 1);
+    assert_eq!(u32_at(&replies[0].payload, 8), 0xc000_0001);
+}
+
 #[test]
 fn unknown_request_goes_back_with_unsuccessful() {
     let mut host = Host::connected(Line::Serial, Fake::x64());

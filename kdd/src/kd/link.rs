@@ -270,6 +270,12 @@ impl Link {
         room
     }
 
+    /// Sends a data packet that the debugger does not acknowledge.
+    pub fn stream(&mut self, kind: PacketType, payload: &[u8], now: Duration) {
+        self.transmit(kind, payload, now);
+        self.pending = None;
+    }
+
     fn transmit(&mut self, kind: PacketType, payload: &[u8], now: Duration) {
         let payload = payload.get(..payload.len().min(MAX_PAYLOAD)).unwrap_or_default();
         let count = u16::try_from(payload.len()).unwrap_or(0);

@@ -8,7 +8,7 @@
 //! always stands still: when the debugger lets it go on, it gets a line of text that says so and the
 //! same stop again.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::debuggee::{Continue, Debuggee, Exception, Status};
@@ -81,6 +81,8 @@ pub struct Session {
     /// When the running guest was asked last.
     asked: Duration,
     notes: VecDeque<Action>,
+    /// Requests without a name that were reported.
+    unknown: BTreeSet<u32>,
     /// What the debugger answered to a question.
     answer: Option<Vec<u8>>,
 }
@@ -100,6 +102,7 @@ impl Session {
             now: Duration::ZERO,
             asked: Duration::ZERO,
             notes: VecDeque::new(),
+            unknown: BTreeSet::new(),
             answer: None,
         }
     }
@@ -298,13 +301,15 @@ impl Session {
     }
 
     fn request(&mut self, payload: Vec<u8>, guest: &mut dyn Debuggee) {
-        let mut exchange = Exchange::new(payload, self.processor, guest);
+        let mut exchange = Exchange::new(payload, self.line, self.processor, guest);
         let outcome = match Api::from_number(exchange.number()) {
             // A kernel that runs answers nothing; a refusal keeps the debugger from waiting.
             Some(_) if self.stop.is_none() => Outcome::Reply(Status::UNSUCCESSFUL),
             Some(api) => api.answer(&mut exchange, guest),
             None => {
-                self.report(Report::UnknownApi(exchange.number()));
+                if self.unknown.len() < MAX_NOTES && self.unknown.insert(exchange.number()) {
+                    self.report(Report::UnknownApi(exchange.number()));
+                }
                 Outcome::Reply(Status::UNSUCCESSFUL)
             }
         };
@@ -312,6 +317,11 @@ impl Session {
             Outcome::Reply(status) => {
                 self.link
                     .send(PacketType::MANIPULATE, exchange.finish(status), self.now);
+            }
+            Outcome::Stream(replies) => {
+                for reply in replies {
+                    self.link.stream(PacketType::MANIPULATE, &reply, self.now);
+                }
             }
             Outcome::Silence => {}
             Outcome::Go(how) => self.go(how, guest),

@@ -2,6 +2,7 @@
 
 use crate::kd::debuggee::{Debuggee, Status};
 use crate::kd::packet::MAX_PAYLOAD;
+use crate::kd::session::Line;
 use crate::memory::Gva;
 use crate::windows::Architecture;
 
@@ -19,13 +20,14 @@ pub struct Exchange {
     data: Vec<u8>,
     architecture: Architecture,
     processor: u16,
+    datagrams: bool,
 }
 
 impl Exchange {
     /// A request as it came; what is missing of its 56 bytes is taken as zeroes. `current` is the
     /// processor that the debugger looks at.
     #[must_use]
-    pub fn new(mut payload: Vec<u8>, current: u16, guest: &dyn Debuggee) -> Self {
+    pub fn new(mut payload: Vec<u8>, line: Line, current: u16, guest: &dyn Debuggee) -> Self {
         let data = if payload.len() > STATE {
             payload.split_off(STATE)
         } else {
@@ -37,6 +39,7 @@ impl Exchange {
             data,
             architecture: guest.version().architecture,
             processor: current,
+            datagrams: line == Line::Datagram,
         };
         let wanted = exchange.u16(6);
         if wanted < guest.processors() {
@@ -62,6 +65,22 @@ impl Exchange {
     #[must_use]
     pub fn processor(&self) -> u16 {
         self.processor
+    }
+
+    /// Whether packets travel in datagrams.
+    #[must_use]
+    pub fn datagrams(&self) -> bool {
+        self.datagrams
+    }
+
+    /// A further reply to the same request, without data.
+    #[must_use]
+    pub fn reply(&self) -> Self {
+        Self {
+            bytes: self.bytes.get(..STATE).unwrap_or_default().to_vec(),
+            data: Vec::new(),
+            ..*self
+        }
     }
 
     /// Machine code of the kernel.

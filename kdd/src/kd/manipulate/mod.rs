@@ -16,10 +16,12 @@ use super::debuggee::{Continue, Debuggee, Status};
 pub use exchange::{Exchange, MAX_DATA, STATE, extended};
 
 /// What becomes of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It is answered with this status.
     Reply(Status),
+    /// It is answered with these replies, which are not acknowledged.
+    Stream(Vec<Vec<u8>>),
     /// It is not answered.
     Silence,
     /// The guest shall go on; not answered.
@@ -170,4 +172,6 @@ requests! {
     0x315f GetContextEx get_context_ex;
     /// Sets a piece of the registers.
     0x3160 SetContextEx set_context_ex;
+    /// Reads physical memory, more than one packet carries.
+    0x3162 ReadPhysicalMemoryLong read_physical_long;
 }
