@@ -97,5 +97,12 @@ pub(super) fn of_kdbg(architecture: Architecture, build: u32) -> Vec<(usize, u16
         (Architecture::X86, _) => [0x18, 0, 0x18, 0x1c, 0x10, 0x2e8],
     };
     fields.extend([0x2ae, 0x2b6, 0x2b8, 0x2bc, 0x2be, 0x2f2].into_iter().zip(rest));
+    // SizePrcb and SizePcr, of which a debugger needs some value: as much as is known to be there.
+    let [_, _, _, context, _, special] = rest;
+    let (end, contained) = match architecture {
+        Architecture::X64 => (context.saturating_add(0x4d0), 0x180),
+        Architecture::X86 => (special.saturating_add(0x54), 0x120),
+    };
+    fields.extend([(0x2b0, end), (0x2e0, end.saturating_add(contained))]);
     fields
 }
