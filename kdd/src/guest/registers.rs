@@ -11,6 +11,7 @@
 
 use super::{Guest, Patches, physical};
 use crate::memory::{Gva, VirtualMemory};
+use crate::windows::fields::read_some;
 use crate::windows::kdbg::pieces;
 use crate::windows::processors::{self, places};
 use crate::windows::{Overlay, context};
@@ -62,10 +63,6 @@ impl Guest {
             let (Some(vcpu), Some(processor), Some(space)) = (&cpu.vcpu, &cpu.processor, space) else {
                 continue;
             };
-            // What came from the KPRCB stands there.
-            if processor.from_kprcb {
-                continue;
-            }
             let Some(places) = places(&Seen(self), processor, context) else {
                 continue;
             };
@@ -73,8 +70,18 @@ impl Guest {
                 let physical = pieces(&space, at, bytes.len());
                 overlays.push(Overlay { at, physical, bytes });
             };
-            for at in places.contexts {
-                lay(at, context::context(vcpu, self.architecture));
+            let composed = context::context(vcpu, self.architecture);
+            // What the kernel saved when it crashed is only copied: from behind the pointer into the KPRCB.
+            if processor.from_kprcb || self.target.hints().context.is_some() {
+                let kept = places.pointed.map(|at| read_some(&Seen(self), at, composed.len()));
+                if let Some(kept) = kept.filter(|kept| kept.len() == composed.len()) {
+                    lay(places.own, kept);
+                }
+                continue;
+            }
+            lay(places.own, composed.clone());
+            if let Some(at) = places.pointed {
+                lay(at, composed);
             }
             let mut special = context::special(vcpu, self.architecture);
             special.truncate(places.special.1);

@@ -191,8 +191,10 @@ pub fn from_copy(bytes: &[u8], context: Context<'_>) -> Option<Processor> {
 /// Where a kernel saves the registers of a processor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
-    /// CONTEXT: in the KPRCB, and where the KPRCB points to.
-    pub contexts: Vec<Gva>,
+    /// CONTEXT in the KPRCB.
+    pub own: Gva,
+    /// CONTEXT that the KPRCB points to.
+    pub pointed: Option<Gva>,
     /// KSPECIAL_REGISTERS and its length.
     pub special: (Gva, usize),
 }
@@ -207,12 +209,9 @@ pub fn places(space: &dyn VirtualMemory, processor: &Processor, context: Context
         let width = usize::try_from(architecture.width()).ok()?;
         Record::read(space, kprcb.plus(at as u64), width, architecture).pointer(0)
     });
-    let own = kprcb.plus(saved.context as u64);
     Some(Places {
-        contexts: [own]
-            .into_iter()
-            .chain(pointed.filter(|at| architecture.is_kernel(*at)))
-            .collect(),
+        own: kprcb.plus(saved.context as u64),
+        pointed: pointed.filter(|at| architecture.is_kernel(*at)),
         special: (kprcb.plus(saved.special as u64), saved.special_length(architecture)),
     })
 }
