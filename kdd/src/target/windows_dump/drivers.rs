@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::layout::Fields;
+use crate::target::fields::Fields;
 use super::triage::Parts;
 use crate::damage::Damage;
 use crate::memory::{Gva, Source};
@@ -85,9 +85,9 @@ fn driver(source: &Source, bytes: &[u8], layout: &DriverEntry, width: usize, par
     let fields = Fields(bytes.get(..layout.length)?);
     let loader = Fields(bytes.get(layout.loader..)?);
     Some(TriageDriver {
-        base: Gva(loader.word(layout.base, width)?),
+        base: Gva(loader.word(layout.base, width == 8)?),
         size: loader.u32(layout.size)?,
-        entry: Gva(loader.word(layout.entry, width)?),
+        entry: Gva(loader.word(layout.entry, width == 8)?),
         timestamp: loader.u32(layout.timestamp)?,
         checksum: loader.u32(layout.checksum)?,
         name: name(source, fields.u32(0)?, parts),

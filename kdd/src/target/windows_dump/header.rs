@@ -1,7 +1,8 @@
 //! The header of a dump, 32-bit or 64-bit, decoded into one form.
 
 use super::context::length;
-use super::layout::{COMMENT_ROOM, FILLER, Fields, Layout};
+use super::layout::{COMMENT_ROOM, FILLER, Layout};
+use crate::target::fields::Fields;
 use crate::memory::{Gpa, Gva};
 
 /// What a header says. A field that was never written is `None`.
@@ -37,7 +38,7 @@ impl Header {
     /// Decodes the header; `None` when it is not all there.
     pub(super) fn decode(bytes: &[u8], layout: &Layout) -> Option<Self> {
         let bytes = Fields(bytes.get(..layout.length)?);
-        let word = |at| bytes.word(at, layout.pointer).filter(|value| !filler(*value, layout));
+        let word = |at| bytes.word(at, layout.pointer == 8).filter(|value| !filler(*value, layout));
         let u32 = |at| bytes.u32(at).filter(|value| u64::from(*value) != FILLER & 0xffff_ffff);
         let u64 = |at| bytes.u64(at).filter(|value| *value != FILLER);
         let pointer = |at| word(at).filter(|value| *value != 0);
@@ -111,7 +112,7 @@ fn exception(bytes: Fields<'_>, layout: &Layout) -> Option<(u32, u32, Gva)> {
     let record = Fields(bytes.0.get(layout.exception..)?);
     let code = record.u32(0).filter(|code| *code != 0 && *code != 0x4547_4150)?;
     let address = 8 + layout.pointer;
-    Some((code, record.u32(4)?, Gva(record.word(address, layout.pointer)?)))
+    Some((code, record.u32(4)?, Gva(record.word(address, layout.pointer == 8)?)))
 }
 
 /// Text up to the first zero; a comment that was never written is none.

@@ -193,38 +193,3 @@ pub(crate) mod bitmap {
     /// The bitmap.
     pub(crate) const MAP: usize = 0x38;
 }
-
-/// Bytes with fields of little-endian numbers.
-#[derive(Clone, Copy)]
-pub(crate) struct Fields<'a>(pub &'a [u8]);
-
-impl<'a> Fields<'a> {
-    pub(crate) fn array<const N: usize>(self, at: usize) -> Option<[u8; N]> {
-        self.0.get(at..)?.first_chunk().copied()
-    }
-
-    pub(crate) fn u16(self, at: usize) -> Option<u16> {
-        self.array(at).map(u16::from_le_bytes)
-    }
-
-    pub(crate) fn u32(self, at: usize) -> Option<u32> {
-        self.array(at).map(u32::from_le_bytes)
-    }
-
-    pub(crate) fn u64(self, at: usize) -> Option<u64> {
-        self.array(at).map(u64::from_le_bytes)
-    }
-
-    /// A number of `width` bytes, 8 or 4.
-    pub(crate) fn word(self, at: usize, width: usize) -> Option<u64> {
-        if width == 8 {
-            self.u64(at)
-        } else {
-            self.u32(at).map(u64::from)
-        }
-    }
-
-    pub(crate) fn slice(self, at: usize, length: usize) -> Option<&'a [u8]> {
-        self.0.get(at..)?.get(..length)
-    }
-}

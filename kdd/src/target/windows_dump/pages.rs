@@ -7,7 +7,8 @@
 //!   Volatility read it.
 //! - Types 8 to 10: "RDMP" and a list of page number and count, as kdmp-parser reads it.
 
-use super::layout::{Fields, Layout, bitmap, kind};
+use super::layout::{Layout, bitmap, kind};
+use crate::target::fields::Fields;
 use super::packed::Packed;
 use crate::damage::Damage;
 use crate::memory::address::PAGE;
@@ -61,12 +62,12 @@ fn full(source: &Source, header: &[u8], layout: &Layout) -> Pages {
     }
     let read = |number: usize| {
         let at = first + number * each;
-        let page = block.word(at, layout.pointer)?;
-        Some((page, block.word(at + layout.pointer, layout.pointer)?))
+        let page = block.word(at, layout.pointer == 8)?;
+        Some((page, block.word(at + layout.pointer, layout.pointer == 8)?))
     };
     let list: Vec<(u64, u64)> = (0..runs).map_while(read).collect();
     let facts = vec![("runs in the header".to_owned(), count.to_string())];
-    let pages = block.word(layout.pointer, layout.pointer).unwrap_or(0);
+    let pages = block.word(layout.pointer, layout.pointer == 8).unwrap_or(0);
     let listed = list.iter().fold(0u64, |sum, (_, count)| sum.saturating_add(*count));
     if pages != listed {
         damage.push(Damage::file(

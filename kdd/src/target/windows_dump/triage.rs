@@ -7,7 +7,8 @@
 use super::context;
 use super::drivers::{TriageDriver, drivers, unloaded};
 use super::header::Header;
-use super::layout::{Fields, Layout};
+use super::layout::Layout;
+use crate::target::fields::Fields;
 use crate::damage::Damage;
 use crate::memory::{Backing, Gpa, Gva, PhysicalMemory, Segment, Source, Sparse, VirtualMemory};
 
@@ -72,8 +73,8 @@ impl Parts {
             driver_count: fields.u32(0x34)?,
             strings: fields.u32(0x38)?,
             strings_size: fields.u32(0x3c)?,
-            top_of_stack: fields.word(0x48, width)?,
-            page_address: fields.word(page_address, width)?,
+            top_of_stack: fields.word(0x48, width == 8)?,
+            page_address: fields.word(page_address, width == 8)?,
             page: fields.u32(page)?,
             page_size: fields.u32(page + 4)?,
             kdbg: fields.u32(kdbg)?,
@@ -174,7 +175,7 @@ fn context(known: &Sparse, header: &Header, kdbg: Fields<'_>, kprcb: Fields<'_>,
     let length = context::length(header.machine?)?;
     let offset = |at| kdbg.u16(at).filter(|offset| *offset != 0).map(usize::from);
     let pointed = || {
-        let at = kprcb.word(offset(kdbg::PRCB_CONTEXT)?, width)?;
+        let at = kprcb.word(offset(kdbg::PRCB_CONTEXT)?, width == 8)?;
         let mut bytes = vec![0; length];
         (known.read(Gpa(at), &mut bytes) == length).then_some(bytes)
     };
@@ -215,11 +216,11 @@ impl Blocks {
         add(Some(parts.page_address), parts.page, parts.page_size.into());
         add(header.kdbg.map(|at| at.0), parts.kdbg, parts.kdbg_size.into());
         let size = |at| kdbg.u16(at).map_or(0, u64::from);
-        let thread = kdbg.u16(kdbg::PRCB_THREAD).and_then(|at| kprcb.word(at.into(), width));
+        let thread = kdbg.u16(kdbg::PRCB_THREAD).and_then(|at| kprcb.word(at.into(), width == 8));
         add(thread, parts.thread, size(kdbg::SIZE_THREAD));
         let process = kdbg.u16(kdbg::THREAD_PROCESS).and_then(|at| {
             let bytes = source.bytes(u64::from(parts.thread).saturating_add(at.into()), width);
-            Fields(&bytes).word(0, width)
+            Fields(&bytes).word(0, width == 8)
         });
         add(process, parts.process, size(kdbg::SIZE_PROCESS));
         add(Some(parts.top_of_stack), parts.stack, parts.stack_size.into());
@@ -249,7 +250,7 @@ fn kprcb_address(known: &Sparse, kdbg: Fields<'_>, kprcb: Fields<'_>, width: usi
     let mut bytes = [0; 8];
     let bytes = bytes.get_mut(..width)?;
     let read = known.read(Gpa(block.checked_add(entry)?), bytes);
-    (read == width).then(|| Fields(bytes).word(0, width)).flatten()
+    (read == width).then(|| Fields(bytes).word(0, width == 8)).flatten()
 }
 
 fn segment(address: u64, offset: u32, size: u64) -> Option<Segment> {

@@ -71,7 +71,7 @@ pub fn apply_special(vcpu: &mut Vcpu, bytes: &[u8], architecture: Architecture) 
 }
 
 /// A vCPU from a CONTEXT, as a Windows dump or a KPRCB holds it. `None` when its ContextFlags do not say
-/// that it is one with at least the control registers (CS, the instruction pointer, flags, stack).
+/// that it is one with the control registers (CS, the instruction pointer, flags, stack) and the general ones.
 #[must_use]
 pub fn from_context(bytes: &[u8], architecture: Architecture) -> Option<Vcpu> {
     let (flags_at, mark) = match architecture {
@@ -79,7 +79,8 @@ pub fn from_context(bytes: &[u8], architecture: Architecture) -> Option<Vcpu> {
         Architecture::X86 => (x86::FLAGS, x86::MARK),
     };
     let flags = layout::u32_at(bytes, flags_at)?;
-    if flags & 0x001f_0000 != mark || flags & Part::CONTROL == 0 {
+    let wanted = Part::CONTROL | Part::INTEGER;
+    if flags & 0x001f_0000 != mark || flags & wanted != wanted {
         return None;
     }
     let mut vcpu = Vcpu::default();
