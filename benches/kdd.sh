@@ -24,7 +24,7 @@ raw=$work/guest.raw
 guest() {
     [ ! -e "$raw" ] || return 0
     head -c 4294967296 /dev/urandom >"$raw"
-    example synthetic_guest -- "$work/guest" --ram 4G --over "$raw"
+    example synthetic_guest -- "$work/guest" --ram 2G --over "$raw"
 }
 
 bench_load() {

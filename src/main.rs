@@ -70,6 +70,14 @@ fn run(cli: Cli, out: &mut dyn Write) -> anyhow::Result<u8> {
         Some(Command::Acpi(args)) => Ok(acpi_dump::cli::run(args, out)?),
         Some(Command::Cpuid(args)) => Ok(cpuid_db::cli::run(args, out)?),
         Some(Command::Microcode(args)) => Ok(microcode::cli::run(args, out)?),
+        Some(Command::Kdd(kdd::cli::Args {
+            command: kdd::cli::Command::Schema,
+        })) => {
+            // Opened as those of the other rooms are, which this one does not know.
+            serde_json::to_writer_pretty(&mut *out, &captures::json::schema::<kdd::cli::Outputs<'_>>())?;
+            writeln!(out)?;
+            Ok(0)
+        }
         Some(Command::Kdd(args)) => Ok(kdd::cli::run(args, out)?),
         Some(Command::Man { directory }) => man(&directory),
         Some(Command::Completions { shell }) => {

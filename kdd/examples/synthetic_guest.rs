@@ -2,16 +2,19 @@
 //!
 //! `cargo run -p delid-kdd --example synthetic_guest -- OUT_DIR [--preset NAME] [--container NAME]
 //! [--ram SIZE] [--kdbg plain|encoded|absent] [--cpus COUNT] [--filled SIZE]`
+//!
+//! With `--over FILE` only the pages of the guest are written, as a raw image into a file that is there.
 
 #[path = "../tests/synthetic/mod.rs"]
 mod synthetic;
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Error};
 use std::path::PathBuf;
 
 use synthetic::files::{CONTAINERS, Container};
 use synthetic::windows::config::PRESETS;
+use synthetic::windows::files::write_pages;
 use synthetic::windows::{Config, Kdbg, build};
 
 struct Arguments {
@@ -22,13 +25,14 @@ struct Arguments {
     kdbg: Option<Kdbg>,
     cpus: Option<u16>,
     filled: Option<u64>,
+    over: Option<PathBuf>,
 }
 
 fn usage() -> Error {
     let containers: Vec<&str> = CONTAINERS.iter().map(|container| container.name).collect();
     Error::other(format!(
         "usage: synthetic_guest OUT_DIR [--preset NAME] [--container NAME] [--ram SIZE] [--kdbg plain|encoded|absent] \
-         [--cpus COUNT] [--filled SIZE]\npresets: {}\ncontainers: {}",
+         [--cpus COUNT] [--filled SIZE] [--over FILE]\npresets: {}\ncontainers: {}",
         PRESETS.join(" "),
         containers.join(" ")
     ))
@@ -72,6 +76,7 @@ fn arguments() -> Option<Arguments> {
         kdbg: None,
         cpus: None,
         filled: None,
+        over: None,
     };
     while let Some(option) = words.next() {
         let value = words.next()?;
@@ -80,6 +85,7 @@ fn arguments() -> Option<Arguments> {
             "--container" => out.container = Some(value),
             "--ram" => out.ram = Some(size(&value)?),
             "--kdbg" => out.kdbg = Some(kdbg(&value)?),
+            "--over" => out.over = Some(value.into()),
             "--filled" => out.filled = Some(size(&value)?),
             "--cpus" => out.cpus = Some(value.parse().ok()?),
             _ => return None,
@@ -105,6 +111,9 @@ fn main() -> io::Result<()> {
         return Err(usage());
     }
     let built = build(&config);
+    if let Some(path) = arguments.over {
+        return write_pages(&built.machine, &mut OpenOptions::new().write(true).open(path)?);
+    }
     fs::create_dir_all(&arguments.directory)?;
     for container in chosen {
         (container.write)(&built, &arguments.directory)?;

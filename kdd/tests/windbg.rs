@@ -29,6 +29,9 @@ fn absent() -> bool {
     absent
 }
 
+/// Guests whose dumps an engine of 2017 cannot read: it walks page tables of four levels.
+const TOO_NEW: &[&str] = &["server-x64-la57"];
+
 /// Which line the engine comes over.
 #[derive(Clone, Copy, Debug)]
 enum Line {
@@ -103,6 +106,9 @@ fn whole_session(case: &Case<'_>, line: Line) {
             output.all
         );
     }
+    if TOO_NEW.contains(&case.name) {
+        return;
+    }
     opened(&full, &questions);
     let output = engine::run(&format!("dump={}", mini.display()), &["vertarget", "lm", "r"]);
     questions.modules(&output);
@@ -122,8 +128,8 @@ fn opened(path: &Path, questions: &Questions<'_>) {
     );
 }
 
-/// A guest in one container, in a folder.
-fn cases<'a>(folder: &Path, built: &'a synthetic::windows::Built) -> Vec<Case<'a>> {
+/// A guest in every container, or in one, in a folder.
+fn cases<'a>(folder: &Path, built: &'a synthetic::windows::Built, only: Option<&str>) -> Vec<Case<'a>> {
     let case = |container: &synthetic::files::Container| {
         (container.write)(built, folder).unwrap();
         let mut source = vec![folder.join(container.file).display().to_string()];
@@ -140,7 +146,10 @@ fn cases<'a>(folder: &Path, built: &'a synthetic::windows::Built) -> Vec<Case<'a
             truth: &built.truth,
         }
     };
-    CONTAINERS.iter().map(case).collect()
+    let chosen = CONTAINERS
+        .iter()
+        .filter(|container| only.is_none_or(|name| name == container.name));
+    chosen.map(case).collect()
 }
 
 #[test]
@@ -150,7 +159,7 @@ fn the_engine_reads_a_guest_in_every_container_over_both_lines_and_writes_dumps_
     }
     let built = build(&Config::preset("win10-x64-encoded").unwrap());
     let folder = tempfile::tempdir().unwrap();
-    for (number, case) in cases(folder.path(), &built).iter().enumerate() {
+    for (number, case) in cases(folder.path(), &built, None).iter().enumerate() {
         whole_session(case, Line::Serial);
         whole_session(case, Line::Kdnet(2 + u8::try_from(number % 3).unwrap()));
     }
@@ -164,12 +173,9 @@ fn the_engine_reads_every_windows() {
     for preset in synthetic::windows::config::PRESETS {
         let built = build(&Config::preset(preset).unwrap());
         let folder = tempfile::tempdir().unwrap();
-        let elf = cases(folder.path(), &built).into_iter().find(|case| case.name == "elf");
-        let case = Case {
-            name: preset,
-            ..elf.unwrap()
-        };
-        whole_session(&case, Line::Serial);
+        for elf in cases(folder.path(), &built, Some("elf")) {
+            whole_session(&Case { name: preset, ..elf }, Line::Serial);
+        }
     }
 }
 
@@ -180,7 +186,7 @@ fn the_engine_opens_the_dumps_that_dump_writes() {
     }
     let built = build(&Config::preset("win10-x64-encoded").unwrap());
     let folder = tempfile::tempdir().unwrap();
-    for case in cases(folder.path(), &built) {
+    for case in cases(folder.path(), &built, None) {
         for kind in ["full", "bitmap", "kernel"] {
             eprintln!("{}, dump --kind {kind}", case.name);
             let path = folder.path().join(format!("{}-{kind}.dmp", case.name));

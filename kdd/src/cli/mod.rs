@@ -57,11 +57,11 @@ pub enum Command {
     Schema,
 }
 
-/// What each command prints with `--json`, for the schema.
+/// What each command prints with `--json`, for the schema. The program opens it for later versions' documents.
 #[derive(JsonSchema)]
 #[schemars(rename = "delid kdd")]
 #[expect(dead_code, reason = "only its schema is used")]
-struct Outputs<'a> {
+pub struct Outputs<'a> {
     info: info::Shown<'a>,
     modules: Vec<crate::windows::Module>,
     processes: Vec<crate::windows::Process>,

@@ -107,11 +107,13 @@ fn packed(built: &Built) -> Vec<u8> {
 
 fn migration(built: &Built, path: &Path, mapped: bool) -> io::Result<()> {
     let top = built.machine.top;
-    let below = if top >= 0xb000_0000 { 0x8000_0000 } else { top };
+    if top > 0x8000_0000 {
+        eprintln!("{}: not written, RAM on both sides of the PCI hole", path.display());
+        return Ok(());
+    }
     let form = qemu_migration::Form {
-        machine: "pc-q35-10.0",
-        blocks: vec![("pc.ram", top.saturating_sub(0x1_0000_0000 - below).max(below))],
-        below,
+        blocks: vec![("pc.ram", top)],
+        below: top,
         mapped,
         ..qemu_migration::Form::default()
     };

@@ -3,8 +3,16 @@
 use super::engine::Output;
 use super::synthetic::windows::{Kind, Known, Truth};
 
-/// A 64-bit number as the engine prints addresses of 64-bit guests.
-pub fn address(value: u64) -> String {
+/// An address as the engine prints it.
+pub fn address(truth: &Truth, value: u64) -> String {
+    match truth.architecture.unwrap().is_64() {
+        true => quad(value),
+        false => format!("{value:08x}"),
+    }
+}
+
+/// A 64-bit number as the engine prints it.
+fn quad(value: u64) -> String {
     format!("{:08x}`{:08x}", value >> 32, value & 0xffff_ffff)
 }
 
@@ -30,8 +38,8 @@ impl<'a> Questions<'a> {
         Self {
             truth,
             known,
-            bytes: format!("db {} L10", address(known.va)),
-            words: format!("dq {} L2", address(known.va)),
+            bytes: format!("db {} L10", address(truth, known.va)),
+            words: format!("dq {} L2", address(truth, known.va)),
             physical: format!("dq /p {:x} L2", known.pa.unwrap()),
         }
     }
@@ -50,7 +58,7 @@ impl<'a> Questions<'a> {
             cpus == 1 || version.contains(&format!("MP ({cpus} procs)")),
             "{version}"
         );
-        let base = format!("Kernel base = 0x{}", address(self.truth.kernel_base));
+        let base = format!("Kernel base = 0x{}", address(self.truth, self.truth.kernel_base));
         assert!(version.contains(&base), "expected {base}:\n{version}");
         self.modules(output);
         rip(self.truth, 0, output.of("r"));
@@ -61,7 +69,7 @@ impl<'a> Questions<'a> {
             .collect();
         let line = output.of(&self.bytes).replace('-', " ");
         assert!(line.contains(&hex.join(" ")), "{line}");
-        let word = |at: usize| address(u64::from_le_bytes(self.known.bytes[at..at + 8].try_into().unwrap()));
+        let word = |at: usize| quad(u64::from_le_bytes(self.known.bytes[at..at + 8].try_into().unwrap()));
         let words = format!("{} {}", word(0), word(8));
         for command in [&self.words, &self.physical] {
             assert!(output.of(command).contains(&words), "{}", output.of(command));
@@ -72,7 +80,7 @@ impl<'a> Questions<'a> {
     pub fn modules(&self, output: &Output) {
         let list = output.of("lm");
         for module in &self.truth.modules {
-            let base = address(module.base);
+            let base = address(self.truth, module.base);
             assert!(list.contains(&base), "{} at {base}:\n{list}", module.name);
         }
     }
@@ -81,7 +89,10 @@ impl<'a> Questions<'a> {
     fn frames(&self, output: &Output) {
         let text = output.of("k");
         for frame in self.truth.processors[0].frames.iter().skip(1) {
-            assert!(text.contains(&address(*frame)), "frame at {frame:#x}:\n{text}");
+            assert!(
+                text.contains(&address(self.truth, *frame)),
+                "frame at {frame:#x}:\n{text}"
+            );
         }
     }
 }

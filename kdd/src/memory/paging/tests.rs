@@ -1,3 +1,5 @@
+//! Page tables made by hand, of every kind, whole and damaged.
+
 use std::sync::Arc;
 
 use super::*;

@@ -4,10 +4,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::target::fields::Fields;
 use super::triage::Parts;
 use crate::damage::Damage;
 use crate::memory::{Gva, Source};
+use crate::target::fields::Fields;
 
 /// A driver in the list of a triage dump, which does not hold the kernel's own list.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]

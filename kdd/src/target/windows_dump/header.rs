@@ -2,8 +2,8 @@
 
 use super::context::length;
 use super::layout::{COMMENT_ROOM, FILLER, Layout};
-use crate::target::fields::Fields;
 use crate::memory::{Gpa, Gva};
+use crate::target::fields::Fields;
 
 /// What a header says. A field that was never written is `None`.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +38,11 @@ impl Header {
     /// Decodes the header; `None` when it is not all there.
     pub(super) fn decode(bytes: &[u8], layout: &Layout) -> Option<Self> {
         let bytes = Fields(bytes.get(..layout.length)?);
-        let word = |at| bytes.word(at, layout.pointer == 8).filter(|value| !filler(*value, layout));
+        let word = |at| {
+            bytes
+                .word(at, layout.pointer == 8)
+                .filter(|value| !filler(*value, layout))
+        };
         let u32 = |at| bytes.u32(at).filter(|value| u64::from(*value) != FILLER & 0xffff_ffff);
         let u64 = |at| bytes.u64(at).filter(|value| *value != FILLER);
         let pointer = |at| word(at).filter(|value| *value != 0);

@@ -8,11 +8,11 @@
 //! - Types 8 to 10: "RDMP" and a list of page number and count, as kdmp-parser reads it.
 
 use super::layout::{Layout, bitmap, kind};
-use crate::target::fields::Fields;
 use super::packed::Packed;
 use crate::damage::Damage;
 use crate::memory::address::PAGE;
 use crate::memory::{Backing, Gpa, PhysicalMemory, Segment, Source, Sparse};
+use crate::target::fields::Fields;
 
 /// What a dump holds, with what was wrong on the way.
 pub(super) struct Pages {

@@ -8,9 +8,9 @@ use super::context;
 use super::drivers::{TriageDriver, drivers, unloaded};
 use super::header::Header;
 use super::layout::Layout;
-use crate::target::fields::Fields;
 use crate::damage::Damage;
 use crate::memory::{Backing, Gpa, Gva, PhysicalMemory, Segment, Source, Sparse, VirtualMemory};
+use crate::target::fields::Fields;
 
 /// What a triage dump holds.
 #[derive(Default)]
@@ -216,7 +216,9 @@ impl Blocks {
         add(Some(parts.page_address), parts.page, parts.page_size.into());
         add(header.kdbg.map(|at| at.0), parts.kdbg, parts.kdbg_size.into());
         let size = |at| kdbg.u16(at).map_or(0, u64::from);
-        let thread = kdbg.u16(kdbg::PRCB_THREAD).and_then(|at| kprcb.word(at.into(), width == 8));
+        let thread = kdbg
+            .u16(kdbg::PRCB_THREAD)
+            .and_then(|at| kprcb.word(at.into(), width == 8));
         add(thread, parts.thread, size(kdbg::SIZE_THREAD));
         let process = kdbg.u16(kdbg::THREAD_PROCESS).and_then(|at| {
             let bytes = source.bytes(u64::from(parts.thread).saturating_add(at.into()), width);

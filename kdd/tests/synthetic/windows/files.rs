@@ -19,6 +19,15 @@ pub fn write_raw_file(machine: &Machine, file: &mut File) -> Result<()> {
     Ok(())
 }
 
+/// Writes every page at its place in a raw image that is there.
+pub fn write_pages(machine: &Machine, file: &mut File) -> Result<()> {
+    for (page, bytes) in &machine.pages {
+        file.seek(SeekFrom::Start(*page))?;
+        file.write_all(bytes)?;
+    }
+    Ok(())
+}
+
 /// Offsets in the header of a dump, 32-bit and 64-bit.
 struct Header {
     bytes: Vec<u8>,
