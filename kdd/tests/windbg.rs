@@ -32,6 +32,16 @@ fn absent() -> bool {
 /// Guests whose dumps an engine of 2017 cannot read: it walks page tables of four levels.
 const TOO_NEW: &[&str] = &["server-x64-la57"];
 
+/// Guests of each kind; the others run with `DELID_ALL`.
+const SOME: &[&str] = &[
+    "win10-x64-absent",
+    "win10-x64-kpti",
+    "win11-24h2-x64",
+    "server-x64-la57",
+    "win7-x86-pae",
+    "xp-x86",
+];
+
 /// Which line the engine comes over.
 #[derive(Clone, Copy, Debug)]
 enum Line {
@@ -170,7 +180,12 @@ fn the_engine_reads_every_windows() {
     if absent() {
         return;
     }
+    let all = std::env::var_os("DELID_ALL").is_some();
     for preset in synthetic::windows::config::PRESETS {
+        if !all && !SOME.contains(preset) {
+            eprintln!("not run without DELID_ALL: {preset}");
+            continue;
+        }
         let built = build(&Config::preset(preset).unwrap());
         let folder = tempfile::tempdir().unwrap();
         for elf in cases(folder.path(), &built, Some("elf")) {

@@ -40,7 +40,7 @@ impl<'a> Questions<'a> {
             known,
             bytes: format!("db {} L10", address(truth, known.va)),
             words: format!("dq {} L2", address(truth, known.va)),
-            physical: format!("dq /p {:x} L2", known.pa.unwrap()),
+            physical: format!("dq /p {} L2", quad(known.pa.unwrap())),
         }
     }
 
