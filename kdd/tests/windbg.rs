@@ -91,16 +91,18 @@ fn whole_session(case: &Case<'_>, line: Line) {
     let (full, mini) = (folder.path().join("full.dmp"), folder.path().join("mini.dmp"));
     let questions = Questions::new(truth);
     let (write_full, write_mini) = (format!(".dump /f {}", wine(&full)), format!(".dump /m {}", wine(&mini)));
+    let wide = truth.architecture.unwrap().is_64();
+    let pointer = if wide { "r rip" } else { "r eip" };
     let mut commands = vec![".reload"];
     commands.extend(questions.commands());
     if truth.processors.len() > 1 {
-        commands.extend(["~1s", "r rip", "~0s"]);
+        commands.extend(["~1s", pointer, "~0s"]);
     }
     commands.extend([write_full.as_str(), write_mini.as_str()]);
     let output = engine::run(&serve(&case.source, line), &commands);
     questions.judge(&output);
     if truth.processors.len() > 1 {
-        judge::rip(truth, 1, output.of("r rip"));
+        judge::rip(truth, 1, output.of(pointer));
     }
     assert_eq!(
         output.complaints(),
@@ -181,7 +183,11 @@ fn the_engine_reads_every_windows() {
         return;
     }
     let all = std::env::var_os("DELID_ALL").is_some();
+    let only = std::env::var("DELID_PRESET").ok();
     for preset in synthetic::windows::config::PRESETS {
+        if only.as_ref().is_some_and(|only| !preset.contains(only)) {
+            continue;
+        }
         if !all && !SOME.contains(preset) {
             eprintln!("not run without DELID_ALL: {preset}");
             continue;

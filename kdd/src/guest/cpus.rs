@@ -4,7 +4,7 @@ use crate::memory::paging::{AddressSpace, Cache};
 use crate::memory::{Gpa, Gva, VirtualMemory};
 use crate::target::{Target, Vcpu};
 use crate::windows::processors::{self, complete_from_kprcb, from_copy, tables_from_kprcb, vcpu_from_kprcb};
-use crate::windows::{Architecture, Overlay, Processor, Windows, shared_data};
+use crate::windows::{Architecture, Missing, Overlay, Processor, Windows, shared_data};
 
 /// A processor.
 #[derive(Clone, Debug, Default)]
@@ -44,9 +44,22 @@ pub(super) fn all(target: &dyn Target, windows: &mut Windows) -> (Vec<Cpu>, Opti
         let vcpu = registers(&memory, target, processor, context);
         place(&mut cpus, processor.number, Some(processor.clone()), vcpu);
     }
+    // Where Windows has as many processors as the source has vCPUs, one that nothing leads to is none besides.
+    let whole = windows.processors.len() >= target.vcpus().len();
     for vcpu in target.vcpus() {
         let known = |processor: &Processor| processor.vcpu == Some(vcpu.number);
-        if !windows.processors.iter().any(known) {
+        if windows.processors.iter().any(known) {
+            continue;
+        }
+        if whole {
+            windows.missing.push(Missing {
+                what: "processor of a vCPU",
+                why: format!(
+                    "nothing in Windows leads to vCPU {}: no base of its KPCR, no descriptor tables, a stack that no current thread has; its registers are not used",
+                    vcpu.number
+                ),
+            });
+        } else {
             stray(&mut cpus, vcpu);
         }
     }

@@ -112,7 +112,11 @@ pub fn read(space: &dyn VirtualMemory, vcpus: &[Vcpu], context: Context<'_>) -> 
             reader.assign_by_tables(&mut processors, vcpu);
         }
     }
-    reader.assign_crashed(&mut processors, vcpus);
+    for vcpu in vcpus {
+        if processors.iter().all(|processor| processor.vcpu != Some(vcpu.number)) {
+            reader.assign_by_stack(&mut processors, vcpu, vcpus.len() == 1);
+        }
+    }
     processors.sort_by_key(|processor| processor.number);
     for processor in &mut processors {
         processor.from_kprcb = processor.vcpu.is_none() && vcpu_from_kprcb(space, processor, context).is_some();
@@ -336,21 +340,18 @@ impl Reader<'_> {
         }
     }
 
-    /// A Windows dump holds one CONTEXT, of the processor that crashed, and does not say which one that is.
-    /// It is the one whose current thread's stack the stack pointer is on.
-    fn assign_crashed(&self, processors: &mut [Processor], vcpus: &[Vcpu]) {
-        let [vcpu] = vcpus else { return };
-        let bare = vcpu.gdt.is_none() && vcpu.msrs.is_empty();
-        if !bare || processors.iter().any(|processor| processor.vcpu.is_some()) {
+    /// Where nothing else is known (a Windows dump holds one CONTEXT and does not say whose it is, a core may
+    /// have general registers only): the processor whose current thread's stack the stack pointer is on.
+    fn assign_by_stack(&self, processors: &mut [Processor], vcpu: &Vcpu, alone: bool) {
+        let stack = vcpu.gpr.get(crate::target::vcpu::gpr::RSP).copied().unwrap_or_default();
+        if let ([processor], true) = (&mut *processors, alone) {
+            processor.vcpu = Some(vcpu.number);
             return;
         }
-        let stack = vcpu.gpr.get(crate::target::vcpu::gpr::RSP).copied().unwrap_or_default();
-        if let [processor] = processors {
-            processor.vcpu = Some(vcpu.number);
-        } else if let Some(processor) = processors
-            .iter_mut()
-            .find(|processor| processor.thread.is_some_and(|thread| self.on_stack(thread, stack)))
-        {
+        let own = |processor: &&mut Processor| {
+            processor.vcpu.is_none() && processor.thread.is_some_and(|thread| self.on_stack(thread, stack))
+        };
+        if let Some(processor) = processors.iter_mut().find(own) {
             processor.vcpu = Some(vcpu.number);
         }
     }
