@@ -45,6 +45,8 @@ impl Output {
             "System Uptime: not available",
             "Symbol Loading Error Summary",
             "Module name            Error",
+            // 32-bit frames are walked without symbols.
+            "Stack unwind information not available",
             // Variables of the memory manager that a made-up guest has not.
             "KdDebuggerData.Mm",
             "KdDebuggerData.KernelVerifier is NULL",
