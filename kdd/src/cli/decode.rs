@@ -36,34 +36,38 @@ impl Decode {
         if self.json {
             super::json(out, &decoded)?;
         } else {
-            text(&decoded, out)?;
+            self.text(&decoded, out)?;
         }
         Ok(u8::from(decoded.damaged()))
     }
-}
 
-fn text(decoded: &Decoded, out: &mut dyn Write) -> io::Result<()> {
-    decoded.rows.iter().try_for_each(|row| print(row, out))?;
-    let Counts {
-        frames,
-        control,
-        control_verified,
-        data,
-        data_verified,
-        ..
-    } = decoded.counts;
-    if control > 0 || data > 0 {
-        writeln!(
-            out,
-            "{frames} frames; KDNET: {control} control datagrams, {control_verified} with a right HMAC; \
-             {data} data datagrams, {data_verified} with a right HMAC"
-        )?;
+    fn text(&self, decoded: &Decoded, out: &mut dyn Write) -> io::Result<()> {
+        decoded.rows.iter().try_for_each(|row| print(row, out))?;
+        let Counts {
+            frames,
+            control,
+            control_verified,
+            data,
+            data_verified,
+            ..
+        } = decoded.counts;
+        if control > 0 || data > 0 {
+            let right = |count| match self.key {
+                Some(_) => format!(", {count} with a right HMAC"),
+                None => String::new(),
+            };
+            let (of_control, of_data) = (right(control_verified), right(data_verified));
+            writeln!(
+                out,
+                "{frames} frames; KDNET: {control} control datagrams{of_control}; {data} data datagrams{of_data}"
+            )?;
+        }
+        for note in &decoded.notes {
+            writeln!(out, "note: {note}")?;
+        }
+        for damage in &decoded.damage {
+            writeln!(out, "damaged: {damage}")?;
+        }
+        Ok(())
     }
-    for note in &decoded.notes {
-        writeln!(out, "note: {note}")?;
-    }
-    for damage in &decoded.damage {
-        writeln!(out, "damaged: {damage}")?;
-    }
-    Ok(())
 }

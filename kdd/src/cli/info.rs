@@ -199,7 +199,12 @@ fn more(count: usize, shown: usize, command: &str, out: &mut dyn Write) -> io::R
     writeln!(out, "{} more: delid kdd {command}, or --all", count - shown)
 }
 
+/// A name longer than its column stands on a line of its own.
 fn line(out: &mut dyn Write, name: &str, value: &str) -> io::Result<()> {
+    if name.len() > 12 {
+        writeln!(out, "  {name}")?;
+        return writeln!(out, "  {:<12} {value}", "");
+    }
     writeln!(out, "  {name:<12} {value}")
 }
 
