@@ -79,6 +79,8 @@ fn wine(path: &Path) -> String {
 /// What a session is about.
 struct Case<'a> {
     name: &'a str,
+    /// Whether the container holds LSTAR, or nothing of vCPUs, so that it comes from the KPRCB.
+    lstar: bool,
     source: Vec<String>,
     truth: &'a Truth,
 }
@@ -98,11 +100,17 @@ fn whole_session(case: &Case<'_>, line: Line) {
     if truth.processors.len() > 1 {
         commands.extend(["~1s", pointer, "~0s"]);
     }
+    if wide {
+        commands.push("rdmsr c0000082");
+    }
     commands.extend([write_full.as_str(), write_mini.as_str()]);
     let output = engine::run(&serve(&case.source, line), &commands);
     questions.judge(&output);
     if truth.processors.len() > 1 {
         judge::rip(truth, 1, output.of(pointer));
+    }
+    if wide {
+        judge::lstar(truth, output.of("rdmsr c0000082"), case.lstar);
     }
     assert_eq!(
         output.complaints(),
@@ -154,6 +162,7 @@ fn cases<'a>(folder: &Path, built: &'a synthetic::windows::Built, only: Option<&
         }
         Case {
             name: container.name,
+            lstar: !["elf", "kdump", "kdump-flattened", "xen-core"].contains(&container.name),
             source,
             truth: &built.truth,
         }
@@ -171,7 +180,8 @@ fn the_engine_reads_a_guest_in_every_container_over_both_lines_and_writes_dumps_
     }
     let built = build(&Config::preset("win10-x64-encoded").unwrap());
     let folder = tempfile::tempdir().unwrap();
-    for (number, case) in cases(folder.path(), &built, None).iter().enumerate() {
+    let only = std::env::var("DELID_CONTAINER").ok();
+    for (number, case) in cases(folder.path(), &built, only.as_deref()).iter().enumerate() {
         whole_session(case, Line::Serial);
         whole_session(case, Line::Kdnet(2 + u8::try_from(number % 3).unwrap()));
     }

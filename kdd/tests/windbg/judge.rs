@@ -106,3 +106,15 @@ pub fn rip(truth: &Truth, processor: usize, text: &str) {
     };
     assert!(text.contains(&rip), "expected {rip}:\n{text}");
 }
+
+/// LSTAR of the first processor, as KSPECIAL_REGISTERS have it at 0xc0; a source that does not know it says so.
+pub fn lstar(truth: &Truth, text: &str, known: bool) {
+    let expected = match known {
+        true => {
+            let bytes = truth.processors[0].special[0xc0..0xc8].try_into().unwrap();
+            format!("= {}", quad(u64::from_le_bytes(bytes)))
+        }
+        false => "no such msr".to_owned(),
+    };
+    assert!(text.contains(&expected), "expected {expected}: {text}");
+}
