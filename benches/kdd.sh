@@ -28,7 +28,7 @@ guest() {
 }
 
 bench_load() {
-    example synthetic_guest -- "$work/small" --preset win10-x64 --container qemu-elf
+    example synthetic_guest -- "$work/small" --preset win10-x64 --container elf
     printf '\nRequests a second, medians of 5 rounds each in turns:\n\n'
     example load -- "$delid" "$(find "$work/small" -name '*.elf' | head -n 1)" "${SECONDS_EACH:-2}"
 }
@@ -37,7 +37,7 @@ bench_dump() {
     guest
     sync
     head_line "cp, a raw guest of $(stat -c %s "$raw") bytes:"
-    runs=5 compare "dump --kind full" "$delid kdd dump $raw -o $work/a.dmp" "cp $raw $work/b.raw"
+    runs=5 compare "dump --kind full" "$delid kdd dump --force $raw -o $work/a.dmp" "cp $raw $work/b.raw"
     rm -f "$work/a.dmp" "$work/b.raw"
 }
 

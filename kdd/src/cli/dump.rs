@@ -1,8 +1,9 @@
 //! `delid kdd dump`: a Windows dump of a guest.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{IsTerminal as _, Write};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
@@ -49,6 +50,12 @@ impl Dump {
         for missing in &windows.missing {
             eprintln!("missing: {}: {}", missing.what, missing.why);
         }
+        if self.is_source() {
+            return Err(Error::refused(
+                &self.output,
+                "is the source itself, which is never written to",
+            ));
+        }
         let mut options = OpenOptions::new();
         options.read(true).write(true);
         if self.force {
@@ -69,6 +76,18 @@ impl Dump {
         self.say(&written, out)?;
         let bad = windows.kernel.is_none() || written.unreadable > 0 || !written.left_out.is_empty();
         Ok(u8::from(bad))
+    }
+
+    /// Whether the output is a file that the guest is read from, by whatever name.
+    fn is_source(&self) -> bool {
+        let file = |path: &Path| fs::metadata(path).ok().map(|data| (data.dev(), data.ino()));
+        let others = ["vmem", "vmss", "vmsn"].map(|extension| self.of.source.with_extension(extension));
+        let output = file(&self.output);
+        output.is_some()
+            && [self.of.source.clone()]
+                .iter()
+                .chain(&others)
+                .any(|path| file(path) == output)
     }
 
     fn say(&self, written: &Written, out: &mut dyn Write) -> Result<(), Error> {
