@@ -48,6 +48,10 @@ pub enum DocumentKind {
     CpuidJson,
     /// Featureset words of Xen (`xen-cpuid`, `xl info`, `xe host-cpu-info`).
     CpuidFeatureset,
+    /// `xl info`, with the tables of `-n` or without: the machine as Xen sees it.
+    XlInfo,
+    /// `xen-ucode show-cpu-info`: microcode that Xen's CPUs run.
+    XenUcode,
     /// `/proc/cpuinfo` alone.
     ProcCpuinfo,
     /// `lscpu` text.

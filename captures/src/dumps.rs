@@ -216,6 +216,8 @@ pub(crate) fn kind_in_words(documents: &[Document]) -> Option<&'static str> {
         DocumentKind::CpuidFirecracker => "Firecracker CPU JSON",
         DocumentKind::CpuidJson => "delid CPUID JSON",
         DocumentKind::CpuidFeatureset => "Xen featureset words",
+        DocumentKind::XlInfo => "xl info text",
+        DocumentKind::XenUcode => "xen-ucode text",
         DocumentKind::ProcCpuinfo => "/proc/cpuinfo",
         DocumentKind::Lscpu => "lscpu text",
         DocumentKind::LscpuJson => "lscpu JSON",

@@ -38,6 +38,7 @@ pub mod source;
 mod tarball;
 mod text;
 pub mod tree;
+pub mod xen;
 
 pub use bundled::bundled;
 pub use document::{Document, DocumentKind};

@@ -1,6 +1,8 @@
-//! Windows kernel debugger stub: so far the packets of the KD protocol on a serial line.
+//! A Windows guest, captured or running, as a kernel debugger sees it; and any guest as GDB sees it.
 //!
-//! [`kd::packet`] cuts a byte stream into packets and builds them; it does no I/O and depends on
+//! [`target`] opens guests, [`windows`] finds the kernel in their memory, [`guest`] joins both for [`kd`] (the
+//! protocol of WinDbg, over [`transport`] or [`kdnet`]), [`dump_writer`] and [`cli`]; [`gdb`] serves a target as
+//! it is. [`kd::packet`] cuts a byte stream into packets and builds them; it does no I/O and depends on
 //! none of the other rooms. [`kd::trace`] reads captured streams, [`kd::names`] names what packets
 //! carry.
 //!
@@ -20,6 +22,7 @@ pub mod cli;
 pub mod damage;
 pub mod decode;
 pub mod dump_writer;
+pub mod gdb;
 pub mod guest;
 pub mod kd;
 pub mod kdnet;

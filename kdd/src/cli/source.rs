@@ -8,14 +8,15 @@ use super::Error;
 use crate::guest::Guest;
 use crate::memory::source::FileSource;
 use crate::memory::{Gpa, Gva, Source};
-use crate::target::{self, Input, Options, raw::Layout};
+use crate::target::{self, Input, Options, Target, raw::Layout};
 use crate::windows::Given;
 
 /// The guest that a command is about, and what is given by hand.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Of {
     /// A capture of a guest: raw memory, an ELF core of QEMU or VirtualBox, kdump, a Windows dump, xl save,
-    /// xl dump-core, LiME, AVML, VMware, a QEMU migration stream; told by its content
+    /// xl dump-core, LiME, AVML, VMware, a QEMU migration stream; told by its content. Or a running guest:
+    /// qemu:SOCKET with its QMP socket, xen:DOMAIN with its number or name
     #[arg(value_name = "SOURCE")]
     pub source: PathBuf,
     /// Registers that the source does not hold: what "info registers -a" of QEMU's monitor printed, or lines NAME=VALUE
@@ -43,18 +44,31 @@ impl Of {
 
     /// Opens the guest and looks for its Windows.
     pub(super) fn open(&self) -> Result<Guest, Error> {
-        let given = Given {
-            directory: self.dtb.map(Gpa),
-            kernel_base: self.kernel_base.map(Gva),
-            kdbg: self.kdbg.map(Gva),
-        };
+        let given = self.given();
+        Ok(Guest::new(self.target()?, &given))
+    }
+
+    /// Opens the source alone.
+    pub(super) fn target(&self) -> Result<Box<dyn Target>, Error> {
+        if !self.source.exists()
+            && let Some(target) = target::live::open(&self.name())
+        {
+            return Ok(target?);
+        }
         let options = Options {
             layout: Layout {
                 below_4g: self.below_4g,
             },
         };
-        let capture = target::open_with(&self.input()?, &options)?;
-        Ok(Guest::new(Box::new(capture), &given))
+        Ok(Box::new(target::open_with(&self.input()?, &options)?))
+    }
+
+    fn given(&self) -> Given {
+        Given {
+            directory: self.dtb.map(Gpa),
+            kernel_base: self.kernel_base.map(Gva),
+            kdbg: self.kdbg.map(Gva),
+        }
     }
 
     fn input(&self) -> Result<Input, Error> {

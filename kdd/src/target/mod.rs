@@ -2,8 +2,8 @@
 //! of each vCPU, and what the container itself says about the system inside.
 //!
 //! Each container has a module with `recognise` (from the first bytes) and `open`; [`open`] picks by
-//! content, never by name. A capture is a [`Capture`]; a running guest will be another [`Target`] that
-//! also gives a [`Control`].
+//! content, never by name. A capture is a [`Capture`]. A running guest ([`live`]) is named by where it runs
+//! (`qemu:SOCKET`, `xen:DOMAIN`) and also gives a [`Control`].
 
 mod cursor;
 mod elf;
@@ -11,7 +11,9 @@ pub mod elf_core;
 mod fields;
 pub mod kdump;
 pub mod lime;
+pub mod live;
 mod paged;
+pub mod qemu_live;
 pub mod qemu_migration;
 pub mod raw;
 pub mod registers;
@@ -19,7 +21,10 @@ pub mod vcpu;
 pub mod vmware;
 pub mod windows_dump;
 pub mod xen_core;
+pub mod xen_live;
 pub mod xl_save;
+
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -39,7 +44,7 @@ pub trait Target: Send {
     /// Its physical memory.
     fn memory(&self) -> &dyn PhysicalMemory;
 
-    /// Its vCPUs, in order; empty when the source knows none.
+    /// Its vCPUs, in order; empty when the source knows none. Of a running guest: at its last stop.
     fn vcpus(&self) -> &[Vcpu];
 
     /// What the container says about the Windows inside.
@@ -59,25 +64,29 @@ pub trait Target: Send {
     }
 }
 
-/// Running and changing a guest.
+/// Running and changing a guest. Registers as they are at the last stop are [`Target::vcpus`].
 pub trait Control: Send {
-    /// Stops all vCPUs.
+    /// Whether the guest runs now, as far as is known without asking it.
+    fn is_running(&self) -> bool;
+
+    /// Stops all vCPUs and reads their registers; a guest that stands still already is left so.
     ///
     /// # Errors
     /// When the guest does not obey.
     fn stop(&mut self) -> Result<(), ControlError>;
 
-    /// Lets all vCPUs run, or one do a single instruction.
+    /// Lets all vCPUs run, or one do a single instruction while the others stand still. Does not wait.
     ///
     /// # Errors
     /// When the guest does not obey.
     fn resume(&mut self, how: Resume) -> Result<(), ControlError>;
 
-    /// Why the guest stopped, once it did; `None` while it runs.
+    /// Why the guest stopped, once it did, with its registers read anew; `None` when it still runs after
+    /// `wait`. A stop is told once.
     ///
     /// # Errors
     /// When the guest is gone.
-    fn stopped(&mut self) -> Result<Option<StopReason>, ControlError>;
+    fn stopped(&mut self, wait: Duration) -> Result<Option<StopReason>, ControlError>;
 
     /// Writes physical memory; gives the bytes written before the first one that is not there.
     ///
@@ -85,11 +94,68 @@ pub trait Control: Send {
     /// When the guest does not obey.
     fn write_physical(&mut self, at: Gpa, bytes: &[u8]) -> Result<usize, ControlError>;
 
-    /// Sets the registers of the vCPU with its number.
+    /// Sets the registers of the vCPU with its number: those that differ from [`Target::vcpus`], where the new
+    /// ones then stand.
+    ///
+    /// # Errors
+    /// [`ControlError::Unsupported`] with the first register that this source cannot set; none is set then.
+    fn set_vcpu(&mut self, vcpu: &Vcpu) -> Result<(), ControlError>;
+
+    /// Inserts a breakpoint, for all vCPUs.
+    ///
+    /// # Errors
+    /// When the source has none of this kind, or no more of them.
+    fn insert(&mut self, point: &Breakpoint) -> Result<(), ControlError>;
+
+    /// Removes a breakpoint that was inserted.
     ///
     /// # Errors
     /// When the guest does not obey.
-    fn set_vcpu(&mut self, vcpu: &Vcpu) -> Result<(), ControlError>;
+    fn remove(&mut self, point: &Breakpoint) -> Result<(), ControlError>;
+
+    /// Boots the guest anew; it runs then.
+    ///
+    /// # Errors
+    /// When the source cannot.
+    fn reset(&mut self) -> Result<(), ControlError> {
+        Err(ControlError::Unsupported("reboot"))
+    }
+
+    /// Leaves the guest as it was before: all breakpoints out, running if it ran when it was opened. The
+    /// control stays usable: a next debugger may come.
+    ///
+    /// # Errors
+    /// When the guest does not obey.
+    fn release(&mut self) -> Result<(), ControlError>;
+}
+
+/// A breakpoint or watchpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breakpoint {
+    /// What it stops at.
+    pub kind: BreakKind,
+    /// Virtual address.
+    pub at: Gva,
+    /// Where that lies in physical memory, where the page tables of whoever sets it say so: sources that
+    /// have to put an instruction there need it.
+    pub physical: Option<Gpa>,
+    /// Bytes that are watched; of a software breakpoint the length of its instruction (1 on x86).
+    pub length: u64,
+}
+
+/// What a breakpoint stops at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BreakKind {
+    /// Execution; the source may put an instruction there.
+    Software,
+    /// Execution, memory left as it is.
+    Hardware,
+    /// Writes.
+    Write,
+    /// Reads.
+    Read,
+    /// Reads and writes.
+    Access,
 }
 
 /// How a guest goes on.
@@ -113,12 +179,14 @@ pub struct StopReason {
 /// What stopped a guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// It was asked to.
+    /// It was asked to, or somebody else stopped it.
     Asked,
-    /// A breakpoint.
+    /// A breakpoint on execution; the instruction pointer is at it.
     Breakpoint,
     /// A single step was done.
     Step,
+    /// A watchpoint of this kind at this address.
+    Watch(BreakKind, Gva),
 }
 
 /// Why run control failed.
@@ -127,7 +195,7 @@ pub enum ControlError {
     /// This source cannot do it.
     #[error("{0}: not possible with this source")]
     Unsupported(&'static str),
-    /// The guest is gone, or the system refuses.
+    /// The guest does not obey, or the system refuses.
     #[error("{what}: {reason}")]
     Failed {
         /// What was tried.
@@ -135,6 +203,9 @@ pub enum ControlError {
         /// What came back.
         reason: String,
     },
+    /// There is no guest any more.
+    #[error("the guest is gone: {0}")]
+    Gone(String),
 }
 
 /// What a target comes from.

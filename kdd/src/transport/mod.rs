@@ -10,4 +10,5 @@ pub mod net;
 mod patience;
 mod pty;
 pub mod serve;
+pub mod signals;
 pub mod stream;
