@@ -5,6 +5,7 @@
 
 mod decode;
 mod dump;
+mod gdb;
 mod info;
 mod lists;
 mod read;
@@ -14,6 +15,7 @@ mod source;
 
 pub use decode::Decode;
 pub use dump::Dump;
+pub use gdb::Gdb;
 pub use info::Info;
 pub use lists::{Modules, Processes};
 pub use read::Read;
@@ -43,6 +45,8 @@ pub enum Command {
     Info(Info),
     /// Serve a captured guest to WinDbg, over the serial protocol or KDNET
     Serve(Box<Serve>),
+    /// Serve any guest, captured or running, to GDB, LLDB or WinDbg (EXDI): the GDB remote serial protocol
+    Gdb(Box<Gdb>),
     /// Write a Windows dump of a guest
     Dump(Dump),
     /// Print memory, by virtual or physical address; exit code 1 when some of it is not there
@@ -146,6 +150,7 @@ pub fn run(args: Args, out: &mut dyn Write) -> Result<u8, Error> {
     match args.command {
         Command::Info(info) => info.run(out),
         Command::Serve(serve) => serve.run(out),
+        Command::Gdb(gdb) => gdb.run(),
         Command::Dump(dump) => dump.run(out),
         Command::Read(read) => read.run(out),
         Command::Modules(modules) => modules.run(out),

@@ -70,7 +70,7 @@ enum Incoming {
 }
 
 /// The socket and its thread.
-pub(super) struct Listener {
+pub(crate) struct Listener {
     shared: Arc<Shared>,
     incoming: Receiver<Incoming>,
     thread: Option<JoinHandle<()>>,

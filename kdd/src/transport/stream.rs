@@ -79,11 +79,11 @@ pub enum Error {
 }
 
 /// Asked from time to time while no debugger is there: whether to go on waiting.
-pub(super) type Waiting<'a> = dyn FnMut(&mut dyn FnMut(&Event)) -> Result<bool, Error> + 'a;
+pub(crate) type Waiting<'a> = dyn FnMut(&mut dyn FnMut(&Event)) -> Result<bool, Error> + 'a;
 
 /// What a read gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Got {
+pub(crate) enum Got {
     /// So many bytes.
     Bytes(usize),
     /// Nothing in time.
@@ -93,11 +93,11 @@ pub(super) enum Got {
 }
 
 /// A debugger's line.
-pub(super) struct Stream {
+pub(crate) struct Stream {
     kind: Kind,
     patience: Patience,
     /// Who is there, for the user.
-    pub(super) peer: String,
+    pub(crate) peer: String,
 }
 
 enum Kind {
@@ -134,7 +134,7 @@ impl Stream {
     }
 
     /// Bytes that came within about `wait`; it may give [`Got::Nothing`] earlier.
-    pub(super) fn read(&mut self, buffer: &mut [u8], wait: Duration) -> io::Result<Got> {
+    pub(crate) fn read(&mut self, buffer: &mut [u8], wait: Duration) -> io::Result<Got> {
         let patience = &mut self.patience;
         let got = match &mut self.kind {
             Kind::Tcp(stream) => {
@@ -170,7 +170,7 @@ impl Stream {
     }
 
     /// Writes all.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.kind {
             Kind::Tcp(stream) => stream.write_all(bytes),
             Kind::Unix(stream) => stream.write_all(bytes),
@@ -192,7 +192,7 @@ pub(super) fn ready<F: AsFd>(file: &F, what: PollFlags, wait: Duration) -> io::R
 }
 
 /// Where the next debugger comes from.
-pub(super) enum Lines {
+pub(crate) enum Lines {
     Listen(Listener),
     Tcp(String),
     Unix(PathBuf),
@@ -202,13 +202,13 @@ pub(super) enum Lines {
 
 /// What to do when the single line was closed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Single {
+pub(crate) enum Single {
     End,
 }
 
 impl Lines {
     /// Opens what must be open before a debugger can come, and says so.
-    pub(super) fn open(endpoint: &Endpoint, report: &mut dyn FnMut(&Event)) -> Result<Self, Error> {
+    pub(crate) fn open(endpoint: &Endpoint, report: &mut dyn FnMut(&Event)) -> Result<Self, Error> {
         let name = endpoint.to_string();
         let failed = |reason| Error::Open {
             line: name.clone(),
@@ -242,7 +242,7 @@ impl Lines {
 
     /// Waits for the next debugger; `None` when none can come any more, or `waiting`, which is asked from time to
     /// time, says so.
-    pub(super) fn next(
+    pub(crate) fn next(
         &mut self,
         patience: Duration,
         waiting: &mut Waiting<'_>,
@@ -262,14 +262,14 @@ impl Lines {
     }
 
     /// Says who was sent away since the last call.
-    pub(super) fn refusals(&self, report: &mut dyn FnMut(&Event)) {
+    pub(crate) fn refusals(&self, report: &mut dyn FnMut(&Event)) {
         if let Self::Listen(listener) = self {
             listener.refusals(report);
         }
     }
 
     /// The debugger that [`Lines::next`] gave is gone.
-    pub(super) fn free(&self) {
+    pub(crate) fn free(&self) {
         if let Self::Listen(listener) = self {
             listener.free();
         }
