@@ -1,4 +1,5 @@
 //! Running guests of QEMU: a peer that says what a test tells it to, and QEMU itself where it is installed.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]
 
 mod machine;
 mod peer;
