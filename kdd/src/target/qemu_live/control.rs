@@ -153,6 +153,9 @@ impl Control for Qemu {
         let Some(ran) = self.held.take() else { return Ok(()) };
         let points = std::mem::take(&mut self.points);
         let outcome = leave(&mut self.link.lock(), &points, ran);
+        if let Some(guard) = &mut self.guard {
+            guard.tell(None);
+        }
         (self.pending, self.stepping) = (None, None);
         if self.gone.take().is_some() {
             // A guest that is gone has nothing to be left as it was.
@@ -169,6 +172,9 @@ impl Qemu {
         if self.held.is_none() {
             let runs = link.runs()?;
             self.held = Some(runs);
+            if let Some(guard) = &mut self.guard {
+                guard.tell(self.held);
+            }
             if runs {
                 link.qmp.execute("stop", json!({}))?;
             }
@@ -418,7 +424,7 @@ fn reboot(link: &mut Link) -> Result<(), Fault> {
 }
 
 /// Leaves the guest as it was. All is tried; the first failure is told.
-fn leave(link: &mut Link, points: &[Breakpoint], ran: bool) -> Result<(), Fault> {
+pub(super) fn leave(link: &mut Link, points: &[Breakpoint], ran: bool) -> Result<(), Fault> {
     let mut outcome = Ok(());
     let mut note = |result: Result<(), Fault>| {
         if outcome.is_ok() {

@@ -13,6 +13,8 @@ mod control;
 mod description;
 mod device_state;
 mod fault;
+mod find;
+mod guard;
 mod link;
 mod map;
 mod memory;
@@ -22,19 +24,23 @@ mod rsp;
 mod stub;
 mod vcpus;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use self::device_state::DeviceState;
 use self::fault::Fault;
+use self::guard::Guard;
 use self::link::{Link, Shared};
 use self::memory::Memory;
 use self::qmp::Qmp;
 use super::{Breakpoint, Container, Control, Hints, OpenError, StopReason, Target, Vcpu};
 use crate::damage::Damage;
 use crate::memory::PhysicalMemory;
+
+pub use find::{Found, find};
+pub use guard::{undo, watch};
 
 /// How a guest is opened.
 #[derive(Clone, Debug)]
@@ -43,6 +49,9 @@ pub struct Options {
     pub patience: Duration,
     /// Whether QEMU is asked for the state of its devices, which alone tells LSTAR and other registers.
     pub device_state: bool,
+    /// The program to start as `PROGRAM kdd guard SOCKET`, which puts the guest right when this process is
+    /// killed while it holds it: it is [`watch`].
+    pub guard: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -50,6 +59,7 @@ impl Default for Options {
         Self {
             patience: Duration::from_secs(10),
             device_state: true,
+            guard: None,
         }
     }
 }
@@ -63,6 +73,7 @@ pub struct Qemu {
     hints: Hints,
     damage: Vec<Damage>,
     state: Option<DeviceState>,
+    guard: Option<Guard>,
     points: Vec<Breakpoint>,
     /// The vCPU that does a step, and where it stood.
     stepping: Option<(u32, u64)>,
@@ -108,6 +119,7 @@ pub fn open_with(socket: &Path, options: &Options) -> Result<Qemu, OpenError> {
         hints: Hints::default(),
         damage: Vec::new(),
         state: None,
+        guard: None,
         points: Vec::new(),
         stepping: None,
         pending: None,
@@ -115,6 +127,10 @@ pub fn open_with(socket: &Path, options: &Options) -> Result<Qemu, OpenError> {
         gone: None,
     };
     // From here on dropping it leaves the guest as it was.
+    if let Some(program) = &options.guard {
+        let unguarded = |error: std::io::Error| told(Fault::Refused(format!("{}: {error}", program.display())));
+        guest.guard = Some(Guard::start(program, socket).map_err(unguarded)?);
+    }
     guest.start(options).map_err(told)?;
     Ok(guest)
 }

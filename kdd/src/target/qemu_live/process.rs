@@ -90,10 +90,22 @@ pub(super) fn words(pid: u32) -> Vec<String> {
     words.map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }
 
-/// Whether a process was started as QEMU is.
+/// Whether a process was started as QEMU is, maybe by naming the dynamic loader first.
 pub(super) fn is_qemu(words: &[String]) -> bool {
-    let name = words.first().and_then(|word| Path::new(word).file_name()?.to_str());
-    name.is_some_and(|name| name.starts_with("qemu-system-") || matches!(name, "qemu-kvm" | "kvm" | "qemu"))
+    let name = |word: &String| Some(Path::new(word).file_name()?.to_str()?.to_owned());
+    let is = |name: &str| name.starts_with("qemu-system-") || matches!(name, "qemu-kvm" | "kvm" | "qemu");
+    let Some(first) = words.first().and_then(name) else {
+        return false;
+    };
+    let loader = first.starts_with("ld-linux") || first.starts_with("ld-musl");
+    is(&first) || (loader && words.iter().take(8).filter_map(name).any(|name| is(&name)))
+}
+
+/// Whether a process that made a QMP socket listen is QEMU by any name: it has QEMU's options.
+fn has_options(words: &[String]) -> bool {
+    words
+        .iter()
+        .any(|word| matches!(word.trim_start_matches('-'), "qmp" | "mon" | "chardev") && word.starts_with('-'))
 }
 
 /// All processes of QEMU that can be seen, in order of number.
@@ -115,7 +127,7 @@ pub(super) fn all() -> Vec<(u32, Vec<String>)> {
 /// The process of the guest with this QMP socket: the one that made it listen when that is QEMU (libvirt makes
 /// the socket itself), else the one whose command line names it or libvirt's folder of the guest.
 pub(super) fn find(listening: Option<u32>, socket: &Path) -> Option<u32> {
-    if let Some(pid) = listening.filter(|pid| is_qemu(&words(*pid))) {
+    if let Some(pid) = listening.filter(|pid| is_qemu(&words(*pid)) || has_options(&words(*pid))) {
         return Some(pid);
     }
     let whole = fs::canonicalize(socket).unwrap_or_else(|_| socket.to_owned());
@@ -174,6 +186,13 @@ mod tests {
         assert!(is_qemu(&words("/usr/bin/qemu-system-x86_64")));
         assert!(is_qemu(&words("/usr/libexec/qemu-kvm")));
         assert!(!is_qemu(&words("/usr/bin/qemu-img")));
+        let loaded = [
+            "/lib/ld-linux-x86-64.so.2",
+            "--library-path",
+            "/lib",
+            "/usr/bin/qemu-system-x86_64",
+        ];
+        assert!(is_qemu(&loaded.map(str::to_owned)));
         assert!(!is_qemu(&[]));
     }
 }

@@ -18,6 +18,9 @@ const STRAY: u32 = 64;
 /// How often a damaged packet is asked for again.
 const TRIES: u32 = 3;
 
+/// The content of a packet as it came, and its checksum where that is one.
+type Raw = (Vec<u8>, Option<u8>);
+
 /// A connection.
 pub(super) struct Rsp {
     channel: Channel,
@@ -190,7 +193,7 @@ impl Rsp {
     }
 
     /// A packet as it came, with its checksum.
-    fn raw(&mut self, deadline: Instant) -> Result<Option<(Vec<u8>, Option<u8>)>, Fault> {
+    fn raw(&mut self, deadline: Instant) -> Result<Option<Raw>, Fault> {
         let mut searched = 0;
         loop {
             let buffer = &mut self.channel.buffer;

@@ -25,6 +25,8 @@ use super::rsp::{Rsp, from_hex, to_hex};
 pub(super) const LABEL: &str = "delid-gdb";
 /// Name under which QEMU is given its socket.
 const SOCKET: &str = "delid-gdb-socket";
+/// Packets that a description may take in all.
+const PARTS: u32 = 1024;
 /// Longest description that is read.
 const DESCRIPTION: usize = 1 << 20;
 /// vCPUs that are listed at most.
@@ -77,22 +79,38 @@ impl Stub {
         let size = size.and_then(|size| usize::from_str_radix(size, 16).ok());
         self.packet = size.unwrap_or(1024).clamp(256, 64 << 10);
         self.rsp.without_acks()?;
-        // Also takes out what breakpoints a debugger left.
-        self.rsp.request(b"?")?;
         self.list()?;
+        self.clean()?;
         let limit = self.packet;
         let rsp = &mut self.rsp;
-        self.registers = description::registers("target.xml", &mut |annex| annex_text(rsp, annex, limit))?;
+        let mut left = PARTS;
+        let mut fetch = |annex: &str| annex_text(rsp, annex, limit, &mut left);
+        self.registers = description::registers("target.xml", &mut fetch)?;
         if self.registers.is_empty() {
             return Err(Fault::Refused("the gdbstub describes no registers".to_owned()));
         }
         Ok(())
     }
 
+    /// Takes out what breakpoints a debugger left: `?` does so, for the chosen vCPU alone. Breakpoints are found by
+    /// QEMU through the first vCPU, so none could be taken out by address any more once it had lost them.
+    fn clean(&mut self) -> Result<(), Fault> {
+        for name in self.threads.values() {
+            self.rsp.order(format!("Hc{name}").as_bytes())?;
+            self.rsp.request(b"?")?;
+        }
+        if let Some(first) = self.threads.values().next() {
+            self.rsp.order(format!("Hc{first}").as_bytes())?;
+        }
+        self.physical = self.rsp.request(b"qqemu.PhyMemMode")? == b"1";
+        Ok(())
+    }
+
     fn list(&mut self) -> Result<(), Fault> {
         let mut answer = self.rsp.request(b"qfThreadInfo")?;
-        while let Some(names) = answer.strip_prefix(b"m") {
-            for name in String::from_utf8_lossy(names).split(',') {
+        for _ in 0..THREADS {
+            let Some(names) = answer.strip_prefix(b"m") else { break };
+            for name in String::from_utf8_lossy(names).split(',').take(THREADS) {
                 self.threads
                     .extend(vcpu_of(name).map(|number| (number, name.to_owned())));
             }
@@ -180,10 +198,11 @@ impl Stub {
 }
 
 /// The text of a part of the description.
-fn annex_text(rsp: &mut Rsp, annex: &str, limit: usize) -> Result<String, Fault> {
+fn annex_text(rsp: &mut Rsp, annex: &str, limit: usize, left: &mut u32) -> Result<String, Fault> {
     let mut text = Vec::new();
     let length = limit.saturating_sub(5);
-    while text.len() < DESCRIPTION {
+    while text.len() < DESCRIPTION && *left > 0 {
+        *left = left.saturating_sub(1);
         let command = format!("qXfer:features:read:{annex}:{:x},{length:x}", text.len());
         let answer = rsp.request(command.as_bytes())?;
         match answer.split_first() {
