@@ -22,6 +22,11 @@ const PAGE: usize = 4096;
 /// Pages that differ and are named.
 const NAMED: u64 = 16;
 
+/// General registers, in the order of the encoding.
+const GENERAL: [&str; 16] = [
+    "RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15",
+];
+
 /// How pages of two sources compare.
 #[derive(Debug, Default)]
 struct Pages {
@@ -185,7 +190,12 @@ fn differing(one: &Vcpu, other: &Vcpu) -> Vec<String> {
         }
     };
     check("number", one.number == other.number);
-    check("general registers", one.gpr == other.gpr);
+    for (index, name) in GENERAL.iter().enumerate() {
+        check(
+            &format!("general registers ({name})"),
+            one.gpr[index] == other.gpr[index],
+        );
+    }
     check("instruction pointer", one.rip == other.rip);
     check("flags", one.rflags == other.rflags);
     check("segments", one.segments == other.segments);

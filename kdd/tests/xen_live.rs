@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kdd::memory::{Gpa, Gva, PhysicalMemory as _};
+use kdd::memory::{Gpa, Gva};
 use kdd::target::xen_live::hypercall::{Errno, Error};
 use kdd::target::xen_live::xenstore::Xenstore;
 use kdd::target::xen_live::{Kind, State, Xen, list, version};
@@ -121,7 +121,7 @@ fn domains_are_listed_with_what_they_do() {
     assert_eq!(domains[2].name.as_deref(), Some("four"));
     assert_eq!(domains[1].uuid.as_deref(), Some("03030303-0303-0303-0303-030303030303"));
     assert_eq!(domains[0].uuid, None);
-    assert_eq!(domains[1].memory, 5 * 4096);
+    assert_eq!(domains[1].memory, 6 * 4096);
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn memory_has_its_holes_and_is_mapped_once() {
         .iter()
         .map(|run| (run.start.0, run.length))
         .collect();
-    assert_eq!(runs, [(0, 0x4000), (0x5000, 0x1000)]);
+    assert_eq!(runs, [(0, 0x4000), (0x5000, 0x1000), (0x9000, 0x1000)]);
     let mut buffer = [0xee; 0x3000];
     assert_eq!(xen.memory().read(Gpa(0xff0), &mut buffer), 0x1010);
     assert_eq!((buffer[0xf], buffer[0x10], buffer[0x100f]), (0, 1, 1));
@@ -190,6 +190,12 @@ fn a_guest_is_left_as_it_was_found() {
     for pauses in [0, 1, 3] {
         let fake = fake();
         fake.guest(7, |guest| guest.pauses = pauses);
+        drop(attach(&fake).unwrap());
+        fake.guest(7, |guest| assert_eq!(guest.pauses, pauses));
+    }
+    for pauses in [0, 1, 3] {
+        let fake = fake();
+        fake.guest(7, |guest| guest.pauses = pauses);
         let mut xen = attach(&fake).unwrap();
         fake.guest(7, |guest| assert!(guest.pauses > pauses));
         assert!(!xen.is_running());
@@ -198,9 +204,10 @@ fn a_guest_is_left_as_it_was_found() {
         xen.stopped(Duration::ZERO).unwrap();
         drop(xen);
         fake.guest(7, |guest| {
-            assert_eq!(guest.pauses > 0, pauses > 0);
-            assert_eq!(guest.held, [0, 0]);
-            assert!(!guest.debugged);
+            assert_eq!(guest.pauses, pauses.min(1));
+            assert_eq!((&guest.down, &guest.waiting), (&vec![false; 2], &vec![false; 2]));
+            assert_eq!(guest.monitored, None);
+            assert_eq!(*guest.pages[&9].lock().unwrap(), [9; 4096], "the ring's page as it was");
             assert_eq!(guest.pages[&1].lock().unwrap()[4], 1);
         });
     }
@@ -242,7 +249,7 @@ fn a_breakpoint_stops_at_its_address_and_is_hidden() {
     });
     xen.remove(&software(0x1010)).unwrap();
     fake.guest(7, |guest| assert_eq!(guest.pages[&1].lock().unwrap()[0x10], 9));
-    assert!(xen.insert(&software(0x9000)).is_err(), "no page");
+    assert!(xen.insert(&software(0xa000)).is_err(), "no page");
     let nowhere = Breakpoint {
         physical: None,
         ..software(0x1000)
@@ -378,9 +385,34 @@ fn a_guest_that_has_shut_down_can_be_looked_at_but_not_run() {
 }
 
 #[test]
-fn without_gdbsx_or_beside_another_debugger_there_are_no_breakpoints() {
+fn exceptions_of_the_guest_are_passed_on() {
     let fake = fake();
-    fake.inside().failing.insert(1003, Errno::ENOSYS);
+    fake.guest(7, |guest| guest.pages[&2].lock().unwrap()[0x10] = 0xcc);
+    let mut xen = attach(&fake).unwrap();
+    xen.insert(&software(0x1050)).unwrap();
+    xen.resume(Resume::Run).unwrap();
+    let reason = xen.stopped(Duration::ZERO).unwrap().unwrap();
+    assert_eq!(
+        reason,
+        StopReason {
+            vcpu: 0,
+            cause: Cause::Breakpoint
+        }
+    );
+    fake.guest(7, |guest| {
+        assert_eq!((&*guest.injected, guest.vcpus[1][0]), ([(1, 3)].as_slice(), 0x2010))
+    });
+    xen.remove(&software(0x1050)).unwrap();
+    xen.resume(Resume::Run).unwrap();
+    assert_eq!(xen.stopped(Duration::ZERO).unwrap(), None);
+    drop(xen);
+    fake.guest(7, |guest| assert!(guest.vcpus[1][0] > 0x2010 && guest.pauses == 0));
+}
+
+#[test]
+fn without_events_or_beside_another_monitor_there_are_no_breakpoints() {
+    let fake = fake();
+    fake.inside().failing.insert(56, Errno::ENOSYS);
     let mut xen = attach(&fake).unwrap();
     assert!(matches!(
         xen.insert(&software(0x1000)),
@@ -390,11 +422,14 @@ fn without_gdbsx_or_beside_another_debugger_there_are_no_breakpoints() {
     xen.resume(Resume::Run).unwrap();
     drop(xen);
     fake.inside().failing.clear();
-    fake.guest(7, |guest| guest.debugged = true);
+    fake.guest(7, |guest| guest.monitored = Some([true; 2]));
     let mut xen = attach(&fake).unwrap();
-    assert!(xen.insert(&software(0x1000)).is_err());
+    let error = xen.insert(&software(0x1000)).unwrap_err().to_string();
+    assert!(error.contains("another program"), "{error}");
     drop(xen);
-    fake.guest(7, |guest| assert!(guest.debugged && guest.pauses == 0));
+    fake.guest(7, |guest| {
+        assert!(guest.monitored == Some([true; 2]) && guest.pauses == 0)
+    });
 }
 
 /// A store that answers from a list.

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use kdd::memory::paging::AddressSpace;
-use kdd::memory::{Gpa, Gva, PhysicalMemory as _};
+use kdd::memory::{Gpa, Gva};
 use kdd::target::xen_live::{self, State, Xen};
 use kdd::target::{BreakKind, Breakpoint, Cause, Control as _, ControlError, Resume, StopReason, Target as _, Vcpu};
 use kdd::windows::PagingMode;
@@ -89,18 +89,15 @@ fn a2_memory_is_read_and_the_guest_goes_on_after() {
     println!("runs in {:.4} s: {runs:x?}", start.elapsed().as_secs_f64());
     let start = Instant::now();
     let mut page = vec![0; 4096];
-    let (mut pages, mut zero, mut missing) = (0u64, 0u64, 0u64);
+    let (mut pages, mut missing) = (0u64, 0u64);
     for run in runs {
         for number in 0..run.length / 4096 {
             pages += 1;
-            match xen.memory().read(run.start.plus(number * 4096), &mut page) {
-                4096 => zero += u64::from(page.iter().all(|byte| *byte == 0)),
-                _ => missing += 1,
-            }
+            missing += u64::from(xen.memory().read(run.start.plus(number * 4096), &mut page) != 4096);
         }
     }
     let time = start.elapsed().as_secs_f64();
-    println!("{pages} pages read in {time:.4} s, {zero} of zeroes, {missing} missing");
+    println!("{pages} pages read in {time:.4} s, {missing} missing");
     assert_eq!(missing, 0);
     assert!(xen.memory().read(Gpa(1 << 40), &mut page) == 0);
     let vcpu = first(&xen);
@@ -219,7 +216,7 @@ fn c2_a_breakpoint_in_memory_stops_at_its_address_and_is_hidden() {
         .iter()
         .find(|domain| domain.name.as_deref() == Some(&*name))
         .unwrap();
-    assert!(!domain.debugged && domain.state != State::Paused);
+    assert_ne!(domain.state, State::Paused);
 }
 
 #[test]

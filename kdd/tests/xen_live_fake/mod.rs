@@ -8,6 +8,9 @@ use kdd::target::xen_live::hypercall::{Call, Errno, Hypervisor, Window};
 
 pub type Page = Arc<Mutex<[u8; 4096]>>;
 
+/// The frame of the ring of events.
+pub const RING: u8 = 9;
+
 /// A domain.
 pub struct Guest {
     pub id: u16,
@@ -17,14 +20,21 @@ pub struct Guest {
     pub dying: bool,
     pub shutdown: Option<u8>,
     pub debugged: bool,
+    /// Whether events are reported: breakpoints, debug exceptions.
+    pub monitored: Option<[bool; 2]>,
     pub pages: BTreeMap<u64, Page>,
     /// Frames that are said to be there and cannot be mapped.
     pub broken: BTreeSet<u64>,
     pub last_frame: u64,
     /// RIP, RFLAGS, R15, DR7 of each vCPU.
     pub vcpus: Vec<[u64; 4]>,
-    pub held: Vec<u32>,
-    pub events: Vec<u32>,
+    /// vCPUs that are down, and those that wait for an answer to an event.
+    pub down: Vec<bool>,
+    pub waiting: Vec<bool>,
+    pub requests: u32,
+    pub answers: u32,
+    /// Exceptions that were passed on: vCPU and vector.
+    pub injected: Vec<(u32, u8)>,
     pub instructions: u64,
 }
 
@@ -39,12 +49,18 @@ impl Guest {
             dying: false,
             shutdown: None,
             debugged: false,
-            pages: [0u8, 1, 2, 3, 5].map(|number| (u64::from(number), page(number))).into(),
+            monitored: None,
+            pages: [0u8, 1, 2, 3, 5, RING]
+                .map(|number| (u64::from(number), page(number)))
+                .into(),
             broken: BTreeSet::new(),
             last_frame: 0x1_0000,
             vcpus: vec![[0x1000, 2, 0, 0x400], [0x2000, 2, 0, 0x400]],
-            held: vec![0; 2],
-            events: Vec::new(),
+            down: vec![false; 2],
+            waiting: vec![false; 2],
+            requests: 0,
+            answers: 0,
+            injected: Vec::new(),
             instructions: 0,
         }
     }
@@ -57,35 +73,76 @@ impl Guest {
 
     /// Runs up to a hundred instructions of each vCPU.
     fn run(&mut self) {
-        let mut pauses = 0;
+        let [breakpoints, exceptions] = self.monitored.unwrap_or_default();
         for (number, vcpu) in self.vcpus.clone().into_iter().enumerate() {
             let [mut rip, mut flags, general, debug] = vcpu;
             for _ in 0..100 {
-                if self.held[number] > 0 {
+                if self.down[number] || self.waiting[number] {
                     break;
                 }
-                if self.debugged && self.byte(rip) == 0xcc {
-                    rip += 1;
-                    pauses += 1;
-                    self.events.push(number as u32);
+                if breakpoints && self.byte(rip) == 0xcc {
+                    if self
+                        .injected
+                        .iter()
+                        .any(|(vcpu, vector)| (*vcpu as usize, *vector) == (number, 3))
+                    {
+                        rip += 1;
+                        continue;
+                    }
+                    self.request(number, 6, rip, 6);
                     break;
                 }
                 rip += 1;
                 flags &= !(1 << 16);
                 self.instructions += 1;
-                if flags & 0x100 != 0 && self.debugged {
-                    pauses += 1;
+                if flags & 0x100 != 0 && exceptions {
+                    self.request(number, 9, rip, 3);
                     break;
                 }
             }
             self.vcpus[number] = [rip, flags, general, debug];
         }
-        self.pauses += pauses;
+    }
+
+    /// Reports an event.
+    fn request(&mut self, vcpu: usize, reason: u32, rip: u64, how: u8) {
+        let mut page = self.pages[&u64::from(RING)].lock().unwrap();
+        let at = 64 + (self.requests % 8) as usize * 400;
+        let mut put = |offset: usize, value: u64, length: usize| {
+            page[at + offset..at + offset + length].copy_from_slice(&value.to_le_bytes()[..length]);
+        };
+        put(0, 7, 4);
+        put(4, 1, 4);
+        put(8, reason.into(), 4);
+        put(12, vcpu as u64, 4);
+        put(24, rip / 4096, 8);
+        put(32, 0, 8);
+        put(40, 1, 4);
+        put(44, how.into(), 1);
+        put(208, rip, 8);
+        self.requests += 1;
+        page[..4].copy_from_slice(&self.requests.to_le_bytes());
+        self.waiting[vcpu] = true;
+    }
+
+    /// Takes the answers.
+    fn answered(&mut self) {
+        let page = self.pages[&u64::from(RING)].lock().unwrap();
+        let made = u32::from_le_bytes(page[8..12].try_into().unwrap());
+        while self.answers != made {
+            let at = 64 + (self.answers % 8) as usize * 400;
+            assert_eq!((page[at], page[at + 4]), (7, 1));
+            assert!(std::mem::take(&mut self.waiting[page[at + 12] as usize]));
+            self.answers += 1;
+        }
     }
 
     fn context(&self) -> Vec<u8> {
         let mut bytes = record(1, 0, &[0; 24]);
         for (number, [rip, flags, general, debug]) in self.vcpus.iter().enumerate() {
+            if self.down[number] {
+                continue;
+            }
             let mut cpu = vec![0; 1032];
             let mut put = |at: usize, value: u64| cpu[at..at + 8].copy_from_slice(&value.to_le_bytes());
             put(512 + 15 * 8, *general);
@@ -101,6 +158,7 @@ impl Guest {
 
     fn load(&mut self, bytes: &[u8]) -> Result<u64, Errno> {
         let mut at = 0;
+        self.down.fill(true);
         loop {
             let kind = u16::from_le_bytes([bytes[at], bytes[at + 1]]);
             let instance = usize::from(bytes[at + 2]);
@@ -110,7 +168,10 @@ impl Guest {
             match kind {
                 0 => return Ok(0),
                 1 => {}
-                2 => self.vcpus[instance] = [get(640), get(648), get(512 + 15 * 8), get(512 + 27 * 8)],
+                2 => {
+                    self.down[instance] = false;
+                    self.vcpus[instance] = [get(640), get(648), get(512 + 15 * 8), get(512 + 27 * 8)];
+                }
                 _ => return Err(Errno::EINVAL),
             }
             at += 8 + length;
@@ -187,6 +248,18 @@ impl Hypervisor for Fake {
                 let id = u16::from_le_bytes([call.buffers[0][0], call.buffers[0][1]]);
                 inside.guests.get(&id).map(|guest| guest.last_frame).ok_or(Errno::ESRCH)
             }
+            34 => {
+                assert_eq!(call.buffers[0][4], 28);
+                call.buffers[0][8] = RING;
+                Ok(0)
+            }
+            41 => {
+                let operation = &call.buffers[1];
+                assert_eq!(operation[0], 13);
+                let guest = inside.guests.get_mut(&7).ok_or(Errno::ESRCH)?;
+                guest.injected.push((operation[8].into(), operation[12]));
+                Ok(0)
+            }
             36 => domctl(inside, call),
             _ => Err(Errno::ENOSYS),
         }
@@ -250,7 +323,6 @@ fn domctl(inside: &mut Inside, call: &mut Call) -> Result<u64, Errno> {
     let context_size = inside.context_size;
     let context = inside.context.clone();
     let guest = inside.guests.get_mut(&id).ok_or(Errno::ESRCH)?;
-    let vcpu = word(16) as usize;
     match command {
         3 => guest.pauses += 1,
         4 => {
@@ -259,7 +331,6 @@ fn domctl(inside: &mut Inside, call: &mut Call) -> Result<u64, Errno> {
                 guest.run();
             }
         }
-        18 => guest.debugged = head[16] != 0,
         33 => {
             let bytes = context.unwrap_or_else(|| guest.context());
             if guest.dying {
@@ -285,15 +356,24 @@ fn domctl(inside: &mut Inside, call: &mut Call) -> Result<u64, Errno> {
                 frame.copy_from_slice(&kind.to_le_bytes());
             }
         }
-        1001 | 1002 if guest.pauses == 0 => return Err(Errno::EBUSY),
-        1001 => *guest.held.get_mut(vcpu).ok_or(Errno::EINVAL)? += 1,
-        1002 => {
-            let held = guest.held.get_mut(vcpu).ok_or(Errno::EINVAL)?;
-            *held = held.checked_sub(1).ok_or(Errno::EINVAL)?;
-        }
-        1003 => {
-            let vcpu = if guest.pauses > 0 { guest.events.pop() } else { None };
-            call.buffers[0][20..24].copy_from_slice(&vcpu.unwrap_or(u32::MAX).to_le_bytes());
+        56 => match (word(16), guest.monitored) {
+            (3, _) => call.buffers[0][24] = 7,
+            (0, Some(_)) => return Err(Errno::EBUSY),
+            (0, None) => {
+                guest.monitored = Some([false; 2]);
+                (guest.requests, guest.answers) = (0, 0);
+            }
+            (1, Some(_)) => guest.monitored = None,
+            (2, Some(_)) => guest.answered(),
+            _ => return Err(Errno::EINVAL),
+        },
+        77 => {
+            let monitored = guest.monitored.as_mut().ok_or(Errno::EINVAL)?;
+            let index = usize::from(word(20) == 5);
+            if word(20) == 2 {
+                return Err(Errno::EOPNOTSUPP);
+            }
+            monitored[index] = word(16) == 0;
         }
         _ => return Err(Errno::ENOSYS),
     }

@@ -6,7 +6,7 @@
 //! devices are left out; they would set timers back.
 
 use crate::damage::Damage;
-use crate::target::fields::Fields;
+use crate::target::fields::{Fields, wide};
 use crate::target::vcpu::msr;
 use crate::target::{Segment, Vcpu, xl_save};
 
@@ -34,12 +34,15 @@ const MSRS: [(u32, usize); 10] = [
     (TSC_AUX, 1000),
 ];
 const TSC_AUX: u32 = 0xc000_0103;
+/// Where the CPU's record has the time stamp counter.
+const COUNTER: usize = 1008;
 
 /// The context of an HVM or PVH guest.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
     records: Vec<Record>,
-    bytes: Vec<u8>,
+    /// Where it ends too early.
+    cut: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -56,10 +59,18 @@ impl Context {
         let mut records = Vec::new();
         let fields = Fields(&bytes);
         let mut at = 0usize;
-        while let Some((kind, length)) = fields.u16(at).zip(fields.u32(at.saturating_add(4))) {
-            let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let mut cut = None;
+        loop {
+            let kind = fields.u16(at);
+            if kind == Some(END) {
+                break;
+            }
             let body = at.saturating_add(8);
-            let Some(content) = fields.slice(body, length).filter(|_| kind != END) else {
+            let length = fields.u32(at.saturating_add(4));
+            let length = length.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+            let content = length.and_then(|length| fields.slice(body, length));
+            let Some(((kind, length), content)) = kind.zip(length).zip(content) else {
+                cut = Some(at);
                 break;
             };
             records.push(Record {
@@ -69,18 +80,57 @@ impl Context {
             });
             at = body.saturating_add(length);
         }
-        Self { records, bytes }
+        Self { records, cut }
     }
 
     /// Its vCPUs.
     #[must_use]
     pub fn vcpus(&self) -> (Vec<Vcpu>, Vec<Damage>) {
-        xl_save::hvm::vcpus(&self.bytes, 0)
+        let (vcpus, mut damage) = xl_save::hvm::vcpus(&self.bytes(|_| true), 0);
+        damage.extend(
+            self.cut
+                .map(|at| Damage::file("hvm-context", wide(at), "a record", "its end")),
+        );
+        (vcpus, damage)
     }
 
-    /// What has to be loaded for the state of all vCPUs.
+    /// What has to be loaded for the state of all vCPUs; of `only` one, the others then are down.
     #[must_use]
-    pub fn loadable(&self) -> Vec<u8> {
+    pub fn loadable(&self, only: Option<u32>) -> Vec<u8> {
+        self.bytes(|record| {
+            let wanted = only.is_none_or(|only| only == u32::from(record.instance));
+            record.kind == HEADER || matches!(record.kind, CPU | CPU_XSAVE | CPU_MSR) && wanted
+        })
+    }
+
+    /// Puts the vCPUs that are down back, which stood still since `before` was read. Their time stamp counters go
+    /// on by what those of the others did.
+    pub fn complete(&mut self, before: &Self) {
+        let counter = |content: &[u8]| Fields(content).u64(COUNTER);
+        let cpus = |context: &Self| -> Vec<Record> {
+            let cpus = context.records.iter().filter(|record| record.kind == CPU);
+            cpus.cloned().collect()
+        };
+        let (now, then) = (cpus(self), cpus(before));
+        let passed = now.iter().find_map(|record| {
+            let old = then.iter().find(|old| old.instance == record.instance)?;
+            Some(counter(&record.content)?.wrapping_sub(counter(&old.content)?))
+        });
+        for mut record in then {
+            if now.iter().any(|other| other.instance == record.instance) {
+                continue;
+            }
+            if let Some(value) = counter(&record.content)
+                && let Some(place) = record.content.get_mut(COUNTER..COUNTER.saturating_add(8))
+            {
+                place.copy_from_slice(&value.wrapping_add(passed.unwrap_or(0)).to_le_bytes());
+            }
+            self.records.push(record);
+        }
+        self.records.sort_by_key(|record| (record.kind, record.instance));
+    }
+
+    fn bytes(&self, wanted: impl Fn(&Record) -> bool) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut put = |kind: u16, instance: u16, content: &[u8]| {
             bytes.extend(kind.to_le_bytes());
@@ -89,7 +139,7 @@ impl Context {
             bytes.extend(content);
         };
         for record in &self.records {
-            if matches!(record.kind, HEADER | CPU | CPU_XSAVE | CPU_MSR) {
+            if wanted(record) {
                 put(record.kind, record.instance, &record.content);
             }
         }

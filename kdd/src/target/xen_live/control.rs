@@ -1,21 +1,21 @@
 //! Run control of a domain.
 //!
-//! Xen counts pauses: one here when the domain is opened, one by the hypervisor for each vCPU that meets a
-//! breakpoint while a debugger is attached. With one attached (`setdebugging`), INT3 and debug exceptions of the
-//! guest pause the domain instead of reaching the guest; so the guest's own INT3 stop it too, and are not passed on.
+//! Xen counts pauses; one is this program's. What stops the guest of itself comes from [`super::events`]: the vCPU it
+//! happened on waits, and the domain is then paused as a whole. INT3 and debug exceptions that are the guest's own
+//! are passed on to it.
 //!
-//! Before the domain runs, each vCPU is paused on its own, the domain's pauses are taken back to one, and the vCPUs
-//! are let go again: so no vCPU runs before all is in place, however many of them met a breakpoint.
-//!
-//! Single steps: the monitor trap flag where the machine has it (Intel), otherwise the flag TF. With TF an interrupt
-//! that is due is served before the instruction.
+//! Single steps: the monitor trap flag where the machine has it (Intel), otherwise the flag TF; with TF an interrupt
+//! that is due is served before the instruction. An instruction that the hypervisor emulates ([`super::emulated`])
+//! would give its exception to the guest: behind such a one there is a breakpoint for the time of the step. The
+//! other vCPUs are down meanwhile.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::domctl::Info;
+use super::domctl::{Domctl, Exception, Info};
+use super::events::{Event, Events, What};
 use super::hypercall::{Errno, Error};
-use super::{Refused, Xen};
+use super::{Refused, Xen, emulated};
 use crate::memory::{Gpa, Gva};
 use crate::target::{BreakKind, Breakpoint, Cause, Control, ControlError, Resume, StopReason, Vcpu};
 
@@ -29,22 +29,18 @@ const TF: u64 = 1 << 8;
 const RF: u64 = 1 << 16;
 
 /// Breakpoints and what belongs to them.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Points {
-    /// Whether a debugger is attached by this process.
-    attached: bool,
-    /// Whether another one was when the domain was opened.
-    others: bool,
+    /// Events of the guest, once they were needed.
+    events: Option<Events>,
     /// Breakpoints in memory, and how often each is inserted.
-    software: BTreeMap<u64, Software>,
+    software: BTreeMap<u64, u32>,
     /// Their virtual and physical addresses.
     at: Vec<(u64, u64)>,
     /// Breakpoints of the CPU.
     hardware: [Option<Breakpoint>; 4],
-    /// vCPUs that are paused on their own.
-    held: Vec<u32>,
-    /// The vCPU that does a step, and whether by the monitor trap flag.
-    step: Option<(u32, bool)>,
+    /// The step that is being done.
+    step: Option<Step>,
     /// Whether the machine has the monitor trap flag; not known before it was asked.
     monitor_trap: Option<bool>,
     /// A breakpoint that is out while a vCPU steps from it.
@@ -53,23 +49,39 @@ pub struct Points {
     told: Option<StopReason>,
 }
 
-#[derive(Debug)]
-struct Software {
-    times: u32,
+/// A step of one vCPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Step {
+    vcpu: u32,
+    how: How,
+}
+
+/// How a step is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    MonitorTrap,
+    TrapFlag,
+    /// By a breakpoint behind the instruction, at this physical address.
+    Behind(u64),
 }
 
 impl Points {
-    /// None; `others` says whether another debugger is attached.
-    #[must_use]
-    pub fn new(others: bool) -> Self {
-        Self {
-            others,
-            ..Self::default()
-        }
+    fn any_hardware(&self) -> bool {
+        self.hardware.iter().any(Option::is_some)
     }
 
-    fn any(&self) -> bool {
-        !self.software.is_empty() || self.hardware.iter().any(Option::is_some)
+    /// Whether an event is of a breakpoint or step of this program.
+    fn own(&self, event: &Event) -> bool {
+        let step = self.step.filter(|step| step.vcpu == event.vcpu);
+        match event.kind {
+            What::Breakpoint => {
+                self.software.contains_key(&event.physical)
+                    || step.is_some_and(|step| step.how == How::Behind(event.physical))
+            }
+            What::Exception => step.is_some_and(|step| step.how == How::TrapFlag) || self.any_hardware(),
+            What::Step => step.is_some(),
+            What::Other => false,
+        }
     }
 }
 
@@ -123,33 +135,25 @@ impl Xen {
         }
     }
 
-    /// Attaches a debugger.
-    fn attach_debugger(&mut self) -> Result<(), ControlError> {
-        if self.points.attached {
+    /// Has events of the guest reported.
+    fn watch_events(&mut self) -> Result<(), ControlError> {
+        if self.points.events.is_some() {
             return Ok(());
         }
-        if self.points.others {
-            return Err(failed("attaching a debugger", "another one is attached to the domain"));
-        }
-        match self.domctl().breakpoint_hit() {
-            Ok(_) => {}
-            Err(Error::Failed {
-                errno: Errno::ENOSYS, ..
-            }) => {
-                return Err(ControlError::Unsupported(
-                    "breakpoints and steps, with a Xen that was built without GDBSX",
-                ));
+        match Events::open(&self.domctl(), &*self.hypervisor, self.domain) {
+            Ok(events) => {
+                self.points.events = Some(events);
+                Ok(())
             }
-            Err(error) => return Err(self.lost(error)),
+            Err(Error::Failed {
+                errno: Errno::ENOSYS | Errno::EOPNOTSUPP,
+                ..
+            }) => Err(ControlError::Unsupported(
+                "breakpoints and steps, with a Xen that monitors no events",
+            )),
+            Err(error @ Error::NotReached(..)) => Err(failed("breakpoints and steps", &error.to_string())),
+            Err(error) => Err(self.lost(error)),
         }
-        self.domctl().set_debugging(true).map_err(|error| self.lost(error))?;
-        self.points.attached = true;
-        Ok(())
-    }
-
-    /// All vCPUs that there may be.
-    fn all(&self) -> std::ops::RangeInclusive<u32> {
-        0..=self.last_vcpu
     }
 
     /// Takes pauses back until the domain runs.
@@ -163,141 +167,170 @@ impl Xen {
         Ok(())
     }
 
-    /// Lets the domain run, one of its vCPUs or all.
-    fn go(&mut self, only: Option<u32>) -> Result<(), ControlError> {
-        if !self.points.attached && only.is_none() {
-            // Nothing but this process, or whoever paused it before, holds it.
-            if self.ran {
-                return self.domctl().unpause().map_err(|error| self.lost(error));
-            }
-            return self.unpause_wholly();
-        }
-        let vcpus: Vec<u32> = self.all().filter(|vcpu| !self.points.held.contains(vcpu)).collect();
-        for vcpu in vcpus {
-            // A number may be of no vCPU.
-            if self.domctl().pause_vcpu(vcpu).is_ok() {
-                self.points.held.push(vcpu);
-            }
-        }
-        self.unpause_wholly()?;
-        self.domctl().pause().map_err(|error| self.lost(error))?;
-        let free = |vcpu: &u32| only.is_none_or(|only| only == *vcpu);
-        let (free, held): (Vec<u32>, Vec<u32>) = self.points.held.iter().partition(|vcpu| free(vcpu));
-        for vcpu in free {
-            self.domctl().unpause_vcpu(vcpu).map_err(|error| self.lost(error))?;
-        }
-        self.points.held = held;
-        self.domctl().unpause().map_err(|error| self.lost(error))
+    /// Lets the vCPUs whose events were taken go on, as soon as the domain runs.
+    fn answer(&mut self) -> Result<(), ControlError> {
+        let control = Domctl::new(&*self.hypervisor, self.version.interface, self.domain);
+        let answered = self
+            .points
+            .events
+            .as_mut()
+            .map_or(Ok(()), |events| events.answer(&control));
+        answered.map_err(|error| self.lost(error))
     }
 
-    /// Lets go the vCPUs that are paused on their own; the domain must be paused.
-    fn let_go(&mut self) {
-        for vcpu in std::mem::take(&mut self.points.held) {
-            let _ = self.domctl().unpause_vcpu(vcpu);
+    /// Lets the domain run.
+    fn go(&mut self) -> Result<(), ControlError> {
+        self.answer()?;
+        if self.ran {
+            self.domctl().unpause().map_err(|error| self.lost(error))?;
+        } else {
+            self.unpause_wholly()?;
         }
+        self.added = false;
+        Ok(())
     }
 
     /// Registers to run with: single step and breakpoints of the CPU.
-    fn armed(&self, step: Option<u32>) -> Vec<Vcpu> {
+    fn armed(&self) -> Vec<Vcpu> {
         let mut vcpus = self.vcpus.clone();
-        let any = self.points.hardware.iter().any(Option::is_some);
         for vcpu in &mut vcpus {
-            if step == Some(vcpu.number) {
+            let step = Step {
+                vcpu: vcpu.number,
+                how: How::TrapFlag,
+            };
+            if self.points.step == Some(step) {
                 vcpu.rflags |= TF;
             }
             let here = |point: &Breakpoint| point.kind == BreakKind::Hardware && point.at.0 == vcpu.rip;
             if self.points.hardware.iter().flatten().any(here) {
                 vcpu.rflags |= RF;
             }
-            if any && let Some(registers) = &mut vcpu.dr {
+            if self.points.any_hardware()
+                && let Some(registers) = &mut vcpu.dr
+            {
                 arm(registers, &self.points.hardware);
             }
         }
         vcpus
     }
 
-    /// The guest stands: reads its registers, finds out why, and takes back what it ran with.
-    fn settle(&mut self) -> Result<StopReason, ControlError> {
-        let before = std::mem::take(&mut self.vcpus);
-        let mut hits = Vec::new();
-        if self.points.attached {
-            for _ in 0..PAUSES {
-                match self.domctl().breakpoint_hit() {
-                    Ok(Some(vcpu)) => hits.push(vcpu),
-                    Ok(None) => break,
-                    Err(error) => return Err(self.lost(error)),
-                }
-            }
+    /// Pauses the domain and takes its events. Those that are the guest's own are passed on to it; if there is
+    /// nothing else and the stop was not `asked` for, the domain goes on, and there is no reason.
+    fn halt(&mut self, asked: bool) -> Result<Option<StopReason>, ControlError> {
+        self.domctl().pause().map_err(|error| self.lost(error))?;
+        let events = self.points.events.as_mut().map(Events::take).unwrap_or_default();
+        let (own, others): (Vec<Event>, Vec<Event>) = events.into_iter().partition(|event| self.points.own(event));
+        for event in &others {
+            self.pass_on(event)?;
         }
+        if own.is_empty() && !asked {
+            self.answer()?;
+            self.domctl().unpause().map_err(|error| self.lost(error))?;
+            return Ok(None);
+        }
+        self.settle(&own).map(Some)
+    }
+
+    /// Gives the guest an exception of its own.
+    fn pass_on(&self, event: &Event) -> Result<(), ControlError> {
+        let vector = match event.kind {
+            What::Breakpoint => 3,
+            What::Exception => 1,
+            What::Step | What::Other => return Ok(()),
+        };
+        let exception = Exception {
+            vcpu: event.vcpu,
+            vector,
+            kind: event.how,
+            length: event.length,
+            extra: event.status,
+        };
+        self.domctl().inject(&exception).map_err(|error| self.lost(error))
+    }
+
+    /// The guest stands: reads its registers, and takes back what it ran with.
+    fn settle(&mut self, own: &[Event]) -> Result<StopReason, ControlError> {
+        let before = std::mem::take(&mut self.vcpus);
         let read = self.read_registers();
         self.running = false;
+        // The pause of a domain that was found paused stands for those that it was found with.
+        self.added = self.ran;
         self.memory.set_running(false);
         read.map_err(|error| self.lost(error))?;
-        let reason = self.reason(&before, &hits);
-        self.disarm(&before, &hits);
-        if let Some((vcpu, true)) = self.points.step {
-            self.domctl()
-                .set_stepping(vcpu, false)
-                .map_err(|error| self.lost(error))?;
+        let reason = self.reason(own);
+        self.disarm(&before);
+        match self.points.step.take() {
+            Some(Step {
+                vcpu,
+                how: How::MonitorTrap,
+            }) => {
+                let off = self.domctl().set_stepping(vcpu, false);
+                off.map_err(|error| self.lost(error))?;
+            }
+            Some(Step {
+                how: How::Behind(at), ..
+            }) => {
+                self.memory.unhide(Gpa(at));
+            }
+            _ => {}
         }
-        self.points.step = None;
         if let Some(at) = self.points.lifted.take()
             && self.points.software.contains_key(&at)
             && !self.memory.hide(Gpa(at))
         {
             return Err(failed("breakpoint", "its page is no longer there"));
         }
-        self.let_go();
         // What the guest stands with now is what it goes on with, whoever lets it.
         let wanted = self.vcpus.clone();
-        self.write_registers(&wanted).map_err(|refused| self.refused(refused))?;
+        self.write_registers(&wanted, None)
+            .map_err(|refused| self.refused(refused))?;
         Ok(reason)
     }
 
     /// Why the guest stopped.
-    fn reason(&self, before: &[Vcpu], hits: &[u32]) -> StopReason {
-        if let Some(vcpu) = hits.first() {
-            return StopReason {
-                vcpu: *vcpu,
-                cause: Cause::Breakpoint,
-            };
+    fn reason(&self, own: &[Event]) -> StopReason {
+        let with = |event: &Event, cause| StopReason {
+            vcpu: event.vcpu,
+            cause,
+        };
+        let software =
+            |event: &&Event| event.kind == What::Breakpoint && self.points.software.contains_key(&event.physical);
+        if let Some(event) = own.iter().find(software) {
+            return with(event, Cause::Breakpoint);
         }
-        for vcpu in &self.vcpus {
-            let status = vcpu.dr.map_or(0, |[.., status, _]| status);
+        for event in own.iter().filter(|event| event.kind == What::Exception) {
+            let vcpu = self.vcpus.iter().find(|vcpu| vcpu.number == event.vcpu);
+            let status = vcpu.and_then(|vcpu| vcpu.dr).map_or(0, |[.., status, _]| status) | event.status;
             for (number, point) in self.points.hardware.iter().enumerate() {
                 let Some(point) = point.filter(|_| status >> number & 1 != 0) else {
                     continue;
                 };
-                let cause = match point.kind {
-                    BreakKind::Software | BreakKind::Hardware => Cause::Breakpoint,
-                    kind => Cause::Watch(kind, point.at),
+                return match point.kind {
+                    BreakKind::Software | BreakKind::Hardware => with(event, Cause::Breakpoint),
+                    kind => with(event, Cause::Watch(kind, point.at)),
                 };
-                let vcpu = vcpu.number;
-                return StopReason { vcpu, cause };
             }
         }
-        match self.points.step {
-            Some((vcpu, _)) => StopReason {
-                vcpu,
-                cause: Cause::Step,
-            },
+        match own.first() {
+            Some(event) => with(event, Cause::Step),
             None => StopReason {
-                vcpu: before.first().map_or(0, |vcpu| vcpu.number),
+                vcpu: self.vcpus.first().map_or(0, |vcpu| vcpu.number),
                 cause: Cause::Asked,
             },
         }
     }
 
     /// Registers as the guest has them, without what it ran with.
-    fn disarm(&mut self, before: &[Vcpu], hits: &[u32]) {
-        let any = self.points.hardware.iter().any(Option::is_some);
+    fn disarm(&mut self, before: &[Vcpu]) {
+        let any = self.points.any_hardware();
         for vcpu in &mut self.vcpus {
-            if hits.contains(&vcpu.number) {
-                vcpu.rip = vcpu.rip.wrapping_sub(1);
-            }
             let old = before.iter().find(|old| old.number == vcpu.number);
             let had = |flag| old.is_some_and(|old| old.rflags & flag != 0);
-            if self.points.step == Some((vcpu.number, false)) && !had(TF) {
+            let step = Step {
+                vcpu: vcpu.number,
+                how: How::TrapFlag,
+            };
+            if self.points.step == Some(step) && !had(TF) {
                 vcpu.rflags &= !TF;
             }
             if any {
@@ -309,10 +342,27 @@ impl Xen {
         }
     }
 
-    /// Stops the domain where it is and settles; the reason of its own that it may have had is returned.
-    fn halt(&mut self) -> Result<StopReason, ControlError> {
-        self.domctl().pause().map_err(|error| self.lost(error))?;
-        self.settle()
+    /// Prepares a step of a vCPU.
+    fn prepare_step(&mut self, vcpu: u32) -> Result<(), ControlError> {
+        let Some(state) = self.vcpus.iter().find(|other| other.number == vcpu).cloned() else {
+            return Err(failed("single step", "there is no such vCPU"));
+        };
+        self.watch_events()?;
+        let how = if self.monitor_trap(vcpu)? {
+            How::MonitorTrap
+        } else {
+            let behind = emulated::behind(&self.memory, &state);
+            behind
+                .filter(|at| self.memory.hide(*at))
+                .map_or(How::TrapFlag, |at| How::Behind(at.0))
+        };
+        self.points.step = Some(Step { vcpu, how });
+        if let Some(at) = self.stands_at(vcpu)
+            && self.memory.unhide(Gpa(at))
+        {
+            self.points.lifted = Some(at);
+        }
+        Ok(())
     }
 
     fn software(point: &Breakpoint) -> Result<Gpa, ControlError> {
@@ -367,8 +417,7 @@ impl Control for Xen {
             return Ok(());
         }
         self.look()?;
-        let reason = self.halt()?;
-        self.points.told = Some(reason);
+        self.points.told = self.halt(true)?;
         Ok(())
     }
 
@@ -384,32 +433,17 @@ impl Control for Xen {
             ));
         }
         self.points.told = None;
-        let only = match how {
-            Resume::Run => None,
-            Resume::Step(vcpu) => Some(vcpu),
-        };
-        let mut by_flag = None;
-        if let Some(vcpu) = only {
-            if !self.vcpus.iter().any(|other| other.number == vcpu) {
-                return Err(failed("single step", "there is no such vCPU"));
-            }
-            self.attach_debugger()?;
-            let monitor_trap = self.monitor_trap(vcpu)?;
-            if !monitor_trap {
-                by_flag = Some(vcpu);
-            }
-            if let Some(at) = self.stands_at(vcpu)
-                && self.memory.unhide(Gpa(at))
-            {
-                self.points.lifted = Some(at);
-            }
-            self.points.step = Some((vcpu, monitor_trap));
+        let mut only = None;
+        if let Resume::Step(vcpu) = how {
+            self.prepare_step(vcpu)?;
+            only = Some(vcpu).filter(|_| self.vcpus.len() > 1);
         }
-        let armed = self.armed(by_flag);
-        self.write_registers(&armed).map_err(|refused| self.refused(refused))?;
+        let armed = self.armed();
+        self.write_registers(&armed, only)
+            .map_err(|refused| self.refused(refused))?;
         self.memory.set_running(true);
         self.running = true;
-        self.go(only)
+        self.go()
     }
 
     fn stopped(&mut self, wait: Duration) -> Result<Option<StopReason>, ControlError> {
@@ -420,8 +454,12 @@ impl Control for Xen {
         let (mut sleep, longest) = SLEEP;
         loop {
             let info = self.look()?;
-            if info.is(Info::PAUSED) {
-                return self.halt().map(Some);
+            let paused = info.is(Info::PAUSED);
+            let waiting = self.points.events.as_ref().is_some_and(Events::waiting);
+            if (paused || waiting)
+                && let Some(reason) = self.halt(paused)?
+            {
+                return Ok(Some(reason));
             }
             if let Some(reason) = info.shutdown() {
                 return Err(ControlError::Gone(format!(
@@ -454,7 +492,8 @@ impl Control for Xen {
             return Err(failed("setting registers", "there is no such vCPU"));
         };
         place.clone_from(vcpu);
-        self.write_registers(&wanted).map_err(|refused| self.refused(refused))?;
+        self.write_registers(&wanted, None)
+            .map_err(|refused| self.refused(refused))?;
         self.vcpus = wanted;
         Ok(())
     }
@@ -462,11 +501,11 @@ impl Control for Xen {
     fn insert(&mut self, point: &Breakpoint) -> Result<(), ControlError> {
         if point.kind == BreakKind::Software {
             let physical = Self::software(point)?;
-            self.attach_debugger()?;
-            if let Some(known) = self.points.software.get_mut(&physical.0) {
-                known.times = known.times.saturating_add(1);
+            self.watch_events()?;
+            if let Some(times) = self.points.software.get_mut(&physical.0) {
+                *times = times.saturating_add(1);
             } else if self.memory.hide(physical) {
-                self.points.software.insert(physical.0, Software { times: 1 });
+                self.points.software.insert(physical.0, 1);
             } else {
                 return Err(failed("breakpoint", "its page is not there, or cannot be written"));
             }
@@ -483,7 +522,7 @@ impl Control for Xen {
                 "a watchpoint that is not 1, 2, 4 or 8 bytes at a multiple of that",
             ));
         }
-        self.attach_debugger()?;
+        self.watch_events()?;
         let free = self.points.hardware.iter_mut().find(|slot| slot.is_none());
         *free.ok_or_else(|| failed("breakpoint of the CPU", "all four are in use"))? = Some(*point);
         Ok(())
@@ -493,15 +532,16 @@ impl Control for Xen {
         if point.kind == BreakKind::Software {
             let physical = Self::software(point)?;
             self.look()?;
-            let Some(known) = self.points.software.get_mut(&physical.0) else {
+            let Some(times) = self.points.software.get_mut(&physical.0) else {
                 return Ok(());
             };
-            known.times = known.times.saturating_sub(1);
+            *times = times.saturating_sub(1);
+            let last = *times == 0;
             let pair = (point.at.0, physical.0);
             if let Some(index) = self.points.at.iter().position(|other| *other == pair) {
                 self.points.at.swap_remove(index);
             }
-            if known.times == 0 {
+            if last {
                 if !self.memory.unhide(physical) {
                     return Err(failed("removing a breakpoint", "its page is no longer there"));
                 }
@@ -524,7 +564,7 @@ impl Control for Xen {
     }
 
     fn release(&mut self) -> Result<(), ControlError> {
-        if self.running && (self.points.any() || self.points.attached || !self.ran) {
+        if self.running && (self.points.events.is_some() || !self.ran) {
             self.stop()?;
         }
         let points = std::mem::take(&mut self.points.software);
@@ -537,14 +577,19 @@ impl Control for Xen {
         self.points.at.clear();
         self.points.hardware = [None; 4];
         self.points.told = None;
-        if self.points.attached {
-            let detached = self.domctl().set_debugging(false);
-            result = result.and(detached.map_err(|error| self.lost(error)));
+        if let Some(mut events) = self.points.events.take() {
+            let closed = events.close(&self.domctl());
+            result = result.and(closed.map_err(|error| self.lost(error)));
         }
-        if !self.running && self.ran {
+        if !self.running && self.ran && self.look()?.shutdown().is_none() {
             result = result.and(self.resume(Resume::Run));
         }
-        self.points.attached = false;
+        // Of a domain that was paused before, or cannot run, one pause too many.
+        if self.added && !self.running {
+            self.added = false;
+            let unpaused = self.domctl().unpause();
+            result = result.and(unpaused.map_err(|error| self.lost(error)));
+        }
         self.memory.set_running(self.running);
         result
     }
@@ -562,7 +607,12 @@ impl Xen {
         if self.points.monitor_trap == Some(false) {
             return Ok(false);
         }
+        let reported = self.points.events.as_ref().is_some_and(Events::steps);
         let has = match self.domctl().set_stepping(vcpu, true) {
+            Ok(()) if !reported => {
+                let _ = self.domctl().set_stepping(vcpu, false);
+                false
+            }
             Ok(()) => true,
             Err(Error::Failed {
                 errno: Errno::EOPNOTSUPP | Errno::ENOSYS,

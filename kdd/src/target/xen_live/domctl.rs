@@ -4,7 +4,9 @@
 
 use serde::Serialize;
 
-use super::hypercall::{Argument, Call, Count, Errno, Error, Hypervisor, Link, MAXIMUM_GPFN, domctl, number};
+use super::hypercall::{
+    Argument, Call, Count, Errno, Error, GET_PARAM, Hypervisor, INJECT_EVENT, Link, MAXIMUM_GPFN, domctl, number,
+};
 use crate::target::fields::Fields;
 
 /// Bytes of the header and of the whole structure.
@@ -26,6 +28,21 @@ pub struct Domctl<'a> {
     hypervisor: &'a dyn Hypervisor,
     interface: u32,
     domain: u16,
+}
+
+/// An exception for a vCPU (`xen_dm_op_inject_event`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exception {
+    /// The vCPU.
+    pub vcpu: u32,
+    /// Vector.
+    pub vector: u8,
+    /// How it comes about, as VMX and SVM number it: 3 by hardware, 6 by INT3.
+    pub kind: u8,
+    /// Length of the instruction.
+    pub length: u8,
+    /// Of a debug exception, the bits of DR6.
+    pub extra: u64,
 }
 
 /// What a domain is and does (`getdomaininfo`).
@@ -221,15 +238,6 @@ impl<'a> Domctl<'a> {
         self.simple(domctl::UNPAUSE, &[], "unpausing the domain").map(|_| ())
     }
 
-    /// Attaches or detaches a debugger: breakpoints and single steps of the guest then pause it.
-    ///
-    /// # Errors
-    /// When Xen refuses.
-    pub fn set_debugging(&self, on: bool) -> Result<(), Error> {
-        let what = "attaching a debugger to the domain";
-        self.simple(domctl::SET_DEBUGGING, &[u8::from(on)], what).map(|_| ())
-    }
-
     /// Single steps by the CPU's monitor trap flag (Intel).
     ///
     /// # Errors
@@ -240,32 +248,78 @@ impl<'a> Domctl<'a> {
         self.simple(domctl::DEBUG_OP, &fields, "single step").map(|_| ())
     }
 
-    /// Pauses one vCPU, once more; the domain must be paused.
+    /// An operation on the ring of monitored events ([`super::events`]); gives the word behind operation and mode.
     ///
     /// # Errors
     /// When Xen refuses.
-    pub fn pause_vcpu(&self, vcpu: u32) -> Result<(), Error> {
-        let fields = vcpu.to_le_bytes();
-        self.simple(domctl::PAUSE_VCPU, &fields, "pausing a vCPU").map(|_| ())
+    pub fn vm_event(&self, operation: u32, what: &'static str) -> Result<u32, Error> {
+        const MODE_MONITOR: u32 = 2;
+        let mut fields = operation.to_le_bytes().to_vec();
+        fields.extend(MODE_MONITOR.to_le_bytes());
+        let fields = self.simple(domctl::VM_EVENT, &fields, what)?;
+        Fields(&fields).u32(8).ok_or(Error::Nonsense(what))
     }
 
-    /// Takes one pause of a vCPU back; the domain must be paused.
+    /// Has events of a kind reported, or not any more; the vCPU waits meanwhile.
     ///
     /// # Errors
     /// When Xen refuses.
-    pub fn unpause_vcpu(&self, vcpu: u32) -> Result<(), Error> {
-        let fields = vcpu.to_le_bytes();
-        self.simple(domctl::UNPAUSE_VCPU, &fields, "unpausing a vCPU")
+    pub fn monitor(&self, event: u32, on: bool) -> Result<(), Error> {
+        let mut fields = u32::from(!on).to_le_bytes().to_vec();
+        fields.extend(event.to_le_bytes());
+        fields.push(1);
+        self.simple(domctl::MONITOR, &fields, "monitoring the domain")
             .map(|_| ())
     }
 
-    /// A vCPU that hit a breakpoint, each told once; the domain must be paused.
+    /// A parameter of an HVM guest (hvm/params.h).
     ///
     /// # Errors
     /// When Xen refuses.
-    pub fn breakpoint_hit(&self) -> Result<Option<u32>, Error> {
-        let fields = self.simple(domctl::DEBUG_STATUS, &[], "asking for breakpoints hit")?;
-        Ok(Fields(&fields).u32(4).filter(|vcpu| *vcpu != u32::MAX))
+    pub fn parameter(&self, index: u32) -> Result<u64, Error> {
+        let what = "parameter of the domain";
+        let mut structure = u32::from(self.domain).to_le_bytes().to_vec();
+        structure.extend(index.to_le_bytes());
+        structure.extend([0; 8]);
+        let mut call = Call {
+            number: number::HVM_OP,
+            arguments: vec![Argument::Value(GET_PARAM), Argument::Buffer(0)],
+            buffers: vec![structure],
+            links: Vec::new(),
+        };
+        self.run(&mut call, what)?;
+        let structure = call.buffers.first().map(Vec::as_slice).unwrap_or_default();
+        Fields(structure).u64(8).ok_or(Error::Nonsense(what))
+    }
+
+    /// Has a vCPU meet an exception when it runs next.
+    ///
+    /// # Errors
+    /// When Xen refuses.
+    pub fn inject(&self, exception: &Exception) -> Result<(), Error> {
+        let mut operation = INJECT_EVENT.to_le_bytes().to_vec();
+        operation.extend([0; 4]);
+        operation.extend(exception.vcpu.to_le_bytes());
+        operation.extend([exception.vector, exception.kind, exception.length, 0]);
+        operation.extend(u32::MAX.to_le_bytes());
+        operation.extend([0; 4]);
+        operation.extend(exception.extra.to_le_bytes());
+        let mut call = Call {
+            number: number::DM_OP,
+            arguments: vec![
+                Argument::Value(u64::from(self.domain)),
+                Argument::Value(1),
+                Argument::Buffer(0),
+            ],
+            buffers: vec![vec![0; 16], operation],
+            links: vec![Link {
+                from: 0,
+                at: 0,
+                to: 1,
+                count: Some(Count { at: 8, unit: 1 }),
+            }],
+        };
+        self.run(&mut call, "passing an exception on to the guest")
     }
 
     /// Bits of a PV guest's words: 32 or 64.

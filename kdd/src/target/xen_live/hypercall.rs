@@ -15,8 +15,12 @@ pub mod number {
     pub const MEMORY_OP: u64 = 12;
     /// `xen_version`.
     pub const XEN_VERSION: u64 = 17;
+    /// `hvm_op`.
+    pub const HVM_OP: u64 = 34;
     /// `domctl`.
     pub const DOMCTL: u64 = 36;
+    /// `dm_op`.
+    pub const DM_OP: u64 = 41;
 }
 
 /// Commands of `domctl`.
@@ -29,8 +33,6 @@ pub mod domctl {
     pub const GET_INFO: u32 = 5;
     /// `getvcpucontext`.
     pub const GET_VCPU_CONTEXT: u32 = 13;
-    /// `setdebugging`.
-    pub const SET_DEBUGGING: u32 = 18;
     /// `gethvmcontext`.
     pub const GET_HVM_CONTEXT: u32 = 33;
     /// `sethvmcontext`.
@@ -41,16 +43,18 @@ pub mod domctl {
     pub const DEBUG_OP: u32 = 54;
     /// `getpageframeinfo3`.
     pub const GET_FRAME_TYPES: u32 = 61;
-    /// `gdbsx_pausevcpu`.
-    pub const PAUSE_VCPU: u32 = 1001;
-    /// `gdbsx_unpausevcpu`.
-    pub const UNPAUSE_VCPU: u32 = 1002;
-    /// `gdbsx_domstatus`.
-    pub const DEBUG_STATUS: u32 = 1003;
+    /// `vm_event_op`.
+    pub const VM_EVENT: u32 = 56;
+    /// `monitor_op`.
+    pub const MONITOR: u32 = 77;
 }
 
 /// `XENMEM_maximum_gpfn` of `memory_op`.
 pub const MAXIMUM_GPFN: u64 = 14;
+/// `HVMOP_get_param` of `hvm_op`.
+pub const GET_PARAM: u64 = 1;
+/// `XEN_DMOP_inject_event` of `dm_op`.
+pub const INJECT_EVENT: u32 = 13;
 
 /// A hypercall. Its buffers are numbered; what the hypervisor writes stands in them afterwards.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -242,22 +242,59 @@ impl Memory {
                 there.for_each(|(_, frame)| add(frame));
             }
             Frames::Guest => {
-                let control = self.control();
-                let last = control.last_frame().map_or(0, |last| last.min(LAST));
-                let mut first = 0u64;
-                while first <= last {
-                    let count = last.saturating_sub(first).saturating_add(1).min(wide(FRAMES));
-                    let end = first.saturating_add(count);
-                    let Ok(types) = control.frame_types(first..end) else {
-                        break;
-                    };
-                    let there = (first..end).zip(types).filter(|(_, kind)| is_page(*kind));
-                    there.for_each(|(frame, _)| add(frame));
-                    first = end;
+                for frame in self.look_for_guest_frames() {
+                    add(frame);
                 }
             }
         }
         runs
+    }
+}
+
+impl Memory {
+    /// Frames that there are, in order. A guest has memory from frame 0 on and a few pages at the end, with a
+    /// million frames without any in between: both ends are walked towards each other, until an empty stretch
+    /// when as many pages are found as the domain has.
+    fn look_for_guest_frames(&self) -> Vec<u64> {
+        let control = self.control();
+        let pages = control.info().map_or(u64::MAX, |info| info.pages);
+        let (mut first, mut end) = (
+            0u64,
+            control.last_frame().map_or(0, |last| last.min(LAST).saturating_add(1)),
+        );
+        let (mut low, mut high) = (Vec::new(), Vec::new());
+        let mut upwards = true;
+        while first < end {
+            let count = end.saturating_sub(first).min(wide(FRAMES));
+            let from = if upwards { first } else { end.saturating_sub(count) };
+            let range = from..from.saturating_add(count);
+            let Ok(types) = control.frame_types(range.clone()) else {
+                break;
+            };
+            let there: Vec<u64> = range
+                .zip(types)
+                .filter(|(_, kind)| is_page(*kind))
+                .map(|(frame, _)| frame)
+                .collect();
+            let empty = there.is_empty();
+            if upwards {
+                first = first.saturating_add(count);
+                low.extend(there);
+            } else {
+                end = from;
+                high.push(there);
+            }
+            let found = high.iter().map(Vec::len).sum::<usize>().saturating_add(low.len());
+            if empty && wide(found) >= pages {
+                break;
+            }
+            // From the top: until as many are found, or all frames are looked at.
+            if empty && upwards {
+                upwards = false;
+            }
+        }
+        low.extend(high.into_iter().rev().flatten());
+        low
     }
 }
 

@@ -3,12 +3,14 @@
 //!
 //! Follows the public headers of Xen (xen.h, domctl.h, memory.h, hvm/save.h, io/xs_wire.h) and privcmd.h of
 //! Linux. [`hypercall`] says what is asked, [`privcmd`] passes it on, [`version`] finds the interface that the
-//! hypervisor takes, [`domctl`] has the operations, [`memory`] and [`context`] the guest's state, [`control`] its
-//! run control; [`xenstore`] knows names and [`list`] all domains.
+//! hypervisor takes, [`domctl`] has the operations, [`memory`] and [`context`] the guest's state, [`control`] and
+//! [`events`] its run control; [`xenstore`] knows names and [`list`] all domains.
 
 pub mod context;
 pub mod control;
 pub mod domctl;
+mod emulated;
+pub mod events;
 pub mod hypercall;
 pub mod list;
 pub mod memory;
@@ -43,14 +45,15 @@ pub struct Xen {
     vcpus: Vec<Vcpu>,
     /// Registers as the hypervisor has them.
     loaded: Vec<Vcpu>,
+    /// State of all vCPUs, while those that do not step are down.
+    aside: Option<Context>,
     hints: Hints,
     damage: Vec<Damage>,
-    kind: Kind,
-    /// Number of the last vCPU.
-    last_vcpu: u32,
     /// Whether it ran when it was opened.
     ran: bool,
     running: bool,
+    /// Whether one of the domain's pauses is of this program, beside those it was found with.
+    added: bool,
     points: Points,
 }
 
@@ -108,13 +111,13 @@ impl Xen {
             memory,
             vcpus: Vec::new(),
             loaded: Vec::new(),
+            aside: None,
             hints: Hints::default(),
             damage: Vec::new(),
-            kind,
-            last_vcpu: info.last_vcpu.unwrap_or(0),
             ran: !info.is(Info::PAUSED),
             running: false,
-            points: Points::new(info.is(Info::DEBUGGED)),
+            added: true,
+            points: Points::default(),
             hypervisor,
         };
         // From here on, leaving lets the guest go on: see `Drop`.
@@ -128,25 +131,33 @@ impl Xen {
 
     /// Reads the registers of all vCPUs.
     fn read_registers(&mut self) -> Result<(), Error> {
-        let (vcpus, damage) = Context::new(self.domctl().hvm_context()?).vcpus();
+        let mut context = Context::new(self.domctl().hvm_context()?);
+        if let Some(aside) = &self.aside {
+            context.complete(aside);
+        }
+        let (vcpus, damage) = context.vcpus();
         self.loaded.clone_from(&vcpus);
         self.vcpus = vcpus;
         self.damage = damage;
         Ok(())
     }
 
-    /// Loads registers, where they differ from those that the hypervisor has.
-    fn write_registers(&mut self, wanted: &[Vcpu]) -> Result<(), Refused> {
-        if wanted == self.loaded.as_slice() {
+    /// Loads registers, where they differ from those that the hypervisor has; `only` one vCPU can run then.
+    fn write_registers(&mut self, wanted: &[Vcpu], only: Option<u32>) -> Result<(), Refused> {
+        if wanted == self.loaded.as_slice() && only.is_none() && self.aside.is_none() {
             return Ok(());
         }
         let mut context = Context::new(self.domctl().hvm_context()?);
+        if let Some(aside) = &self.aside {
+            context.complete(aside);
+        }
         let (now, _) = context.vcpus();
         for (now, wanted) in now.iter().zip(wanted) {
             context.change(now, wanted).map_err(Refused::Register)?;
         }
-        self.domctl().set_hvm_context(context.loadable())?;
+        self.domctl().set_hvm_context(context.loadable(only))?;
         self.loaded = wanted.to_vec();
+        self.aside = only.map(|_| context);
         Ok(())
     }
 }

@@ -19,7 +19,10 @@ use std::time::Duration;
 use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl};
 use rustix::mm::{MapFlags, ProtFlags, mlock, mmap, mmap_anonymous, munmap};
 
-use super::hypercall::{Argument, Call, Count, Errno, Error, Hypervisor, Link, MAXIMUM_GPFN, Window, domctl, number};
+use super::hypercall::{
+    Argument, Call, Count, Errno, Error, GET_PARAM, Hypervisor, INJECT_EVENT, Link, MAXIMUM_GPFN, Window, domctl,
+    number,
+};
 
 const PRIVCMD: &str = "/dev/xen/privcmd";
 const HYPERCALL_MEMORY: &str = "/dev/xen/hypercall";
@@ -46,12 +49,10 @@ const PASSED: &[u32] = &[
     domctl::PAUSE,
     domctl::UNPAUSE,
     domctl::GET_INFO,
-    domctl::SET_DEBUGGING,
     domctl::GET_ADDRESS_SIZE,
     domctl::DEBUG_OP,
-    domctl::PAUSE_VCPU,
-    domctl::UNPAUSE_VCPU,
-    domctl::DEBUG_STATUS,
+    domctl::VM_EVENT,
+    domctl::MONITOR,
 ];
 
 /// The hypervisor under this system.
@@ -138,6 +139,24 @@ fn passed(call: &Call) -> bool {
             call.arguments.as_slice(),
             [Argument::Value(MAXIMUM_GPFN), Argument::Buffer(0)]
         ),
+        number::HVM_OP => matches!(
+            call.arguments.as_slice(),
+            [Argument::Value(GET_PARAM), Argument::Buffer(0)]
+        ),
+        number::DM_OP => {
+            let shape = matches!(
+                call.arguments.as_slice(),
+                [Argument::Value(_), Argument::Value(1), Argument::Buffer(0)]
+            );
+            let operation = call.buffers.get(1).and_then(|buffer| buffer.first_chunk());
+            let link = Link {
+                from: 0,
+                at: 0,
+                to: 1,
+                count: Some(Count { at: 8, unit: 1 }),
+            };
+            shape && call.links == [link] && operation == Some(&INJECT_EVENT.to_le_bytes())
+        }
         number::DOMCTL => {
             let command = call.buffers.first().and_then(|buffer| buffer.first_chunk());
             let command = command.map(|command| u32::from_le_bytes(*command));
