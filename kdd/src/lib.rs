@@ -16,7 +16,7 @@
 //! assert_eq!((offset, &seen), (0, &packet));
 //! # Ok::<(), kdd::kd::packet::EncodeError>(())
 //! ```
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod cli;
 pub mod damage;

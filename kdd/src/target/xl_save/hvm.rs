@@ -24,7 +24,7 @@ const WITH_FLAGS: usize = 1032;
 const ORDER: [usize; 16] = [0, 3, 1, 2, 5, 6, 7, 4, 8, 9, 10, 11, 12, 13, 14, 15];
 
 /// vCPUs of a context that stands at an offset of the file, and what is wrong with it.
-pub(super) fn vcpus(bytes: &[u8], base: u64) -> (Vec<Vcpu>, Vec<Damage>) {
+pub(in crate::target) fn vcpus(bytes: &[u8], base: u64) -> (Vec<Vcpu>, Vec<Damage>) {
     let mut found: BTreeMap<u16, Vcpu> = BTreeMap::new();
     let mut rest: Vec<(u16, u16, &[u8])> = Vec::new();
     let mut damage = Vec::new();

@@ -3,7 +3,7 @@
 //!
 //! Follows tools/xl/xl.h, docs/specs/libxl-migration-stream and docs/specs/libxc-migration-stream of Xen.
 
-mod hvm;
+pub(super) mod hvm;
 mod libxc;
 mod pv;
 
