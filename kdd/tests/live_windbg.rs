@@ -158,4 +158,6 @@ fn the_engine_finds_a_windows_that_came_up_while_it_was_attached() {
     let (connection, _serving) = served(machine, Line::Serial);
     let output = engine::run_with(&connection, &["r rip", "g", "lm", "r rip"], &[("KDCLIENT_BREAK", "2")]);
     eprintln!("{}", output.all);
+    assert!(output.of("g").contains("Shutdown occurred"));
+    assert!(output.of("lm").contains("ntkrnlmp.exe"));
 }

@@ -337,7 +337,7 @@ impl Session {
                 base: REBOOT,
                 size: 0,
                 checksum: 0,
-                process: u64::MAX,
+                process: 0,
                 path: String::new(),
                 unload: true,
             }));
