@@ -129,7 +129,7 @@ fn resolved(text: &str) -> Result<SocketAddr, String> {
 impl Serve {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<u8, Error> {
         // First of all: from the moment a running guest is opened it has to be released.
-        signals::watch()?;
+        signals::watch().map_err(|error| Error::refused("signals".as_ref(), error))?;
         let mut guest = self.of.open()?;
         announce(&guest);
         if let Some(path) = &self.line.replay {

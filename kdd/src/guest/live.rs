@@ -8,10 +8,9 @@ use super::watch::{Debug, Watch};
 use super::{Guest, Patches};
 use crate::kd::debuggee::{Continue, Debuggee as _, Status};
 use crate::memory::paging::{Kind, Translation};
-use crate::memory::{Gpa, Gva};
+use crate::memory::{Gpa, Gva, VirtualMemory as _};
 use crate::target::{BreakKind, Breakpoint, Cause, Control, ControlError, Resume, StopReason, Vcpu};
-use crate::windows::processors;
-use crate::windows::{Architecture, context, discover};
+use crate::windows::{Architecture, Given, Windows, context, discover, processors};
 
 /// Breakpoints that a Windows kernel has room for.
 const POINTS: usize = 32;
@@ -23,6 +22,8 @@ pub(super) const INT3: u8 = 0xcc;
 const TRAP: u64 = 0x100;
 /// The search for a Windows that is not there yet takes no more than one part in this of the time.
 const SEARCH: u32 = 10;
+/// Bytes of the kernel's image that tell whether it is still there: the headers.
+const HEAD: usize = 0x200;
 
 /// What is known of a guest that can run, besides its memory and registers.
 pub(super) struct Live {
@@ -45,6 +46,8 @@ pub(super) struct Live {
     /// When Windows was looked for last, and how long that took.
     searched: Option<(Instant, Duration)>,
     pub renewed: bool,
+    /// The first bytes of the kernel's image: where they change, it is not there any more.
+    mark: Vec<u8>,
 }
 
 impl Live {
@@ -66,6 +69,7 @@ impl Live {
             trouble: None,
             searched: None,
             renewed: false,
+            mark: Vec::new(),
         }
     }
 
@@ -194,6 +198,9 @@ impl Guest {
             (live.runs, live.stepping, live.trap, live.why) = (false, false, None, why);
         }
         self.cache.clear();
+        if self.windows.kernel.is_some() && self.head() != self.live.as_ref().map(|live| live.mark.clone()) {
+            self.windows = Windows::default();
+        }
         if self.windows.kernel.is_some() {
             self.look_at_processors();
         } else {
@@ -210,6 +217,23 @@ impl Guest {
                 Cause::Breakpoint if status == 0 || live.has_software(rip) => BREAKPOINT,
                 Cause::Breakpoint | Cause::Step | Cause::Watch(..) => SINGLE_STEP,
             };
+        }
+    }
+
+    /// The first bytes of the kernel's image as memory has them now.
+    fn head(&self) -> Option<Vec<u8>> {
+        let (kernel, paging) = (self.windows.kernel.as_ref()?, self.paging?);
+        let mut bytes = vec![0; HEAD];
+        let count = self.space_of(paging.root)?.read(kernel.base, &mut bytes);
+        bytes.truncate(count);
+        Some(bytes)
+    }
+
+    /// Remembers the kernel that was found.
+    pub(super) fn mark(&mut self) {
+        let head = self.head().unwrap_or_default();
+        if let Some(live) = &mut self.live {
+            live.mark = head;
         }
     }
 
@@ -288,8 +312,8 @@ impl Guest {
             self.control(|control| control.remove(&point))?;
         }
         self.control(|control| control.reset())?;
-        self.windows = crate::windows::Windows::default();
-        self.given = crate::windows::Given::default();
+        self.windows = Windows::default();
+        self.given = Given::default();
         if let Some(live) = &mut self.live {
             live.forget();
             (live.runs, live.searched) = (true, None);

@@ -109,6 +109,9 @@ impl Guest {
         self.cpus = cpus;
         self.lay_registers();
         self.fill();
+        if self.live.is_some() {
+            self.mark();
+        }
     }
 
     /// Where it comes from.

@@ -145,10 +145,10 @@ impl Session {
         (self.complained, self.anew) = (false, false);
     }
 
-    /// Whether the guest stands still, as far as this session knows.
+    /// Whether a debugger has said anything since the begin, or since the guest was released.
     #[must_use]
-    pub fn is_stopped(&self) -> bool {
-        self.stop.is_some()
+    pub fn has_begun(&self) -> bool {
+        self.begun
     }
 
     /// Whether a debugger has answered since the last reset.
@@ -337,7 +337,7 @@ impl Session {
                 base: REBOOT,
                 size: 0,
                 checksum: 0,
-                process: u64::MAX,
+                process: 0,
                 path: String::new(),
                 unload: true,
             }));

@@ -33,7 +33,7 @@ pub(super) fn here(guest: &dyn Debuggee, report: &mut dyn FnMut(&Event)) -> Resu
 
 /// The debugger is gone: a guest that can run is left as it was before.
 pub(super) fn release(guest: &mut dyn Debuggee, session: &mut Session, report: &mut dyn FnMut(&Event)) {
-    if !guest.live() || guest.gone().is_some() {
+    if !guest.live() || guest.gone().is_some() || !session.has_begun() {
         return;
     }
     match guest.release() {

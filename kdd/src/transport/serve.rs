@@ -65,14 +65,14 @@ pub fn serve(
         };
         let end = connection.run(&mut stream, guest, &lines, report);
         drop(stream);
-        live::release(guest, &mut session, report);
-        session.restart();
         lines.free();
         match end {
             End::Debugger(why) => report(&Event::Gone(why)),
             End::Guest => live::here(guest, report)?,
             End::Signal => report(&Event::Ending),
         }
+        live::release(guest, &mut session, report);
+        session.restart();
         if options.once || signals::ending() {
             break;
         }

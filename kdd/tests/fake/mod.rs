@@ -357,10 +357,10 @@ impl Debuggee for Fake {
 }
 
 /// A debugger, as far as packets go, and a session with a guest at the other end.
-pub struct Host {
+pub struct Host<G: Debuggee = Fake> {
     pub line: Line,
     pub session: Session,
-    pub guest: Fake,
+    pub guest: G,
     pub now: Duration,
     /// Id of the next request.
     pub id: u32,
@@ -373,8 +373,8 @@ pub struct Host {
     pub acknowledges: bool,
 }
 
-impl Host {
-    pub fn new(line: Line, guest: Fake) -> Self {
+impl<G: Debuggee> Host<G> {
+    pub fn new(line: Line, guest: G) -> Self {
         Self {
             line,
             session: Session::new(line),
@@ -390,7 +390,7 @@ impl Host {
     }
 
     /// Connected and told of the stop, with what came up to then taken away.
-    pub fn connected(line: Line, guest: Fake) -> Self {
+    pub fn connected(line: Line, guest: G) -> Self {
         let mut host = Self::new(line, guest);
         host.reset();
         host.seen.clear();

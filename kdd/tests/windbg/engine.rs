@@ -59,11 +59,17 @@ impl Output {
 
 /// Runs the engine; panics when it does not attach or a command returns an error.
 pub fn run(connection: &str, commands: &[&str]) -> Output {
+    run_with(connection, commands, &[])
+}
+
+/// The same with variables for the client.
+pub fn run_with(connection: &str, commands: &[&str], variables: &[(&str, &str)]) -> Output {
     let client = client().expect("asked before");
     let output = Command::new(client)
         .arg(connection)
         .args(commands)
         .env("KDCLIENT_TIMEOUT", "120")
+        .envs(variables.iter().copied())
         .output()
         .unwrap();
     let all = String::from_utf8_lossy(&output.stdout).into_owned();
