@@ -184,6 +184,8 @@ struct Inner<'t, const WIDE: bool> {
     /// Packets that set what holds from then on: features, the threads of `Hg` and `Hc`.
     standing: [Option<Vec<u8>>; 3],
     several: bool,
+    /// The debugger is LLDB.
+    lldb: bool,
     /// Thread of `s` and `c`.
     step_thread: usize,
     buffer: Vec<u8>,
@@ -202,6 +204,7 @@ impl<'t, const WIDE: bool> Inner<'t, WIDE> {
             acknowledge: true,
             standing: [None, None, None],
             several: false,
+            lldb: false,
             step_thread: 0,
             buffer: Vec::new(),
             notices: Vec::new(),
@@ -394,6 +397,12 @@ impl<'t, const WIDE: bool> Inner<'t, WIDE> {
         self.remember(body, &answer);
         if body.starts_with(b"qSupported") {
             extend(&mut answer, b";binary-upload+");
+        }
+        self.lldb |= body.starts_with(b"QThreadSuffixSupported");
+        if self.lldb && body.starts_with(b"p") && answer.starts_with(b"$xx") {
+            // LLDB takes these digits for bytes, and an error for a register that is not there.
+            answer.clear();
+            packet::write(&mut answer, FAULT);
         }
         if !self.debuggee.running {
             self.out.append(&mut answer);
