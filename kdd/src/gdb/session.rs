@@ -335,9 +335,9 @@ impl<'t, const WIDE: bool> Inner<'t, WIDE> {
             b"qC" => {
                 let thread = self.debuggee.thread;
                 let id = if self.several {
-                    format!("QCp1.{thread:x}")
+                    format!("QCp01.{thread:02x}")
                 } else {
-                    format!("QC{thread:x}")
+                    format!("QC{thread:02x}")
                 };
                 self.answer(id.as_bytes());
             }
@@ -380,7 +380,9 @@ impl<'t, const WIDE: bool> Inner<'t, WIDE> {
     /// Packets for `gdbstub`.
     fn others(&mut self, body: &[u8]) {
         let changed = match body {
-            [b's'] | [b's', ..] => Some(self.step(body)),
+            // Without `vCont`: the thread of `Hc` steps, all run.
+            [b's', ..] => Some(format!("vCont;s:{:x}", self.current()).into_bytes()),
+            [b'c' | b'C', ..] => Some(b"vCont;c".to_vec()),
             body if body.starts_with(b"vCont;") => Some(self.with_threads(body)),
             _ => None,
         };
@@ -440,11 +442,6 @@ impl<'t, const WIDE: bool> Inner<'t, WIDE> {
         } else {
             self.step_thread
         }
-    }
-
-    /// `s`: of the thread of `Hc`.
-    fn step(&self, _: &[u8]) -> Vec<u8> {
-        format!("vCont;s:{:x}", self.current()).into_bytes()
     }
 
     /// `vCont` whose steps all name a thread.
