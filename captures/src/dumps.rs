@@ -192,6 +192,10 @@ fn join_hwloc(kind: DocumentKind, number: u32, bytes: Vec<u8>) -> Vec<u8> {
 /// A layer that is one file, in words.
 pub(crate) fn kind_in_words(documents: &[Document]) -> Option<&'static str> {
     let first = documents.first()?.kind;
+    let of_xl = |document: &Document| matches!(document.kind, DocumentKind::XlInfo | DocumentKind::CpuidFeatureset);
+    if first == DocumentKind::XlInfo && documents.iter().all(of_xl) {
+        return Some("xl info text");
+    }
     if documents.iter().any(|document| document.kind != first) {
         return Some("file with several dumps");
     }

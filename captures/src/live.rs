@@ -1,4 +1,4 @@
-//! The running system as a layer, its CPUID, and what of a machine could not be read.
+//! The running system as a layer, its CPUID, what Xen tells of it, and what of a machine could not be read.
 
 use std::sync::{Arc, OnceLock};
 
@@ -9,6 +9,7 @@ use crate::origin::{LayerId, Origin};
 use crate::path;
 use crate::source::{Gap, Layer, Source};
 use crate::tree::{ReadError, Tree};
+use crate::xen::{self, Presence, Xen, XenError};
 
 /// [`Layer::kind`] of the running system.
 pub(crate) const KIND: &str = "live";
@@ -53,6 +54,69 @@ pub(crate) fn cpuid(layer: &Layer) -> Option<&'static Document> {
     document.as_ref()
 }
 
+/// What Xen tells its control domain, as text of one of Xen's tools; asked when first asked for.
+pub(crate) fn of_xen(layer: &Layer, kind: DocumentKind) -> Option<&'static Document> {
+    static XEN: OnceLock<Result<Xen, XenError>> = OnceLock::new();
+    static DOCUMENTS: [OnceLock<Option<Document>>; 3] = [const { OnceLock::new() }; 3];
+    let (number, path) = match kind {
+        DocumentKind::XlInfo => (0, "xl-info"),
+        DocumentKind::XenUcode => (1, "xen-ucode"),
+        DocumentKind::CpuidXenPolicies => (2, "xen-cpuid"),
+        _ => return None,
+    };
+    let tree = layer.tree.as_deref()?;
+    let document = DOCUMENTS.get(number)?.get_or_init(|| {
+        let xen = XEN.get_or_init(|| Xen::below(tree)).as_ref().ok()?;
+        let text = match kind {
+            DocumentKind::XlInfo => xen.xl_info(tree),
+            DocumentKind::XenUcode => xen.ucode_text(),
+            _ => xen.policies(),
+        };
+        Some(Document {
+            kind,
+            origin: Origin {
+                path: Arc::from(path),
+                ..layer.origin.clone()
+            },
+            bytes: text.ok()?.into_bytes(),
+        })
+    });
+    document.as_ref()
+}
+
+/// All that [`of_xen`] gives, where the layer is the running system.
+pub(crate) fn xen_documents(layer: &Layer) -> impl Iterator<Item = &'static Document> {
+    let kinds: &[DocumentKind] = match layer.kind {
+        KIND => &[
+            DocumentKind::XlInfo,
+            DocumentKind::XenUcode,
+            DocumentKind::CpuidXenPolicies,
+        ],
+        _ => &[],
+    };
+    kinds.iter().filter_map(move |kind| of_xen(layer, *kind))
+}
+
+/// What Xen tells and is not asked for here: by its guests, and by dom0 without root.
+fn xen_gap(source: &Source) -> Option<Gap> {
+    let layer = source.layers.iter().find(|layer| layer.kind == KIND)?;
+    let tree = layer.tree.as_deref()?;
+    let presence = xen::presence(tree);
+    if presence == Presence::None || of_xen(layer, DocumentKind::XlInfo).is_some() {
+        return None;
+    }
+    let why = match Xen::below(tree).and_then(|xen| xen.xl_info(tree)) {
+        Err(error) => error.to_string(),
+        Ok(_) => return None,
+    };
+    Some(Gap {
+        what: "Xen's view of the machine".to_owned(),
+        why,
+        how: (presence == Presence::Control && !rustix::process::geteuid().is_root())
+            .then(|| "sudo delid topo".to_owned()),
+    })
+}
+
 const SMBIOS_KINDS: [DocumentKind; 4] = [
     DocumentKind::Dmidecode,
     DocumentKind::SmbiosImage,
@@ -74,6 +138,9 @@ pub(crate) fn gaps(source: &Source, config_length: &dyn Fn(&str) -> Option<usize
     }
     if missing(&PCI_KINDS) {
         gaps.extend(pci(source, config_length));
+    }
+    if missing(&[DocumentKind::XlInfo]) {
+        gaps.extend(xen_gap(source));
     }
     gaps
 }

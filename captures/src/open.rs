@@ -18,7 +18,7 @@ use crate::tree::{FILE_LIMIT, Subtree};
 
 const EXPECTED: &str = "a directory or tarball with sys/ or proc/ of a machine, or a dump: \
      lspci, dmidecode, SMBIOS, acpidump, ACPI table, cpuid, kcpuid, libcpuid, xen-cpuid, libvirt cpudata, \
-     /proc/cpuinfo, lscpu, PCI configuration";
+     xl info, xen-ucode, /proc/cpuinfo, lscpu, PCI configuration";
 
 /// Opens and recognises one argument.
 pub(crate) fn layer(argument: &Path, id: LayerId) -> Result<Layer, OpenError> {

@@ -206,14 +206,20 @@ impl Source {
             .map_or_else(|| path.to_owned(), |tree| tree.resolve(path))
     }
 
-    /// Dumps of one kind, in layer order. CPUID of the running system is one of them; it is read
-    /// when first asked for.
+    /// Dumps of one kind, in layer order. CPUID of the running system is one of them, and what Xen tells
+    /// its control domain; they are read when first asked for.
     pub fn documents(&self, kind: DocumentKind) -> impl Iterator<Item = &Document> {
         self.layers.iter().flat_map(move |layer| {
-            let of_cpu = kind == DocumentKind::CpuidRaw && layer.kind == live::KIND;
-            let cpuid = of_cpu.then(|| live::cpuid(layer)).flatten();
+            let of_machine = (layer.kind == live::KIND)
+                .then(|| match kind {
+                    DocumentKind::CpuidRaw => live::cpuid(layer),
+                    kind => live::of_xen(layer, kind),
+                })
+                .flatten();
             let documents = layer.documents.iter();
-            documents.filter(move |document| document.kind == kind).chain(cpuid)
+            documents
+                .filter(move |document| document.kind == kind)
+                .chain(of_machine)
         })
     }
 

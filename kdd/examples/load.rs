@@ -1,8 +1,9 @@
 //! How many reads a second a debugger gets from `delid kdd serve`, beside a bare echo of packets of the
 //! same sizes over the same kind of socket, in turns in one run.
 //!
-//!     load DELID SOURCE [SECONDS]
+//!     load DELID SOURCE [SECONDS [LIVE]]
 //!
+//! With LIVE (`qemu:SOCKET`), the same guest running, reads of it stand beside those of SOURCE instead.
 //! SOURCE is a capture with a Windows that `delid kdd info` finds. The debugger here is a plain client:
 //! it sends a request, waits for the acknowledgement and the answer, acknowledges, and sends the next one.
 //! With `XEN_KDD` set to the program of Xen's kdd, built before a guest in memory, that is measured too.
@@ -14,7 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kdd::kd::packet::{Decoder, Event, Packet, PacketId, PacketType};
+use kdd::kd::packet::{BREAK_IN, Decoder, Event, Packet, PacketId, PacketType};
 
 const ROUNDS: usize = 5;
 const HEADER: usize = 16;
@@ -38,6 +39,16 @@ fn main() {
     let time = Duration::from_secs_f64(seconds);
     let (at, directory) = places(delid, source);
     println!("| what | delid requests/s | peer requests/s | ratio |\n|---|---|---|---|");
+    if let Some(live) = rest.get(1) {
+        for (name, api, at) in [("ReadVirtual", 0x3130, at), ("ReadPhysical", 0x313d, directory)] {
+            for length in [8, 128, 3944] {
+                let what = format!("{name} of {length} bytes, running guest; captured");
+                let (ours, peer) = (Serial::start(delid, live), Serial::start(delid, source));
+                row(&what, time, ours, peer, Read { api, at, length });
+            }
+        }
+        return;
+    }
     for (name, api, at) in [("ReadVirtual", 0x3130, at), ("ReadPhysical", 0x313d, directory)] {
         for length in [8, 128, 3944] {
             let read = Read { api, at, length };
@@ -200,6 +211,8 @@ impl Serial {
             acknowledge: None,
             _server: server,
         };
+        // A guest that runs is broken into.
+        line.stream.write_all(&[BREAK_IN]).unwrap();
         let reset = Packet::control(PacketType::RESET, PacketId(0)).encode().unwrap();
         line.stream.write_all(&reset).unwrap();
         // Text may come first; what comes twice has been answered twice. Xen's kdd looks for Windows when it is

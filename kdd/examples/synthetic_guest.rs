@@ -1,21 +1,25 @@
 //! Writes a made-up Windows guest in containers, and what a debugger should find in it as JSON.
 //!
 //! `cargo run -p delid-kdd --example synthetic_guest -- OUT_DIR [--preset NAME] [--container NAME]
-//! [--ram SIZE] [--kdbg plain|encoded|absent] [--cpus COUNT] [--filled SIZE]`
+//! [--ram SIZE] [--kdbg plain|encoded|absent] [--cpus COUNT] [--filled SIZE] [--runnable]`
+//!
+//! With `--runnable` instead of containers: the RAM and the ROM of a PC that QEMU runs it on. Printed are QEMU's
+//! arguments on a line `QEMU=…` and the addresses of what moves in it as lines `NAME=0x…`.
 //!
 //! With `--over FILE` only the pages of the guest are written, as a raw image into a file that is there.
 
 #[path = "../tests/synthetic/mod.rs"]
 mod synthetic;
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Error};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use synthetic::files::{CONTAINERS, Container};
+use synthetic::runnable;
 use synthetic::windows::config::PRESETS;
 use synthetic::windows::files::write_pages;
-use synthetic::windows::{Config, Kdbg, build};
+use synthetic::windows::{Built, Config, Kdbg, build};
 
 struct Arguments {
     directory: PathBuf,
@@ -26,13 +30,14 @@ struct Arguments {
     cpus: Option<u16>,
     filled: Option<u64>,
     over: Option<PathBuf>,
+    runnable: bool,
 }
 
 fn usage() -> Error {
     let containers: Vec<&str> = CONTAINERS.iter().map(|container| container.name).collect();
     Error::other(format!(
         "usage: synthetic_guest OUT_DIR [--preset NAME] [--container NAME] [--ram SIZE] [--kdbg plain|encoded|absent] \
-         [--cpus COUNT] [--filled SIZE] [--over FILE]\npresets: {}\ncontainers: {}",
+         [--cpus COUNT] [--filled SIZE] [--runnable] [--over FILE]\npresets: {}\ncontainers: {}",
         PRESETS.join(" "),
         containers.join(" ")
     ))
@@ -77,8 +82,13 @@ fn arguments() -> Option<Arguments> {
         cpus: None,
         filled: None,
         over: None,
+        runnable: false,
     };
     while let Some(option) = words.next() {
+        if option == "--runnable" {
+            out.runnable = true;
+            continue;
+        }
         let value = words.next()?;
         match option.as_str() {
             "--preset" => out.preset = value,
@@ -110,18 +120,40 @@ fn main() -> io::Result<()> {
     if chosen.is_empty() {
         return Err(usage());
     }
-    let built = build(&config);
+    let mut built = build(&config);
     if let Some(path) = arguments.over {
         return write_pages(&built.machine, &mut OpenOptions::new().write(true).open(path)?);
     }
     fs::create_dir_all(&arguments.directory)?;
+    if arguments.runnable {
+        return write_runnable(&mut built, &config, &arguments.directory);
+    }
     for container in chosen {
         (container.write)(&built, &arguments.directory)?;
         println!("{}", container.name);
     }
-    let truth = serde_json::to_string_pretty(&built.truth).map_err(Error::other)?;
-    let path = arguments.directory.join("truth.json");
-    fs::write(&path, truth + "\n")?;
+    let path = write_truth(&built, &arguments.directory)?;
     println!("truth: {}", path.display());
+    Ok(())
+}
+
+fn write_truth(built: &Built, directory: &Path) -> io::Result<PathBuf> {
+    let truth = serde_json::to_string_pretty(&built.truth).map_err(Error::other)?;
+    let path = directory.join("truth.json");
+    fs::write(&path, truth + "\n")?;
+    Ok(path)
+}
+
+/// RAM, ROM, and how to run them.
+fn write_runnable(built: &mut Built, config: &Config, directory: &Path) -> io::Result<()> {
+    let made = runnable::make(built, config).map_err(Error::other)?;
+    runnable::write_ram(&built.machine, &mut File::create(directory.join("ram.bin"))?)?;
+    fs::write(directory.join("loader.bin"), &made.rom)?;
+    write_truth(built, directory)?;
+    let words = runnable::arguments(&built.machine, &directory.display().to_string());
+    println!("QEMU={}", words.join(" "));
+    for (name, at) in &made.places {
+        println!("{name}={at:#x}");
+    }
     Ok(())
 }

@@ -12,7 +12,8 @@ use crate::pci::function::Function;
 use crate::pci::names::Names;
 use crate::smbios::Smbios;
 use crate::sysfs::CpuTopology;
-use crate::{pci, smbios, sysfs};
+use crate::xen::{Domain, XlInfo};
+use crate::{pci, smbios, sysfs, xen};
 
 mod acpi;
 
@@ -30,6 +31,10 @@ pub struct Evidence {
     pub cpuid: Vec<(Origin, LeafSet)>,
     /// ACPI tables, decoded.
     pub acpi: Tables,
+    /// The domain of Xen that the files are of.
+    pub domain: Option<Domain>,
+    /// The machine as Xen has it.
+    pub xl_info: Option<(Origin, XlInfo)>,
     /// Broken pieces.
     pub damage: Vec<SourceDamage>,
     /// Host name.
@@ -97,6 +102,8 @@ pub fn gather(source: &Source) -> Evidence {
         let dmi_origin = tree_origin(source, "/sys/class/dmi/id");
         let dmi_id = sysfs::read_dmi_id(source).map(|value| (dmi_origin, value));
         let host = host(source);
+        let domain = xen::domain::read(source);
+        let xl_info = xl_info(source, &mut gatherer);
         let tables = tables.join();
         let (acpi, acpi_damage) = tables.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         gatherer.damage.extend(acpi_damage);
@@ -111,6 +118,8 @@ pub fn gather(source: &Source) -> Evidence {
             functions,
             cpuid,
             acpi,
+            domain,
+            xl_info,
             damage: gatherer.damage,
             host,
             names,
@@ -289,6 +298,18 @@ fn cpuid(source: &Source, cpu: Option<&CpuTopology>, gatherer: &mut Gatherer) ->
         found.push((document.origin.clone(), set));
     }
     found
+}
+
+/// The first `xl info` text, one with the tables before one without.
+fn xl_info(source: &Source, gatherer: &mut Gatherer) -> Option<(Origin, XlInfo)> {
+    let texts = source.documents(DocumentKind::XlInfo).map(|document| {
+        let decoded = xen::info::parse(&String::from_utf8_lossy(&document.bytes));
+        let value = gatherer.take("Xen", &document.origin, decoded);
+        (document.origin.clone(), value)
+    });
+    let texts: Vec<_> = texts.collect();
+    let complete = texts.iter().position(|(_, info)| !info.cpus.is_empty());
+    texts.into_iter().nth(complete.unwrap_or(0))
 }
 
 /// The host name; `(none)` is what Linux says before one is set.

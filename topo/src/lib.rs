@@ -28,5 +28,6 @@ pub mod offered;
 pub mod pci;
 pub mod smbios;
 pub mod sysfs;
+pub mod xen;
 
 pub use merge::open;

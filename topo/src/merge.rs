@@ -19,6 +19,7 @@ mod pci;
 mod processors;
 mod slots;
 mod virtual_functions;
+mod xen;
 
 /// The machine that a source tells of.
 ///
@@ -66,13 +67,20 @@ pub fn merge(evidence: Evidence) -> Machine {
         origins.index(&origin);
         machine.cpu = topology;
     }
+    let mut functions = evidence.functions;
+    let views = (evidence.domain, evidence.xl_info);
+    let host = evidence.host.or_else(|| views.1.as_ref()?.1.host.clone());
+    let (xen, xen_gaps) = xen::apply(&mut machine.cpu, &mut functions, views, &mut origins);
+    machine.xen = xen;
     let mut told = processors::fill(&mut machine.cpu, &evidence.cpuid, &evidence.acpi);
     machine.acpi = firmware::join(&mut machine.cpu, &evidence.acpi, &mut told, &mut origins);
+    xen::close(&mut machine, &mut told);
     bridges::join(&mut machine.acpi, &evidence.acpi);
     for origin in &told.origins {
         origins.index(origin);
     }
     machine.gaps = told.gaps;
+    machine.gaps.extend(xen_gaps);
     let mut smbios = evidence
         .smbios
         .into_iter()
@@ -88,12 +96,12 @@ pub fn merge(evidence: Evidence) -> Machine {
         }
     }
     let dmi_id = evidence.dmi_id.map(|(origin, value)| (origins.index(&origin), value));
-    machine.identity = identity(first.as_ref(), dmi_id.as_ref(), evidence.host, &machine.cpu);
+    machine.identity = identity(first.as_ref(), dmi_id.as_ref(), host, &machine.cpu);
     let (at, smbios) = first.map_or((None, Smbios::default()), |(at, value)| (Some(at), value));
     machine.sockets = sockets(&machine.cpu, &smbios);
+    xen::microcode_of(&mut machine);
     machine.memory = memory::place(&smbios, at, (&machine.cpu, &machine.identity), &mut machine.sockets);
-    let listings: Vec<_> = evidence
-        .functions
+    let listings: Vec<_> = functions
         .into_iter()
         .map(|(origin, list)| (origins.index(&origin), list))
         .collect();

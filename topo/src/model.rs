@@ -14,6 +14,7 @@ use crate::pci::function::{Bdf, Function};
 use crate::smbios::{Baseboard, Bios, Chassis, MemoryArray, MemoryModule, OnboardDevice, Processor, Slot, System};
 use crate::sysfs::topology::NodeId;
 use crate::sysfs::{CpuSet, CpuTopology};
+use crate::xen::{Physical, Xen};
 
 /// Index into [`Machine::origins`].
 pub type OriginIndex = usize;
@@ -40,6 +41,9 @@ pub struct Machine {
     pub conflicts: Vec<Conflict>,
     /// Firmware, system, board, chassis.
     pub identity: Identity,
+    /// Xen, when it is under or beside the sources.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xen: Option<Xen>,
     /// CPUs, caches and NUMA nodes.
     pub cpu: CpuTopology,
     /// Sockets, populated or not.
@@ -69,7 +73,7 @@ pub struct SourceState {
 /// Damage with the source it was met in.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct SourceDamage {
-    /// Kind of data: `SMBIOS`, `PCI`, `CPU`, `ACPI`, `CPUID` or `capture`.
+    /// Kind of data: `SMBIOS`, `PCI`, `CPU`, `ACPI`, `CPUID`, `Xen` or `capture`.
     pub area: &'static str,
     /// Where it was read from.
     #[schemars(with = "String")]
@@ -352,6 +356,12 @@ impl Machine {
             .and_then(|system| system.manufacturer.as_deref());
         self.identity.hypervisor.is_some()
             || maker.is_some_and(|maker| MAKERS.iter().any(|known| maker.starts_with(known)))
+    }
+
+    /// What Xen says of the machine, when `cpu` is by it and not by the files of a domain.
+    #[must_use]
+    pub fn by_xen(&self) -> Option<&Physical> {
+        self.xen.as_ref()?.machine.as_ref()
     }
 
     /// The function at an address.

@@ -16,6 +16,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::document::DocumentKind;
+use crate::live;
 use crate::source::Source;
 use gather::Item;
 
@@ -174,6 +175,20 @@ fn dumps(source: &Source, options: RecordOptions, items: &mut BTreeMap<String, I
         }
         let place = format!("/dumps/{number:03}");
         items.insert(place, Item::File(document.bytes.clone()));
+    }
+    of_xen(source, options, items);
+}
+
+/// What Xen tells the running system: made here, so that a redacted capture can hold it too.
+fn of_xen(source: &Source, options: RecordOptions, items: &mut BTreeMap<String, Item>) {
+    for layer in &source.layers {
+        for document in live::xen_documents(layer) {
+            let mut bytes = document.bytes.clone();
+            if options.redact {
+                redact::xl_info(&mut bytes);
+            }
+            items.insert(format!("/dumps/{}", document.origin.path), Item::File(bytes));
+        }
     }
 }
 

@@ -106,6 +106,21 @@ fn lines(bytes: &mut [u8]) {
     }
 }
 
+/// Masks the host's name in `xl info`, and in Xen's command line what the kernel's own would lose.
+pub(super) fn xl_info(bytes: &mut [u8]) {
+    for line in bytes.split_mut(|byte| *byte == b'\n') {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+            continue;
+        };
+        let (name, value) = line.split_at_mut(colon);
+        match name.trim_ascii_end() {
+            b"host" | b"cc_compile_by" | b"cc_compile_domain" => mask(value.get_mut(1..).unwrap_or_default()),
+            b"xen_commandline" => command_line(value.get_mut(1..).unwrap_or_default()),
+            _ => {}
+        }
+    }
+}
+
 fn is_identity(name: &str) -> bool {
     name.ends_with("_serial") || name.ends_with("_uuid") || name.ends_with("_asset_tag")
 }

@@ -10,6 +10,7 @@ pub(crate) mod linux;
 pub(crate) mod lscpu;
 pub(crate) mod lspci;
 pub(crate) mod udev;
+pub(crate) mod xen;
 
 use std::ops::Range;
 
@@ -27,17 +28,22 @@ pub(crate) enum Mark {
     Opening(DocumentKind),
 }
 
-/// Dumps of a text, in order, each with its place.
+/// Dumps of a text, in order, each with its place; behind them those that are lines of another
+/// (featureset words in `xl info`).
 pub(crate) fn split(bytes: &[u8]) -> Vec<(DocumentKind, Range<usize>)> {
     let mut runs: Vec<(DocumentKind, usize)> = Vec::new();
     let mut opening: Option<(DocumentKind, usize)> = None;
     let mut lines = Lines::new(bytes).peekable();
     let mut in_words = false;
+    let mut within: Vec<(DocumentKind, Range<usize>)> = Vec::new();
     while let Some((start, line)) = lines.next() {
         if is_byte_row(line.as_bytes()) {
             continue;
         }
-        if runs.last().is_some_and(|(running, _)| cpuid::goes_on(*running, line)) {
+        if let Some((running, _)) = runs.last().filter(|(running, _)| goes_on(*running, line)) {
+            if *running == DocumentKind::XlInfo && xen::is_words(line) {
+                within.push((DocumentKind::CpuidFeatureset, start..start.saturating_add(line.len())));
+            }
             opening = None;
             continue;
         }
@@ -71,7 +77,17 @@ pub(crate) fn split(bytes: &[u8]) -> Vec<(DocumentKind, Range<usize>)> {
         }
         opening = None;
     }
-    ranges(&runs, bytes.len())
+    let mut ranges = ranges(&runs, bytes.len());
+    ranges.extend(within);
+    ranges
+}
+
+/// Whether a line is one more of the dump it stands in, and needs no closer look.
+fn goes_on(running: DocumentKind, line: &str) -> bool {
+    match running {
+        DocumentKind::XlInfo => xen::goes_on(line),
+        _ => cpuid::goes_on(running, line),
+    }
 }
 
 /// `3f0: 00 12 …`, by far the most frequent line of a hex dump: it opens nothing and tells nothing.
@@ -126,6 +142,7 @@ fn mark(line: &str, next: &str) -> Option<Mark> {
         _ => linux::mark(line, next),
     }
     .or_else(|| acpidump::mark(line, next))
+    .or_else(|| xen::mark(line))
     .or_else(|| cpuid::xen_mark(line))
 }
 
@@ -217,6 +234,28 @@ mod tests {
                 (DocumentKind::Dmidecode, DMI.len()..2 * DMI.len()),
             ]
         );
+    }
+
+    #[test]
+    fn xl_info_is_one_dump_and_its_hw_caps_are_featureset_words_besides() {
+        let head = "host                   : box\nnr_cpus                : 2\n";
+        let words = "hw_caps                : 178bf3fd:f6d83203:2dd3fbfd:00000177:00000005:219c03a9:00400604:00000500";
+        let tables = "device topology        :\ndevice           node\n0000:00:1f.2      0\n\
+                      numa_info              :\nnode:    memsize    memfree    distances\n   0:    2048  10  10\n";
+        let text = format!("{head}{words}\n{tables}");
+        assert_eq!(
+            split(text.as_bytes()),
+            [
+                (DocumentKind::XlInfo, 0..text.len()),
+                (DocumentKind::CpuidFeatureset, head.len()..head.len() + words.len()),
+            ]
+        );
+        let both = format!("{LSPCI}{text}{DMI}");
+        let kinds: Vec<_> = split(both.as_bytes()).into_iter().map(|(kind, _)| kind).collect();
+        use DocumentKind::{CpuidFeatureset, Dmidecode, Lspci, XlInfo};
+        assert_eq!(kinds, [Lspci, XlInfo, Dmidecode, CpuidFeatureset]);
+        // alone, as it may be copied out of it, the line is what it was
+        assert_eq!(split(words.as_bytes()), [(CpuidFeatureset, 0..words.len())]);
     }
 
     #[test]

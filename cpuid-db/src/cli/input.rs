@@ -1,8 +1,9 @@
-//! Where the dumps of a command come from: this machine, captures, files of any format.
+//! Where the dumps of a command come from: this machine, the Xen below it, captures, files of any format.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use captures::xen::{Xen, XenError};
 use captures::{DocumentKind, Source};
 use clap::Args;
 
@@ -15,12 +16,19 @@ use crate::leafset::{CpuLeaves, LeafSet};
 /// Largest file that is tried as a plain dump before it is opened as a capture, in bytes.
 pub(super) const PLAIN: u64 = 64 << 20;
 
+/// ESRCH, Xen's answer for a domain that is not there.
+const NO_DOMAIN: i32 = 3;
+
+/// `DOMID_FIRST_RESERVED` of xen.h: from here on numbers have other meanings.
+const FIRST_RESERVED: u16 = 0x7ff0;
+
 /// Sources, as commands that show one machine take them.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Input {
     /// Read a dump or a capture instead of this machine: cpuid -r, kcpuid -r, AIDA64 or InstLatx64,
     /// libcpuid, hwloc-gather-cpuid, libvirt's <cpudata>, xen-cpuid -p, featureset words, Firecracker,
-    /// /proc/cpuinfo, delid's JSON; a directory or archive with one. May be given several times.
+    /// /proc/cpuinfo, delid's JSON; a directory or archive with one; xen for the policies of the Xen below
+    /// this system (as root in dom0), xen:DOMID for that of one of its domains. May be given several times.
     #[arg(long, value_name = "PATH")]
     pub from: Vec<PathBuf>,
 }
@@ -80,6 +88,9 @@ impl Dump {
 /// Every dump of a file or directory. A plain file that begins as a dump needs no capture around it.
 pub(super) fn of_path(path: &Path) -> Result<Vec<Dump>, Error> {
     let origin = path.display().to_string();
+    if let Some(domain) = live_xen(path)? {
+        return of_xen(&origin, domain);
+    }
     let plain = fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() <= PLAIN);
     if plain && let Ok(bytes) = fs::read(path) {
         let dumps = of_bytes(&origin, &bytes);
@@ -88,6 +99,40 @@ pub(super) fn of_path(path: &Path) -> Result<Vec<Dump>, Error> {
         }
     }
     of_source(&Source::open(&[path])?)
+}
+
+/// Whether the word asks the Xen below this system, and for which domain; an existing path is a path.
+fn live_xen(path: &Path) -> Result<Option<Option<u16>>, Error> {
+    let Some(word) = path.to_str().filter(|_| fs::symlink_metadata(path).is_err()) else {
+        return Ok(None);
+    };
+    match word.split_once(':') {
+        None if word == "xen" => Ok(Some(None)),
+        Some(("xen", domain)) => match domain.parse::<u16>() {
+            Ok(domain) if domain < FIRST_RESERVED => Ok(Some(Some(domain))),
+            _ => Err(Error::Refused {
+                what: word.to_owned(),
+                message: "expected xen:DOMID, the number of a domain".to_owned(),
+            }),
+        },
+        _ => Ok(None),
+    }
+}
+
+/// The policies of the Xen below this system, or that of one of its domains.
+fn of_xen(origin: &str, domain: Option<u16>) -> Result<Vec<Dump>, Error> {
+    let text = Xen::open().and_then(|xen| match domain {
+        None => xen.policies(),
+        Some(domain) => xen.policy_of(domain),
+    });
+    let text = text.map_err(|error| Error::Refused {
+        what: origin.to_owned(),
+        message: match (&error, domain) {
+            (XenError::Refused { errno: NO_DOMAIN, .. }, Some(domain)) => format!("no domain has the number {domain}"),
+            _ => error.to_string(),
+        },
+    })?;
+    Ok(of_bytes(origin, text.as_bytes()))
 }
 
 /// The dump that a host is taken from: the first of its source; of Xen's policies that of the host.
@@ -156,7 +201,10 @@ fn with_flags(mut dump: Dump, text: &str) -> Dump {
 
 fn of_source(source: &Source) -> Result<Vec<Dump>, Error> {
     let mut dumps = Vec::new();
-    for document in DocumentKind::CPUID.into_iter().flat_map(|kind| source.documents(kind)) {
+    // Of the running system its own CPUs are meant; Xen is asked where the word `xen` is given.
+    let of_hypervisor = |kind: &DocumentKind| source.is_live() && *kind == DocumentKind::CpuidXenPolicies;
+    let kinds = DocumentKind::CPUID.into_iter().filter(|kind| !of_hypervisor(kind));
+    for document in kinds.flat_map(|kind| source.documents(kind)) {
         let origin = document.origin.to_string();
         let text = String::from_utf8_lossy(&document.bytes);
         let found = of_bytes(&origin, text.as_bytes());
@@ -218,4 +266,26 @@ pub(super) fn damage_note(damage: &[Damage]) -> Option<String> {
         first.expected,
         super::phrase::printable(&first.seen)
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn xen_is_a_word_unless_a_path_of_that_name_is_there() {
+        let asked = |word: &str| live_xen(Path::new(word));
+        assert_eq!(asked("xen").unwrap(), Some(None));
+        assert_eq!(asked("xen:12").unwrap(), Some(Some(12)));
+        assert_eq!(asked("xeno").unwrap(), None);
+        assert_eq!(asked("dir/xen").unwrap(), None);
+        for word in ["xen:", "xen:x", "xen:-1", "xen:32752", "xen:70000"] {
+            let error = asked(word).unwrap_err().to_string();
+            assert_eq!(error, format!("{word}: expected xen:DOMID, the number of a domain"));
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("xen:1");
+        fs::write(&file, "").unwrap();
+        assert_eq!(live_xen(&file).unwrap(), None);
+    }
 }

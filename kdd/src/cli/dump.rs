@@ -53,7 +53,7 @@ impl Dump {
         if self.is_source() {
             return Err(Error::refused(
                 &self.output,
-                "is the source itself, which is never written to",
+                "is the source itself or belongs to it: it is never written to",
             ));
         }
         let mut options = OpenOptions::new();
@@ -78,7 +78,7 @@ impl Dump {
         Ok(u8::from(bad))
     }
 
-    /// Whether the output is a file that the guest is read from, by whatever name.
+    /// Whether the output is a file that the guest is read from, by whatever name: memory, state, registers.
     fn is_source(&self) -> bool {
         let file = |path: &Path| fs::metadata(path).ok().map(|data| (data.dev(), data.ino()));
         let others = ["vmem", "vmss", "vmsn"].map(|extension| self.of.source.with_extension(extension));
@@ -87,6 +87,7 @@ impl Dump {
             && [self.of.source.clone()]
                 .iter()
                 .chain(&others)
+                .chain(&self.of.registers)
                 .any(|path| file(path) == output)
     }
 

@@ -1,4 +1,4 @@
-//! `delid kdd serve`: a captured guest, served to WinDbg.
+//! `delid kdd serve`: a guest, captured or running, served to WinDbg.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -10,13 +10,15 @@ use clap::Parser;
 
 use super::{Error, source::Of};
 use crate::guest::Guest;
+use crate::kd::debuggee::Debuggee as _;
 use crate::kd::record::{self, Record};
 use crate::kdnet::channel::Version;
 use crate::kdnet::key::Key;
 use crate::transport::event::Event;
 use crate::transport::net::{NetOptions, serve_net};
 use crate::transport::serve::{Options, serve};
-use crate::transport::stream::Endpoint;
+use crate::transport::signals;
+use crate::transport::stream::{self, Endpoint};
 
 /// Port of the serial protocol over TCP when none is given.
 const PORT: u16 = 7777;
@@ -43,6 +45,10 @@ pub struct Serve {
     /// How long to try to connect, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     timeout: u64,
+    /// Running guest: leave it stopped until the first debugger lets it run; without this it runs while it waits for
+    /// a debugger, which stops it by a break-in
+    #[arg(long)]
+    stopped: bool,
     /// Write every packet of the session, with its direction and time, into a file
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -74,7 +80,7 @@ struct Line {
     #[arg(long, value_name = "HOST:PORT", value_parser = resolved, help_heading = "Line")]
     net: Option<SocketAddr>,
     /// No debugger: what one sent in a recorded session is answered again and compared; exit code 1 when an
-    /// answer differs
+    /// answer differs. For captures only: memory of a running guest changes
     #[arg(long, value_name = "FILE", help_heading = "Line")]
     replay: Option<PathBuf>,
 }
@@ -122,20 +128,27 @@ fn resolved(text: &str) -> Result<SocketAddr, String> {
 
 impl Serve {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<u8, Error> {
+        // First of all: from the moment a running guest is opened it has to be released.
+        signals::watch()?;
         let mut guest = self.of.open()?;
         announce(&guest);
         if let Some(path) = &self.line.replay {
+            if guest.live() {
+                let why = "a session is replayed to captures only: memory of a running guest changes";
+                return Err(Error::refused(path, why));
+            }
             let text = fs::read(path).map_err(Error::read(path))?;
             return replay(&record::read(&text), &mut guest, out);
         }
+        self.abilities(&mut guest);
         let mut file = match &self.record {
             Some(path) => Some(BufWriter::new(File::create(path).map_err(Error::create(path))?)),
             None => None,
         };
         let record = file.as_mut().map(|file| file as &mut dyn Write);
         let mut report = |event: &Event| eprintln!("{event}");
-        if let Some(host) = self.line.net {
-            self.net(host, &mut guest, record, &mut report)?;
+        let done = if let Some(host) = self.line.net {
+            self.net(host, &mut guest, record, &mut report)
         } else {
             let endpoint = self.line.endpoint();
             hint(&endpoint);
@@ -144,9 +157,41 @@ impl Serve {
                 timeout: Duration::from_secs(self.timeout),
                 record,
             };
-            serve(&mut guest, &endpoint, options, &mut report)?;
+            serve(&mut guest, &endpoint, options, &mut report).map_err(Error::from)
+        };
+        match done {
+            // It was told when it happened.
+            Err(Error::Serve(stream::Error::Guest(_))) => Ok(1),
+            done => done.map(|()| 0),
         }
-        Ok(0)
+    }
+
+    /// Says what a debugger can do with a running guest, and lets it run.
+    fn abilities(&self, guest: &mut Guest) {
+        let Some(lacks) = guest.lacks() else {
+            if self.stopped {
+                eprintln!("--stopped: a capture always stands still");
+            }
+            return;
+        };
+        let but = if lacks.is_empty() {
+            String::new()
+        } else {
+            format!("; not with this source: {}", lacks.join(", "))
+        };
+        eprintln!("running guest: break-in, run, single step, breakpoints, watchpoints, writing{but}");
+        if self.stopped {
+            eprintln!("the guest stands still until a debugger lets it run");
+            return;
+        }
+        match guest.release() {
+            Ok(()) if guest.running() => eprintln!("the guest runs; a break-in stops it"),
+            Ok(()) => eprintln!("the guest stands still, as it did before"),
+            Err(_) => {
+                let why = guest.trouble().unwrap_or_default();
+                eprintln!("the guest cannot be let run: {why}");
+            }
+        }
     }
 
     fn net(

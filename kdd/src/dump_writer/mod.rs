@@ -263,7 +263,11 @@ pub fn write(
     let placed = Placed::new(runs, first_page(layout, form, top));
     let length = placed.end();
     let header = header::build(plan, layout, form, &placed, length)?;
-    out.set_len(0).map_err(output("emptying the dump"))?;
+    // ext4 writes a file out when it is closed if it was ever cut to nothing, even from nothing: a file
+    // that is empty is left alone.
+    if out.metadata().map_err(output("asking for the dump's length"))?.len() > 0 {
+        out.set_len(0).map_err(output("emptying the dump"))?;
+    }
     out.set_len(length).map_err(output("setting the dump's length"))?;
     if form != Form::Full {
         header::write_bitmap(layout, form, &placed, out).map_err(output("writing the bitmap"))?;

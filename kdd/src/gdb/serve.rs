@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::session::{Ending, Session, Settings};
-use crate::target::Target;
+use crate::target::{ControlError, Target};
 use crate::transport::event::Event;
 use crate::transport::signals;
 use crate::transport::stream::{Endpoint, Error, Got, Lines, Stream};
@@ -61,8 +61,10 @@ pub fn serve(
     let mut lines = Lines::open(endpoint, &mut |event| report(&Notice::Line(event.clone())))?;
     let mut last = None;
     free(target, report);
-    while !signals::ending() {
-        let next = lines.next(IDLE, &mut |event| report(&Notice::Line(event.clone())));
+    loop {
+        let next = lines.next(IDLE, &mut |_| waiting(target), &mut |event| {
+            report(&Notice::Line(event.clone()));
+        });
         let Some(mut stream) = next? else { break };
         report(&Notice::Line(Event::Attached(stream.peer.clone())));
         let mut session = Session::new(target, &options.settings);
@@ -81,6 +83,15 @@ pub fn serve(
     }
     lines.refusals(&mut |event| report(&Notice::Line(event.clone())));
     Ok(last)
+}
+
+/// Whether to go on waiting for a debugger: no signal asked to end, and the guest is still there.
+fn waiting(target: &mut dyn Target) -> Result<bool, Error> {
+    let gone = target.control().and_then(|control| control.stopped(Duration::ZERO).err());
+    match gone {
+        Some(ControlError::Gone(why)) => Err(Error::Guest(why)),
+        _ => Ok(!signals::ending()),
+    }
 }
 
 /// The guest runs on until a debugger comes.

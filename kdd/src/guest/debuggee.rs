@@ -1,16 +1,19 @@
-//! What the protocol engine asks of a guest, answered from a capture.
+//! What the protocol engine asks of a guest.
 //!
 //! A capture does not change: a write of what is there already succeeds, any other is refused with
-//! STATUS_ACCESS_DENIED; it cannot run.
+//! STATUS_ACCESS_DENIED; it cannot run. A guest that can run is written and run (`live`); what is laid over its
+//! memory is refused in the same way.
 
-use super::Guest;
+use super::{Guest, live};
 use crate::kd::debuggee::{Continue, Debuggee, Exception, MemoryKind, Status, Version};
 use crate::memory::{Gpa, Gva};
 use crate::target::vcpu::msr;
 use crate::windows::{Architecture, context};
 
 /// STATUS_BREAKPOINT.
-const BREAKPOINT: u32 = 0x8000_0003;
+pub(super) const BREAKPOINT: u32 = 0x8000_0003;
+/// STATUS_SINGLE_STEP.
+pub(super) const SINGLE_STEP: u32 = 0x8000_0004;
 
 impl Debuggee for Guest {
     fn version(&self) -> Version {
@@ -34,6 +37,14 @@ impl Debuggee for Guest {
         u16::try_from(self.cpus.len()).unwrap_or(u16::MAX)
     }
 
+    fn running(&self) -> bool {
+        self.live.as_ref().is_some_and(live::Live::runs)
+    }
+
+    fn live(&self) -> bool {
+        self.live.is_some()
+    }
+
     fn thread(&self, processor: u16) -> Gva {
         self.of_kernel(processor, |processor| processor.thread)
     }
@@ -43,7 +54,11 @@ impl Debuggee for Guest {
     }
 
     fn read_virtual(&self, processor: u16, at: Gva, buffer: &mut [u8]) -> usize {
-        self.read_in(self.space(processor), at, buffer)
+        let count = self.read_in(self.space(processor), at, buffer);
+        if let (Some(live), Some(seen)) = (&self.live, buffer.get_mut(..count)) {
+            live.show(self.address(at), seen);
+        }
+        count
     }
 
     fn read_physical(&self, at: Gpa, buffer: &mut [u8]) -> usize {
@@ -53,12 +68,24 @@ impl Debuggee for Guest {
     }
 
     fn write_virtual(&mut self, processor: u16, at: Gva, bytes: &[u8]) -> Result<usize, Status> {
+        if self.live.is_some() {
+            let done = self.poke(processor, at, bytes)?;
+            if done > 0 || bytes.is_empty() {
+                return Ok(done);
+            }
+        }
         let mut seen = vec![0; bytes.len()];
         let count = self.read_virtual(processor, at, &mut seen);
         unchanged(bytes, &seen, count)
     }
 
     fn write_physical(&mut self, at: Gpa, bytes: &[u8]) -> Result<usize, Status> {
+        if self.live.is_some() {
+            let done = self.put(at, bytes)?;
+            if done > 0 || bytes.is_empty() {
+                return Ok(done);
+            }
+        }
         let mut seen = vec![0; bytes.len()];
         let count = self.read_physical(at, &mut seen);
         unchanged(bytes, &seen, count)
@@ -71,6 +98,10 @@ impl Debuggee for Guest {
 
     fn set_context(&mut self, processor: u16, bytes: &[u8]) -> Result<(), Status> {
         let vcpu = self.vcpu(processor).ok_or(Status::UNSUCCESSFUL)?;
+        if self.live.is_some() {
+            let (shown, wanted) = live::contexts(vcpu, bytes, self.architecture);
+            return self.set_registers(processor, &shown, &wanted);
+        }
         let mut changed = vcpu.clone();
         context::apply_context(&mut changed, bytes, self.architecture);
         let same = context::context(&changed, self.architecture) == context::context(vcpu, self.architecture);
@@ -79,15 +110,37 @@ impl Debuggee for Guest {
 
     fn special(&self, processor: u16) -> Result<Vec<u8>, Status> {
         let vcpu = self.vcpu(processor).ok_or(Status::UNSUCCESSFUL)?;
-        let mut special = context::special(vcpu, self.architecture);
+        let mut special = self.special_registers(processor, vcpu);
         special.truncate(self.special_length());
         Ok(special)
     }
 
     fn set_special(&mut self, processor: u16, bytes: &[u8]) -> Result<(), Status> {
         let special = self.special(processor)?;
-        let same = special.get(..bytes.len()) == Some(bytes);
-        if same { Ok(()) } else { Err(Status::ACCESS_DENIED) }
+        let count = bytes.len().min(special.len());
+        let (Some(shown), Some(bytes)) = (special.get(..count), bytes.get(..count)) else {
+            return Err(Status::UNSUCCESSFUL);
+        };
+        if shown == bytes {
+            return Ok(());
+        }
+        if self.live.is_none() {
+            return Err(Status::ACCESS_DENIED);
+        }
+        let of = |bytes: &[u8]| {
+            let mut vcpu = self.vcpu(processor).cloned().unwrap_or_default();
+            vcpu.dr = None;
+            context::apply_special(&mut vcpu, bytes, self.architecture);
+            let debug = vcpu.dr.take().unwrap_or_default();
+            (vcpu, debug)
+        };
+        let ((shown, old), (wanted, new)) = (of(shown), of(bytes));
+        self.set_registers(processor, &shown, &wanted)?;
+        if old == new {
+            Ok(())
+        } else {
+            self.set_debug(processor, new)
+        }
     }
 
     fn kpcr(&self, processor: u16) -> Gva {
@@ -112,29 +165,89 @@ impl Debuggee for Guest {
             .ok_or(Status::UNSUCCESSFUL)
     }
 
+    fn set_msr(&mut self, processor: u16, number: u32, value: u64) -> Result<(), Status> {
+        if self.live.is_none() {
+            return Err(Status::NOT_SUPPORTED);
+        }
+        let shown = self.vcpu(processor).ok_or(Status::UNSUCCESSFUL)?.clone();
+        let mut wanted = shown.clone();
+        wanted.msrs.insert(number, value);
+        let base = match number {
+            msr::FS_BASE => wanted.segments.fs.hidden.as_mut(),
+            msr::GS_BASE => wanted.segments.gs.hidden.as_mut(),
+            _ => None,
+        };
+        if let Some(hidden) = base {
+            hidden.base = value;
+        }
+        self.set_registers(processor, &shown, &wanted)
+    }
+
     fn query_memory(&self, processor: u16, at: Gva) -> Option<MemoryKind> {
         let at = self.address(at);
+        let flags = match (&self.live, self.translate(processor, at)) {
+            // What a debugger may do is not what the page tables let the guest do.
+            (Some(_), Some(_)) => 7,
+            _ => self.rights(processor, at)?,
+        };
         Some(MemoryKind {
             space: self.kind_of_space(at),
-            flags: self.rights(processor, at)?,
+            flags,
         })
     }
 
+    fn set_breakpoint(&mut self, processor: u16, at: Gva) -> Result<u32, Status> {
+        self.add_point(processor, at)
+    }
+
+    fn remove_breakpoint(&mut self, handle: u32) -> Result<(), Status> {
+        self.remove_point(handle)
+    }
+
     fn exception(&self) -> Exception {
-        let processor = self.stopped();
+        let processor = self.stopped_on();
         Exception {
             processor,
-            code: BREAKPOINT,
+            code: self.live.as_ref().map_or(BREAKPOINT, |live| live.code),
             address: self.program_counter(processor),
         }
     }
 
-    fn resume(&mut self, _processor: u16, _how: Continue) -> Result<(), Status> {
-        Err(Status::NOT_SUPPORTED)
+    fn resume(&mut self, processor: u16, how: Continue) -> Result<(), Status> {
+        self.go(processor, how)
+    }
+
+    fn reboot(&mut self) -> Result<(), Status> {
+        self.boot()
     }
 
     fn stop(&mut self) -> Result<(), Status> {
-        Ok(())
+        self.halt()
+    }
+
+    fn stopped(&mut self) -> Result<bool, Status> {
+        self.look()
+    }
+
+    fn why(&self) -> Option<String> {
+        self.cause()
+    }
+
+    fn trouble(&mut self) -> Option<String> {
+        self.live.as_mut()?.trouble.take()
+    }
+
+    fn renewed(&mut self) -> bool {
+        let live = self.live.as_mut();
+        live.is_some_and(|live| std::mem::take(&mut live.renewed))
+    }
+
+    fn release(&mut self) -> Result<(), Status> {
+        self.let_go()
+    }
+
+    fn gone(&self) -> Option<&str> {
+        self.live.as_ref()?.gone.as_deref()
     }
 }
 
@@ -145,8 +258,11 @@ impl Guest {
         cpu.and_then(|cpu| get(cpu.processor.as_ref()?)).unwrap_or_default()
     }
 
-    /// The processor that stopped: of a Windows dump the one that crashed, whose CONTEXT is in its header.
-    fn stopped(&self) -> u16 {
+    /// The processor that stopped; of a Windows dump the one that crashed, whose CONTEXT is in its header.
+    pub(super) fn stopped_on(&self) -> u16 {
+        if let Some(processor) = self.live.as_ref().and_then(|live| self.processor_of(live.why.vcpu)) {
+            return processor;
+        }
         let source = self.target.hints().context.as_ref().and(self.target.vcpus().first());
         let crashed = |cpu: &super::Cpu| {
             let vcpu = cpu.processor.as_ref().and_then(|processor| processor.vcpu);

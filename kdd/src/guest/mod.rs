@@ -5,18 +5,24 @@
 //! must read differently from what memory holds (a plain KDBG in place of an encoded one) is laid over
 //! both virtual and physical memory, and nothing else is changed.
 //!
+//! A guest that can run has a [`Control`](crate::target::Control): `live` runs and writes it, and takes everything
+//! anew that may have changed while it ran; `watch` keeps the debugger's debug registers.
+//!
 //! [`Debuggee`]: crate::kd::debuggee::Debuggee
 
 mod cpus;
 mod debuggee;
 mod dump;
 mod filled;
+mod live;
 mod patches;
 mod registers;
+mod watch;
 
 pub use cpus::Cpu;
 pub use dump::Pages;
 
+use live::Live;
 use patches::Patches;
 
 use crate::memory::paging::{AddressSpace, Cache, Swizzle};
@@ -35,6 +41,9 @@ pub struct Guest {
     cache: Cache,
     patches: Patches,
     physical_patches: Patches,
+    given: Given,
+    /// Of a guest that can run.
+    live: Option<Live>,
 }
 
 /// Page tables of the kernel.
@@ -50,14 +59,37 @@ impl Guest {
     #[must_use]
     pub fn new(target: Box<dyn Target>, given: &Given) -> Self {
         let windows = discover(&*target, given);
-        Self::with(target, windows)
+        Self {
+            given: *given,
+            ..Self::with(target, windows)
+        }
     }
 
     /// The guest of a target whose Windows was found before.
     #[must_use]
-    pub fn with(target: Box<dyn Target>, mut windows: Windows) -> Self {
-        let (cpus, kprcb) = cpus::all(&*target, &mut windows);
-        let paging = windows
+    pub fn with(mut target: Box<dyn Target>, windows: Windows) -> Self {
+        let live = target.control().map(|control| Live::new(control.is_running()));
+        let mut guest = Self {
+            target,
+            windows,
+            architecture: Architecture::X64,
+            cpus: Vec::new(),
+            paging: None,
+            cache: Cache::default(),
+            patches: Patches::default(),
+            physical_patches: Patches::default(),
+            given: Given::default(),
+            live,
+        };
+        guest.settle();
+        guest
+    }
+
+    /// Everything that follows from the Windows that was found and from the registers as they are now.
+    fn settle(&mut self) {
+        let (cpus, kprcb) = cpus::all(&*self.target, &mut self.windows);
+        let windows = &mut self.windows;
+        self.paging = windows
             .paging
             .zip(windows.directory.as_ref())
             .map(|(mode, directory)| Paging {
@@ -66,25 +98,17 @@ impl Guest {
                 swizzle: windows.swizzle(),
             });
         windows.overlays.extend(kprcb);
-        let architecture = windows.architecture.unwrap_or(Architecture::X64);
-        let mut guest = Self {
-            patches: Patches::new(
-                windows
-                    .overlays
-                    .iter()
-                    .map(|overlay| (overlay.at.0, overlay.bytes.clone())),
-            ),
-            physical_patches: Patches::new(windows.overlays.iter().flat_map(physical)),
-            target,
-            windows,
-            architecture,
-            cpus,
-            paging,
-            cache: Cache::default(),
-        };
-        guest.lay_registers();
-        guest.fill();
-        guest
+        self.architecture = windows.architecture.unwrap_or(Architecture::X64);
+        self.patches = Patches::new(
+            windows
+                .overlays
+                .iter()
+                .map(|overlay| (overlay.at.0, overlay.bytes.clone())),
+        );
+        self.physical_patches = Patches::new(windows.overlays.iter().flat_map(physical));
+        self.cpus = cpus;
+        self.lay_registers();
+        self.fill();
     }
 
     /// Where it comes from.

@@ -127,6 +127,11 @@ pub trait Debuggee {
         false
     }
 
+    /// Whether it can run at all.
+    fn live(&self) -> bool {
+        false
+    }
+
     /// Address of the current KTHREAD of a processor, 0 when not known.
     fn thread(&self, processor: u16) -> Gva;
 
@@ -283,5 +288,33 @@ pub trait Debuggee {
     /// When the guest is gone.
     fn stopped(&mut self) -> Result<bool, Status> {
         Ok(false)
+    }
+
+    /// Why it stands still, in words for the user; `None` for what is not worth a line (a single step).
+    fn why(&self) -> Option<String> {
+        None
+    }
+
+    /// Why the last request failed, in words, once.
+    fn trouble(&mut self) -> Option<String> {
+        None
+    }
+
+    /// Whether at the last stop another kernel was found than the debugger was told of; told once.
+    fn renewed(&mut self) -> bool {
+        false
+    }
+
+    /// The debugger is gone: all of its breakpoints are taken out, and the guest runs if it ran before it was opened.
+    ///
+    /// # Errors
+    /// When the guest does not obey.
+    fn release(&mut self) -> Result<(), Status> {
+        Ok(())
+    }
+
+    /// Why there is no guest any more.
+    fn gone(&self) -> Option<&str> {
+        None
     }
 }

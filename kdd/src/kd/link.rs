@@ -239,6 +239,20 @@ impl Link {
         }
     }
 
+    /// What was sent or waits to be sent does not hold any more.
+    pub fn forget(&mut self) {
+        self.pending = None;
+        self.queue.clear();
+        self.silent = false;
+    }
+
+    /// Packets begin anew on this side, as those of a target that has just started.
+    pub fn begin_anew(&mut self) {
+        self.forget();
+        self.next = first(self.line);
+        self.expected = None;
+    }
+
     /// What a RESET of the debugger does; the answer to it is sent.
     fn reset(&mut self, id: u32) {
         self.pending = None;

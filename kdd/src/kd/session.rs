@@ -7,6 +7,10 @@
 //! RESEND that a KDNET debugger sends first); one that runs is stopped by a break-in only. A captured guest
 //! always stands still: when the debugger lets it go on, it gets a line of text that says so and the
 //! same stop again.
+//!
+//! A running guest is asked whether it stopped: soon after it went on, then less often. Where another kernel is
+//! found at a stop than the debugger knows (it looked at a machine that was still booting), the session does what
+//! Windows does when it boots anew: it reports that all symbols are gone, and then a stop on a line at its begin.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -16,6 +20,7 @@ use super::link::{Heard, Link};
 use super::manipulate::{Api, Exchange, Outcome};
 use super::packet::PacketType;
 use super::state::{self, Symbols, WAKE_SYSTEM_DEBUGGER};
+use crate::memory::Gva;
 
 /// What the owner of a session has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +40,12 @@ pub enum Report {
     Connected,
     /// The debugger asked a captured guest to run.
     CannotRun,
+    /// A guest that can run stopped; why, in words.
+    Stopped(String),
+    /// The guest runs.
+    Runs,
+    /// The debugger asked a guest for something that failed; in words.
+    Failed(String),
     /// A packet was damaged; in words.
     Damage(String),
     /// A request that the engine does not know.
@@ -52,8 +63,12 @@ pub enum Line {
     Datagram,
 }
 
-/// How often a running guest is asked whether it stopped.
+/// How soon a guest that runs is asked whether it stopped; the time doubles with each question.
+const SOON: Duration = Duration::from_millis(2);
+/// How often it is asked in the long run.
 const POLL: Duration = Duration::from_millis(20);
+/// Base address that says that all of the target's memory is gone.
+const REBOOT: Gva = Gva(u64::MAX);
 /// Most reports that wait to be fetched.
 const MAX_NOTES: usize = 64;
 
@@ -80,6 +95,12 @@ pub struct Session {
     now: Duration,
     /// When the running guest was asked last.
     asked: Duration,
+    /// Time between two questions.
+    pace: Duration,
+    /// That it cannot be asked was said.
+    complained: bool,
+    /// The debugger was told that all symbols are gone: it begins anew when it lets the guest go on.
+    anew: bool,
     notes: VecDeque<Action>,
     /// Requests without a name that were reported.
     unknown: BTreeSet<u32>,
@@ -101,6 +122,9 @@ impl Session {
             connected: false,
             now: Duration::ZERO,
             asked: Duration::ZERO,
+            pace: POLL,
+            complained: false,
+            anew: false,
             notes: VecDeque::new(),
             unknown: BTreeSet::new(),
             answer: None,
@@ -112,6 +136,19 @@ impl Session {
         self.link = Link::new(self.line);
         (self.told, self.connected) = (false, false);
         self.notes.clear();
+    }
+
+    /// The guest was released: whether it runs is asked anew.
+    pub fn released(&mut self) {
+        self.link.forget();
+        (self.begun, self.stop, self.told) = (false, None, false);
+        (self.complained, self.anew) = (false, false);
+    }
+
+    /// Whether the guest stands still, as far as this session knows.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stop.is_some()
     }
 
     /// Whether a debugger has answered since the last reset.
@@ -149,13 +186,25 @@ impl Session {
             self.connected = false;
             self.report(Report::Silent);
         }
-        if self.stop.is_none() && now >= self.asked.saturating_add(POLL) {
-            self.asked = now;
-            match guest.stopped() {
-                Ok(true) => self.stopped(guest),
-                Ok(false) => {}
-                Err(status) => self.say(&format!("the guest is gone ({status})\n"), guest),
+        if self.stop.is_none() && now >= self.asked.saturating_add(self.pace) {
+            self.look(guest);
+        }
+    }
+
+    /// Asks a running guest whether it stopped.
+    fn look(&mut self, guest: &mut dyn Debuggee) {
+        self.asked = self.now;
+        self.pace = self.pace.saturating_mul(2).clamp(SOON, POLL);
+        match guest.stopped() {
+            Ok(true) => self.stopped(guest),
+            Ok(false) => {}
+            Err(status) if !self.complained => {
+                self.complained = true;
+                let why = trouble(guest, status);
+                self.say(&format!("{why}\n"), guest);
+                self.report(Report::Failed(why));
             }
+            Err(_) => {}
         }
     }
 
@@ -165,7 +214,7 @@ impl Session {
         if self.link.has_backlog() {
             return Some(self.now);
         }
-        let poll = (self.begun && self.stop.is_none()).then(|| self.asked.saturating_add(POLL));
+        let poll = (self.begun && self.stop.is_none()).then(|| self.asked.saturating_add(self.pace));
         self.link.deadline().into_iter().chain(poll).min()
     }
 
@@ -269,11 +318,40 @@ impl Session {
         }
         match guest.stop() {
             Ok(()) | Err(Status::NOT_SUPPORTED) => self.stopped(guest),
-            Err(status) => self.say(&format!("the guest cannot be stopped ({status})\n"), guest),
+            Err(status) => {
+                let why = format!("the guest cannot be stopped: {}", trouble(guest, status));
+                self.say(&format!("{why}\n"), guest);
+                self.report(Report::Failed(why));
+            }
         }
     }
 
-    fn stopped(&mut self, guest: &dyn Debuggee) {
+    fn stopped(&mut self, guest: &mut dyn Debuggee) {
+        if let Some(words) = guest.why() {
+            self.report(Report::Stopped(words));
+        }
+        self.stand(guest.exception(), guest);
+        if guest.renewed() && self.connected {
+            self.anew = true;
+            self.stop = Some(Stop::Symbols(Symbols {
+                base: REBOOT,
+                size: 0,
+                checksum: 0,
+                process: u64::MAX,
+                path: String::new(),
+                unload: true,
+            }));
+        }
+        self.tell(guest);
+    }
+
+    /// The debugger dropped what it knew; it is told of the stop as by a target that has just started.
+    fn begin_anew(&mut self, guest: &dyn Debuggee) {
+        self.anew = false;
+        if self.line == Line::Serial {
+            self.link.begin_anew();
+        }
+        (self.told, self.connected) = (false, false);
         self.stand(guest.exception(), guest);
         self.tell(guest);
     }
@@ -329,7 +407,7 @@ impl Session {
             Outcome::Reboot => {
                 self.note(Action::Reboot);
                 match guest.reboot() {
-                    Ok(()) => self.stop = None,
+                    Ok(()) => self.runs(),
                     Err(status) => self.stay("boot anew", status, guest),
                 }
             }
@@ -338,16 +416,35 @@ impl Session {
     }
 
     fn go(&mut self, how: Continue, guest: &mut dyn Debuggee) {
+        if self.anew {
+            return self.begin_anew(guest);
+        }
         match guest.resume(self.processor, how) {
             Ok(()) => {
-                (self.stop, self.told, self.asked) = (None, false, self.now);
+                self.runs();
+                if how.step {
+                    self.look(guest);
+                } else if guest.live() {
+                    self.report(Report::Runs);
+                }
             }
             Err(status) => self.stay("run", status, guest),
         }
     }
 
+    fn runs(&mut self) {
+        (self.stop, self.told, self.complained) = (None, false, false);
+        (self.asked, self.pace) = (self.now, SOON);
+    }
+
     /// The guest cannot do what the debugger wants and does not answer for: a line, and the same stop.
-    fn stay(&mut self, what: &str, status: Status, guest: &dyn Debuggee) {
+    fn stay(&mut self, what: &str, status: Status, guest: &mut dyn Debuggee) {
+        if guest.live() {
+            let why = format!("the guest cannot {what}: {}", trouble(guest, status));
+            self.say(&format!("{why}\n"), guest);
+            self.tell(guest);
+            return self.report(Report::Failed(why));
+        }
         let why = match status {
             Status::NOT_SUPPORTED => format!("captured guest: it cannot {what}\n"),
             status => format!("the guest cannot {what} ({status})\n"),
@@ -373,4 +470,9 @@ impl Session {
         }
         self.tell(guest);
     }
+}
+
+/// Why a request failed, in words.
+fn trouble(guest: &mut dyn Debuggee, status: Status) -> String {
+    guest.trouble().unwrap_or_else(|| format!("status {status}"))
 }

@@ -121,6 +121,11 @@ pub trait Control: Send {
         Err(ControlError::Unsupported("reboot"))
     }
 
+    /// What cannot be done with this source, in words: `watchpoints`, `writing control registers`.
+    fn lacks(&self) -> &[&'static str] {
+        &[]
+    }
+
     /// Leaves the guest as it was before: all breakpoints out, running if it ran when it was opened. The
     /// control stays usable: a next debugger may come.
     ///

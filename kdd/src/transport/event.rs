@@ -34,6 +34,14 @@ pub enum Event {
     Unsent(String),
     /// The record could not be written; it ends here.
     Record(String),
+    /// The debugger is gone, and the guest was left as it was before; whether it runs.
+    Released(bool),
+    /// It could not be left so.
+    NotReleased(String),
+    /// There is no guest any more.
+    GuestGone(String),
+    /// A signal asked to end.
+    Ending,
 }
 
 impl fmt::Display for Event {
@@ -51,6 +59,11 @@ impl fmt::Display for Event {
             Self::Gone(why) => write!(f, "debugger gone: {why}"),
             Self::Unsent(why) => write!(f, "nothing can be sent: {why}"),
             Self::Record(why) => write!(f, "the record ends here: {why}"),
+            Self::Released(true) => f.write_str("guest released: it runs"),
+            Self::Released(false) => f.write_str("guest released: it stands still, as before"),
+            Self::NotReleased(why) => write!(f, "guest not released: {why}"),
+            Self::GuestGone(why) => write!(f, "guest is gone: {why}"),
+            Self::Ending => f.write_str("ending: a signal asked for it"),
         }
     }
 }
@@ -59,6 +72,9 @@ fn session(report: &Report) -> String {
     match report {
         Report::Connected => "debugger connected".to_owned(),
         Report::CannotRun => "the debugger asked to run; a capture cannot".to_owned(),
+        Report::Stopped(words) => format!("guest stopped: {words}"),
+        Report::Runs => "guest runs".to_owned(),
+        Report::Failed(words) => words.clone(),
         Report::Damage(words) => format!("damaged packet: {words}"),
         Report::UnknownApi(number) => format!("unknown request {number:#06x}"),
         Report::Silent => "the debugger does not acknowledge any more".to_owned(),

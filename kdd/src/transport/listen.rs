@@ -12,14 +12,15 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::net::{Shutdown, shutdown};
 
 use super::event::Event;
-use super::stream::{Error, Stream};
+use super::serve::IDLE;
+use super::stream::{Error, Stream, Waiting};
 
 /// Refusals that may wait to be told; more are dropped.
 const UNTOLD: usize = 64;
@@ -117,12 +118,24 @@ impl Listener {
         })
     }
 
-    /// Waits for a debugger.
-    pub(super) fn next(&self, report: &mut dyn FnMut(&Event)) -> Result<Stream, Error> {
+    /// Waits for a debugger; `None` when `waiting` says that it is enough.
+    pub(super) fn next(
+        &self,
+        waiting: &mut Waiting<'_>,
+        report: &mut dyn FnMut(&Event),
+    ) -> Result<Option<Stream>, Error> {
         loop {
+            if !waiting(report)? {
+                return Ok(None);
+            }
             let gone = || io::Error::other("the listening thread ended");
-            match self.incoming.recv().unwrap_or_else(|_| Incoming::Failed(gone())) {
-                Incoming::Debugger(stream) => return Ok(stream),
+            let incoming = match self.incoming.recv_timeout(IDLE) {
+                Ok(incoming) => incoming,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => Incoming::Failed(gone()),
+            };
+            match incoming {
+                Incoming::Debugger(stream) => return Ok(Some(stream)),
                 Incoming::Second(peer) => self.tell(peer, report),
                 Incoming::Failed(reason) => {
                     let line = self.line.clone();

@@ -6,6 +6,7 @@
 
 pub mod event;
 mod listen;
+mod live;
 pub mod net;
 mod patience;
 mod pty;

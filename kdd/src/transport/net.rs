@@ -13,6 +13,7 @@ use super::event::Event;
 use super::patience::Patience;
 use super::serve::IDLE;
 use super::stream::Error;
+use super::{live, signals};
 use crate::kd::debuggee::Debuggee;
 use crate::kd::record::Recorder;
 use crate::kd::session::{Action, Line, Report, Session};
@@ -64,12 +65,14 @@ pub fn serve_net(
         begin: Instant::now(),
         refused: HashMap::new(),
         unsent: false,
+        looked: Duration::ZERO,
         over: false,
         once: options.once,
     };
-    served
-        .run(guest, report)
-        .map_err(|reason| Error::Failed { line, reason })
+    let end = served.run(guest, report);
+    live::release(guest, &mut served.session, report);
+    live::here(guest, report)?;
+    end.map_err(|reason| Error::Failed { line, reason })
 }
 
 /// A source of nonces: random bytes, taken when a run begins and again when its pokes are used up.
@@ -116,6 +119,8 @@ struct Served<'a> {
     begin: Instant,
     refused: HashMap<std::mem::Discriminant<Refused>, u64>,
     unsent: bool,
+    /// When the guest was looked at last without a debugger.
+    looked: Duration,
     over: bool,
     once: bool,
 }
@@ -127,6 +132,13 @@ impl Served<'_> {
         let mut now = self.begin.elapsed();
         while !self.over {
             self.tick(guest, now, report);
+            if guest.gone().is_some() {
+                break;
+            }
+            if signals::ending() {
+                report(&Event::Ending);
+                break;
+            }
             let wait = self.wait(now);
             if let Some(time) = patience.change(wait) {
                 self.socket.set_read_timeout(Some(time))?;
@@ -160,7 +172,15 @@ impl Served<'_> {
         if self.attached && due {
             self.session.tick(guest, now);
         }
-        self.act(now, report);
+        if !self.attached && guest.live() && now >= self.looked.saturating_add(IDLE) {
+            self.looked = now;
+            // Only whether it is still there counts.
+            let _ = guest.stopped();
+        }
+        if self.act(now, report) {
+            // Nobody hears the guest's stop: it must not wait for ever.
+            live::release(guest, &mut self.session, report);
+        }
     }
 
     fn datagram(
@@ -177,6 +197,7 @@ impl Served<'_> {
             channel::Event::Begin(body) => {
                 if self.attached {
                     report(&Event::Gone("another session begins".to_owned()));
+                    live::release(guest, &mut self.session, report);
                     self.session.restart();
                 }
                 self.attached = true;
@@ -203,8 +224,9 @@ impl Served<'_> {
         }
     }
 
-    /// Sends what session and channel want sent.
-    fn act(&mut self, now: Duration, report: &mut dyn FnMut(&Event)) {
+    /// Sends what session and channel want sent; tells whether the debugger has just become silent.
+    fn act(&mut self, now: Duration, report: &mut dyn FnMut(&Event)) -> bool {
+        let mut silent = false;
         while let Some(action) = self.session.poll() {
             match action {
                 Action::Send(body) => {
@@ -216,7 +238,7 @@ impl Served<'_> {
                     }
                 }
                 Action::Report(words) => {
-                    self.over |= self.once && words == Report::Silent;
+                    silent |= words == Report::Silent;
                     report(&Event::Session(words));
                 }
                 Action::Reboot => report(&Event::Reboot),
@@ -228,6 +250,8 @@ impl Served<'_> {
         if let Some(error) = self.recorder.as_mut().and_then(Recorder::failed) {
             report(&Event::Record(error));
         }
+        self.over |= self.once && silent;
+        silent
     }
 
     /// A datagram that cannot be sent is lost, as on the way.

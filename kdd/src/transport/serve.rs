@@ -1,16 +1,18 @@
 //! The loop between a serial line and a session.
 //!
 //! One read, one call of the engine, one write: an acknowledgement and the answer behind it leave in one
-//! piece. When a debugger goes, the next one finds a session at its begin.
+//! piece. When a debugger goes, the next one finds a session at its begin, and a guest that can run is left as it
+//! was before.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
 
 use super::event::Event;
 use super::stream::{Endpoint, Error, Got, Lines, Stream};
+use super::{live, signals};
 use crate::kd::debuggee::Debuggee;
 use crate::kd::record::Recorder;
-use crate::kd::session::{Action, Line, Session};
+use crate::kd::session::{Action, Line, Report, Session};
 
 /// Longest time without a look around.
 pub(super) const IDLE: Duration = Duration::from_millis(250);
@@ -50,7 +52,7 @@ pub fn serve(
     let mut lines = Lines::open(endpoint, report)?;
     let mut recorder = options.record.map(|out| Recorder::new(out, Line::Serial));
     let (mut session, begin) = (Session::new(Line::Serial), Instant::now());
-    while let Some(mut stream) = lines.next(options.timeout, report)? {
+    while let Some(mut stream) = lines.next(options.timeout, &mut |report| live::waiting(guest, report), report)? {
         report(&Event::Attached(stream.peer.clone()));
         if let Some(recorder) = &mut recorder {
             recorder.session();
@@ -61,17 +63,32 @@ pub fn serve(
             recorder: recorder.as_mut(),
             out: Vec::new(),
         };
-        let why = connection.run(&mut stream, guest, &lines, report);
+        let end = connection.run(&mut stream, guest, &lines, report);
         drop(stream);
+        live::release(guest, &mut session, report);
         session.restart();
         lines.free();
-        report(&Event::Gone(why));
-        if options.once {
+        match end {
+            End::Debugger(why) => report(&Event::Gone(why)),
+            End::Guest => live::here(guest, report)?,
+            End::Signal => report(&Event::Ending),
+        }
+        if options.once || signals::ending() {
             break;
         }
     }
     lines.refusals(report);
     Ok(())
+}
+
+/// Why a connection is over.
+enum End {
+    /// The debugger went; in words.
+    Debugger(String),
+    /// There is no guest any more.
+    Guest,
+    /// A signal asked to end.
+    Signal,
 }
 
 struct Connection<'a, 'b> {
@@ -89,15 +106,24 @@ impl Connection<'_, '_> {
         guest: &mut dyn Debuggee,
         lines: &Lines,
         report: &mut dyn FnMut(&Event),
-    ) -> String {
+    ) -> End {
         let mut buffer = vec![0; PIECE];
         let mut now = self.begin.elapsed();
         loop {
             if self.session.deadline().is_some_and(|deadline| deadline <= now) {
                 self.session.tick(guest, now);
             }
-            if let Err(error) = self.act(stream, now, report) {
-                return error.to_string();
+            match self.act(stream, now, report) {
+                // Nobody hears the guest's stop: it must not wait for ever.
+                Ok(true) if stream.is_pty() => live::release(guest, self.session, report),
+                Ok(_) => {}
+                Err(error) => return End::Debugger(error.to_string()),
+            }
+            if guest.gone().is_some() {
+                return End::Guest;
+            }
+            if signals::ending() {
+                return End::Signal;
             }
             let deadline = self.session.deadline();
             let wait = deadline.map_or(IDLE, |deadline| deadline.saturating_sub(now)).min(IDLE);
@@ -113,15 +139,16 @@ impl Connection<'_, '_> {
                     self.session.push(bytes, guest, now);
                 }
                 Ok(Got::Nothing) => {}
-                Ok(Got::End) => return "it closed the line".to_owned(),
-                Err(error) => return error.to_string(),
+                Ok(Got::End) => return End::Debugger("it closed the line".to_owned()),
+                Err(error) => return End::Debugger(error.to_string()),
             }
         }
     }
 
-    /// Does what the session wants; all bytes go in one write.
-    fn act(&mut self, stream: &mut Stream, now: Duration, report: &mut dyn FnMut(&Event)) -> std::io::Result<()> {
+    /// Does what the session wants; all bytes go in one write. Tells whether the debugger has just become silent.
+    fn act(&mut self, stream: &mut Stream, now: Duration, report: &mut dyn FnMut(&Event)) -> std::io::Result<bool> {
         self.out.clear();
+        let mut silent = false;
         while let Some(action) = self.session.poll() {
             match action {
                 Action::Send(bytes) => {
@@ -130,7 +157,10 @@ impl Connection<'_, '_> {
                     }
                     self.out.extend(bytes);
                 }
-                Action::Report(words) => report(&Event::Session(words)),
+                Action::Report(words) => {
+                    silent |= words == Report::Silent;
+                    report(&Event::Session(words));
+                }
                 Action::Reboot => report(&Event::Reboot),
             }
         }
@@ -140,6 +170,6 @@ impl Connection<'_, '_> {
         if let Some(error) = self.recorder.as_mut().and_then(|recorder| recorder.failed()) {
             report(&Event::Record(error));
         }
-        Ok(())
+        Ok(silent)
     }
 }

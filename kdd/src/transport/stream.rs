@@ -65,6 +65,9 @@ pub enum Error {
     /// The system gives no random bytes for the nonces.
     #[error("no random bytes from the system: {0}")]
     Random(String),
+    /// There is no guest any more.
+    #[error("the guest is gone: {0}")]
+    Guest(String),
     /// The socket of the line failed.
     #[error("{line}: {reason}")]
     Failed {
@@ -74,6 +77,9 @@ pub enum Error {
         reason: io::Error,
     },
 }
+
+/// Asked from time to time while no debugger is there: whether to go on waiting.
+pub(crate) type Waiting<'a> = dyn FnMut(&mut dyn FnMut(&Event)) -> Result<bool, Error> + 'a;
 
 /// What a read gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +126,11 @@ impl Stream {
     fn new(kind: Kind, peer: String) -> Self {
         let patience = Patience::default();
         Self { kind, patience, peer }
+    }
+
+    /// Whether nothing tells that the other side went.
+    pub(super) fn is_pty(&self) -> bool {
+        matches!(self.kind, Kind::Pty(_))
     }
 
     /// Bytes that came within about `wait`; it may give [`Got::Nothing`] earlier.
@@ -229,17 +240,22 @@ impl Lines {
         }
     }
 
-    /// Waits for the next debugger; `None` when none can come any more.
-    pub(crate) fn next(&mut self, patience: Duration, report: &mut dyn FnMut(&Event)) -> Result<Option<Stream>, Error> {
+    /// Waits for the next debugger; `None` when none can come any more, or `waiting`, which is asked from time to
+    /// time, says so.
+    pub(crate) fn next(
+        &mut self,
+        patience: Duration,
+        waiting: &mut Waiting<'_>,
+        report: &mut dyn FnMut(&Event),
+    ) -> Result<Option<Stream>, Error> {
         match self {
-            Self::Listen(listener) => listener.next(report).map(Some),
-            Self::Tcp(host) => connect(&format!("TCP {host}"), patience, || tcp(host)).map(Some),
+            Self::Listen(listener) => listener.next(waiting, report),
+            Self::Tcp(host) => connect(&format!("TCP {host}"), patience, waiting, report, || tcp(host)),
             Self::Unix(path) => {
                 let name = format!("Unix socket {}", path.display());
-                connect(&name, patience, || {
+                connect(&name, patience, waiting, report, || {
                     Stream::unix(UnixStream::connect(&*path)?, name.clone())
                 })
-                .map(Some)
             }
             Self::Single(stream, Single::End) => Ok(stream.take()),
         }
@@ -260,11 +276,17 @@ impl Lines {
     }
 }
 
-fn connect(line: &str, patience: Duration, mut attempt: impl FnMut() -> io::Result<Stream>) -> Result<Stream, Error> {
+fn connect(
+    line: &str,
+    patience: Duration,
+    waiting: &mut Waiting<'_>,
+    report: &mut dyn FnMut(&Event),
+    mut attempt: impl FnMut() -> io::Result<Stream>,
+) -> Result<Option<Stream>, Error> {
     let begin = Instant::now();
-    loop {
+    while waiting(report)? {
         match attempt() {
-            Ok(stream) => return Ok(stream),
+            Ok(stream) => return Ok(Some(stream)),
             Err(reason) if begin.elapsed().saturating_add(RETRY) > patience => {
                 let (line, waited) = (line.to_owned(), begin.elapsed());
                 return Err(Error::Connect { line, waited, reason });
@@ -272,6 +294,7 @@ fn connect(line: &str, patience: Duration, mut attempt: impl FnMut() -> io::Resu
             Err(_) => std::thread::sleep(RETRY),
         }
     }
+    Ok(None)
 }
 
 fn tcp(host: &str) -> io::Result<Stream> {

@@ -12,4 +12,5 @@
 pub mod containers;
 pub mod files;
 pub mod machine;
+pub mod runnable;
 pub mod windows;

@@ -615,6 +615,8 @@ fn kind_caption(context: &Context<'_>, name: Option<&str>, cpus: &CpuSet) -> Opt
     };
     let number = if context.options.physical {
         "number = core id"
+    } else if context.machine.by_xen().is_some() {
+        "number = CPU of Xen"
     } else {
         "number = Linux CPU"
     };

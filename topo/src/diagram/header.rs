@@ -36,12 +36,14 @@ pub(super) fn header(context: &Context<'_>) -> Item {
             format!("{} {mark}{note}", source.name)
         })
         .collect();
-    Item::column(vec![
-        Item::leaf(Role::Plain)
-            .line(Line::of(Span::bold(22.0, title)))
-            .line(Line::of(Span::muted(13.5, facts.join(" · "))).wrapped())
-            .line(Line::of(Span::muted(11.0, format!("sources: {}", sources.join(" · ")))).wrapped()),
-    ])
+    let mut leaf = Item::leaf(Role::Plain)
+        .line(Line::of(Span::bold(22.0, title)))
+        .line(Line::of(Span::muted(13.5, facts.join(" · "))).wrapped());
+    if let Some(text) = words::xen_words(machine) {
+        leaf = leaf.line(Line::of(Span::new(13.5, text)).wrapped());
+    }
+    let sources = format!("sources: {}", sources.join(" · "));
+    Item::column(vec![leaf.line(Line::of(Span::muted(11.0, sources)).wrapped())])
 }
 
 pub(super) fn findings(context: &Context<'_>) -> Option<Item> {

@@ -333,6 +333,7 @@ pub(crate) fn kinds(context: &Context<'_>, socket: &Socket) -> Vec<String> {
 /// Memory where no SMBIOS tells of modules: what Linux sees of the socket's nodes.
 fn without_modules(context: &Context<'_>, index: usize, socket: &Socket) -> Item {
     let nodes: Vec<_> = words::own_nodes(context.machine, socket).collect();
+    let teller = words::memory_teller(context.machine);
     let mut items = Vec::new();
     for node in &nodes {
         let Some(bytes) = node.memory else { continue };
@@ -354,11 +355,16 @@ fn without_modules(context: &Context<'_>, index: usize, socket: &Socket) -> Item
                     if context.machine.cpu.nodes_by_firmware {
                         "in ranges of the SRAT"
                     } else {
-                        "usable by Linux"
+                        teller
                     }
                 )),
         );
     }
+    let from = if context.machine.by_xen().is_some() {
+        "by Xen"
+    } else {
+        "from /proc/meminfo"
+    };
     if socket.nodes.is_empty()
         && let Some(bytes) = context
             .machine
@@ -369,11 +375,8 @@ fn without_modules(context: &Context<'_>, index: usize, socket: &Socket) -> Item
         items.push(
             Item::leaf(Role::Memory)
                 .padding(5.0)
-                .line(Line::text(
-                    10.5,
-                    format!("{} usable by Linux", memory_size_words(bytes)),
-                ))
-                .title(format!("{bytes} bytes, from /proc/meminfo")),
+                .line(Line::text(10.5, format!("{} {teller}", memory_size_words(bytes))))
+                .title(format!("{bytes} bytes, {from}")),
         );
     }
     items.extend(super::persistent::boxes(context, Some(index)));

@@ -99,6 +99,15 @@ fn header(context: &Context<'_>, style: Style) -> Vec<String> {
     let mut lines = sheet::flow(&first, style.width);
     let totals: Vec<String> = words::totals(machine).split(" · ").map(str::to_owned).collect();
     lines.extend(sheet::flow(&totals, style.width));
+    if let Some(text) = words::xen_words(machine) {
+        let parts: Vec<String> = text.split(" · ").map(str::to_owned).collect();
+        let wide = parts.iter().any(|part| part.chars().count() > style.width);
+        lines.extend(if wide {
+            sheet::wrap(&text, style.width)
+        } else {
+            sheet::flow(&parts, style.width)
+        });
+    }
     let sources: Vec<String> = machine
         .sources
         .iter()
@@ -432,13 +441,9 @@ fn memory_lines(context: &Context<'_>, index: usize, socket: &Socket, width: usi
         }
         let parts = [
             format!(
-                "{}{}",
+                "{} {}",
                 crate::findings::memory_size_words(bytes),
-                if machine.cpu.nodes_by_firmware {
-                    " by SRAT"
-                } else {
-                    " usable by Linux"
-                }
+                words::memory_teller(machine)
             ),
             if machine.memory.slots.is_empty() {
                 "modules, channels: not known".to_owned()

@@ -1,9 +1,10 @@
 //! Short words for the picture: names, sizes, ranges, as `PICTURE` rules 24 to 27 want them.
 
-use crate::findings::memory_size_words as size_words;
+use crate::findings::{self, memory_size_words as size_words};
 use crate::model::{Machine, Socket, is_told};
 use crate::sysfs::topology::{Cache, CacheKind, Group, Node};
 use crate::sysfs::{CpuSet, CpuTopology};
+use crate::xen::Role;
 
 /// "Supermicro AS -4124GS-TNR", "KVM guest", "machine".
 pub(crate) fn machine_name(machine: &Machine) -> String {
@@ -109,6 +110,42 @@ pub(crate) fn totals(machine: &Machine) -> String {
         parts.push(format!("{} PCI functions", machine.pci.functions.len()));
     }
     parts.join(" · ")
+}
+
+/// Under which Xen the facts were taken, and what its dom0 sees: "Xen 4.20.3: dom0 (PV) sees 2 of 16
+/// CPUs, 1 GiB of 64 GiB · 60 GiB free".
+pub(crate) fn xen_words(machine: &Machine) -> Option<String> {
+    let xen = machine.xen.as_ref()?;
+    let version = findings::version_words(xen);
+    let domain = findings::domain_words(xen);
+    let Some(physical) = &xen.machine else {
+        let kind = xen.guest_type.as_deref().map(|kind| format!(" ({kind})"));
+        return match xen.role? {
+            Role::Dom0 => Some(format!("{domain} of {version}: its view, not the machine's")),
+            Role::Guest => Some(format!("a guest of {version}{}", kind.unwrap_or_default())),
+        };
+    };
+    let mut parts = vec![match findings::seen_words(xen) {
+        Some(seen) => format!("{version}: {domain} sees {seen}"),
+        None => version,
+    }];
+    parts.extend(
+        physical
+            .free_memory
+            .map(|free| format!("{} free for domains", size_words(free))),
+    );
+    Some(parts.join(" · "))
+}
+
+/// By whom the memory of the nodes is told.
+pub(crate) fn memory_teller(machine: &Machine) -> &'static str {
+    if machine.by_xen().is_some() {
+        "by Xen"
+    } else if machine.cpu.nodes_by_firmware {
+        "by SRAT"
+    } else {
+        "usable by Linux"
+    }
 }
 
 /// "64 cores / 128 threads", "2 vCPUs", "16 CPUs".

@@ -121,8 +121,9 @@ pub const CATALOGUE: &[Entry] = &[
         id: "acpi-cpus-differ",
         title: "The kernel does not have the CPUs that the MADT lists",
         means: "CPUs that the firmware offers are not used, or the tables are of another boot.",
-        seen: "Fewer present CPUs than enabled entries of the MADT, or more than all its entries. Offline CPUs are present; \
-               a Xen domain sees other CPUs than the tables list and is not judged.",
+        seen: "Fewer present CPUs than enabled entries of the MADT, or more than all its entries. Offline CPUs are present. \
+               A Xen domain sees other CPUs than the tables list: Xen's own CPUs are compared where they are known and dom0 is PV, \
+               else nothing.",
         action: "Look for nr_cpus= and possible_cpus= on the kernel command line, and check that the layers are of one boot.",
     },
     Entry {
@@ -164,6 +165,32 @@ pub const CATALOGUE: &[Entry] = &[
         seen: "CPU signature, platform flags (where known) and revision against the headers of the updates. \
                Whether a loader would take it is another question.",
         action: "Ask delid microcode explain why it was not loaded; then reboot, mend the initrd or update the BIOS.",
+    },
+    Entry {
+        id: "xen-dom0-hidden",
+        title: "dom0 of Xen does not see the whole machine",
+        means: "The machine is drawn as Xen has it, in Xen's CPU and node numbers. Programs in dom0 see fewer CPUs or less memory \
+                than that, and their CPU numbers are those of virtual CPUs.",
+        seen: "CPUs and MemTotal of dom0's /sys and /proc against cpu_topology and total_memory of Xen (hypercalls, or the text of \
+               xl info -n): fewer CPUs, or less than 7/8 of the memory. Which CPUs dom0 runs on is up to Xen's scheduler, \
+               unless dom0_vcpus_pin is on Xen's command line.",
+        action: "Nothing: a small dom0 is the usual setting (dom0_max_vcpus=, dom0_mem= on Xen's command line). xl vcpu-list and xl list \
+                 tell which domain has the rest.",
+    },
+    Entry {
+        id: "xen-dom0-view",
+        title: "dom0 of Xen, and Xen was not asked",
+        means: "The picture is what dom0 sees: virtual CPUs and the memory it was given. Sockets, cores, caches and nodes of the \
+                machine may be others. Memory modules and PCI are the machine's.",
+        seen: "/sys/hypervisor or /proc/xen/capabilities says that this is the control domain, and no source has Xen's own view.",
+        action: "Run delid as root in dom0 (it needs /dev/xen/privcmd), or add the text of xl info -n with another --from.",
+    },
+    Entry {
+        id: "xen-guest",
+        title: "A guest of Xen",
+        means: "All that is drawn is what the hypervisor gave to this guest.",
+        seen: "/sys/hypervisor/type is xen, and the domain is not the control domain (start_flags, /proc/xen/capabilities, uuid).",
+        action: "For the machine itself, run delid topo in dom0.",
     },
     Entry {
         id: "smbios-damaged",

@@ -177,12 +177,16 @@ fn cpus(machine: &Machine, report: &mut Report) {
         .sources
         .iter()
         .any(|source| source.name == "CPU topology" && source.present && source.note.is_none());
-    let xen = machine.identity.hypervisor.as_deref() == Some("Xen");
-    let Some(listed) = machine
-        .acpi
-        .cpus
-        .filter(|listed| by_kernel && !xen && listed.enabled > 0)
-    else {
+    let in_domain = machine.identity.hypervisor.as_deref() == Some("Xen");
+    // for a PVH dom0 Xen writes a MADT of its own
+    let by_xen = machine
+        .xen
+        .as_ref()
+        .filter(|xen| xen.guest_type.as_deref() == Some("PV"))
+        .and_then(|xen| xen.machine.as_ref())
+        .is_some_and(|physical| physical.listed_cpus > 0);
+    let judged = by_xen || (by_kernel && !in_domain && machine.by_xen().is_none());
+    let Some(listed) = machine.acpi.cpus.filter(|listed| judged && listed.enabled > 0) else {
         return;
     };
     let present = machine.cpu.cpus.len();
@@ -193,8 +197,9 @@ fn cpus(machine: &Machine, report: &mut Report) {
     if (listed.enabled..=all).contains(&present) {
         return;
     }
+    let kernel = if by_xen { "Xen" } else { "the kernel" };
     let text = format!(
-        "the kernel has {present} CPUs, the MADT lists {} as enabled{}",
+        "{kernel} has {present} CPUs, the MADT lists {} as enabled{}",
         listed.enabled,
         match all.saturating_sub(listed.enabled) {
             0 => String::new(),

@@ -19,9 +19,12 @@ mod link;
 mod locality;
 mod memory;
 mod microcode;
+mod xen;
 
 pub use damage::words as damage_words;
 pub use link::{Pair, is_internal_link, pair as link_pair};
+pub(crate) use xen::{domain_words, seen_words, version_words};
+
 pub use memory::{channel_gigabytes_per_second, channel_totals, size_words as memory_size_words};
 
 /// How much a finding matters.
@@ -116,6 +119,7 @@ pub fn judge(machine: &Machine) -> Report {
         locality::judge,
         microcode::judge,
         firmware::judge,
+        xen::judge,
         damage::judge,
     ] {
         rule(machine, &mut report);

@@ -124,6 +124,43 @@ pub fn read(space: &dyn VirtualMemory, vcpus: &[Vcpu], context: Context<'_>) -> 
     (processors, found)
 }
 
+/// Looks again at the processors of a guest that ran: their threads, processors that were started since, vCPUs
+/// that nothing led to then. A processor stays the vCPU that it was found to be.
+pub fn again(space: &dyn VirtualMemory, vcpus: &[Vcpu], context: Context<'_>, known: &mut Vec<Processor>) {
+    let offsets = Offsets::of(context);
+    let reader = Reader {
+        space,
+        context,
+        offsets,
+    };
+    let mut unused = Vec::new();
+    if let Some(array) = kdbg_address(context.kdbg, 0x218, context.architecture) {
+        for processor in reader.block(array, &mut unused) {
+            if known.iter().all(|other| other.number != processor.number) {
+                known.push(processor);
+            }
+        }
+    }
+    let free = |known: &[Processor], vcpu: &&Vcpu| known.iter().all(|other| other.vcpu != Some(vcpu.number));
+    for vcpu in vcpus {
+        if free(known, &vcpu)
+            && let Some(kpcr) = reader.kpcr_of(vcpu)
+        {
+            reader.assign(known, vcpu, kpcr, &mut unused);
+        }
+    }
+    for vcpu in vcpus {
+        if free(known, &vcpu) {
+            reader.assign_by_tables(known, vcpu);
+        }
+    }
+    known.sort_by_key(|processor| processor.number);
+    for processor in known {
+        processor.thread = reader.thread(processor.kprcb);
+        processor.from_kprcb = processor.vcpu.is_none() && vcpu_from_kprcb(space, processor, context).is_some();
+    }
+}
+
 struct Reader<'a> {
     space: &'a dyn VirtualMemory,
     context: Context<'a>,
@@ -245,12 +282,16 @@ impl Reader<'_> {
             number,
             kpcr: Gva(kprcb.0.saturating_sub(self.offsets.contained as u64)),
             kprcb,
-            thread: self
-                .pointer(kprcb.plus(self.offsets.thread as u64))
-                .filter(|thread| self.context.architecture.is_kernel(*thread)),
+            thread: self.thread(kprcb),
             vcpu: None,
             from_kprcb: false,
         }
+    }
+
+    /// CurrentThread.
+    fn thread(&self, kprcb: Gva) -> Option<Gva> {
+        self.pointer(kprcb.plus(self.offsets.thread as u64))
+            .filter(|thread| self.context.architecture.is_kernel(*thread))
     }
 
     fn number(&self, kprcb: Gva) -> Option<u32> {

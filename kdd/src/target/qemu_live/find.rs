@@ -1,0 +1,1 @@
+//! Guests of QEMU on this system, for a list to choose from.
