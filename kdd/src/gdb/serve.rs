@@ -87,7 +87,9 @@ pub fn serve(
 
 /// Whether to go on waiting for a debugger: no signal asked to end, and the guest is still there.
 fn waiting(target: &mut dyn Target) -> Result<bool, Error> {
-    let gone = target.control().and_then(|control| control.stopped(Duration::ZERO).err());
+    let gone = target
+        .control()
+        .and_then(|control| control.stopped(Duration::ZERO).err());
     match gone {
         Some(ControlError::Gone(why)) => Err(Error::Guest(why)),
         _ => Ok(!signals::ending()),
