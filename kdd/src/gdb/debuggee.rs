@@ -300,12 +300,13 @@ impl<'t, const WIDE: bool> Debuggee<'t, WIDE> {
         self.target.control().is_none_or(|control| !control.is_running())
     }
 
-    /// A stop of the current thread for no reason of the guest's.
+    /// A stop of the current thread for no reason of the guest's. No trap: a debugger that steps through a line or
+    /// a function would take that for a step that was done, and ask again for ever.
     pub(super) fn standing(&self) -> MultiThreadStopReason<u64> {
         let thread = if self.is_thread(self.thread) { self.thread } else { 1 };
         MultiThreadStopReason::SignalWithThread {
             tid: NonZeroUsize::new(thread).unwrap_or(NonZeroUsize::MIN),
-            signal: Signal::SIGTRAP,
+            signal: Signal::SIGINT,
         }
     }
 

@@ -184,6 +184,8 @@ struct Inner<'t, const WIDE: bool> {
     /// Packets that set what holds from then on: features, the threads of `Hg` and `Hc`.
     standing: [Option<Vec<u8>>; 3],
     several: bool,
+    /// The debugger is LLDB.
+    lldb: bool,
     /// Thread of `s` and `c`.
     step_thread: usize,
     buffer: Vec<u8>,
@@ -202,6 +204,7 @@ impl<'t, const WIDE: bool> Inner<'t, WIDE> {
             acknowledge: true,
             standing: [None, None, None],
             several: false,
+            lldb: false,
             step_thread: 0,
             buffer: Vec::new(),
             notices: Vec::new(),
@@ -332,9 +335,9 @@ impl<'t, const WIDE: bool> Inner<'t, WIDE> {
             b"qC" => {
                 let thread = self.debuggee.thread;
                 let id = if self.several {
-                    format!("QCp1.{thread:x}")
+                    format!("QCp01.{thread:02x}")
                 } else {
-                    format!("QC{thread:x}")
+                    format!("QC{thread:02x}")
                 };
                 self.answer(id.as_bytes());
             }
@@ -377,7 +380,9 @@ impl<'t, const WIDE: bool> Inner<'t, WIDE> {
     /// Packets for `gdbstub`.
     fn others(&mut self, body: &[u8]) {
         let changed = match body {
-            [b's'] | [b's', ..] => Some(self.step(body)),
+            // Without `vCont`: the thread of `Hc` steps, all run.
+            [b's', ..] => Some(format!("vCont;s:{:x}", self.current()).into_bytes()),
+            [b'c' | b'C', ..] => Some(b"vCont;c".to_vec()),
             body if body.starts_with(b"vCont;") => Some(self.with_threads(body)),
             _ => None,
         };
@@ -394,6 +399,12 @@ impl<'t, const WIDE: bool> Inner<'t, WIDE> {
         self.remember(body, &answer);
         if body.starts_with(b"qSupported") {
             extend(&mut answer, b";binary-upload+");
+        }
+        self.lldb |= body.starts_with(b"QThreadSuffixSupported");
+        if self.lldb && body.starts_with(b"p") && answer.starts_with(b"$xx") {
+            // LLDB takes these digits for bytes, and an error for a register that is not there.
+            answer.clear();
+            packet::write(&mut answer, FAULT);
         }
         if !self.debuggee.running {
             self.out.append(&mut answer);
@@ -431,11 +442,6 @@ impl<'t, const WIDE: bool> Inner<'t, WIDE> {
         } else {
             self.step_thread
         }
-    }
-
-    /// `s`: of the thread of `Hc`.
-    fn step(&self, _: &[u8]) -> Vec<u8> {
-        format!("vCont;s:{:x}", self.current()).into_bytes()
     }
 
     /// `vCont` whose steps all name a thread.
