@@ -56,6 +56,7 @@ pub fn make(built: &mut Built, config: &Config) -> std::result::Result<Runnable,
     }
     let places = code::write(built, config);
     let rom = loader::rom(built, &places);
+    loader::low_memory(built);
     let mut list = vec![
         ("KERNEL_BASE".to_owned(), built.truth.kernel_base),
         ("DIRECTORY".to_owned(), built.truth.directory),
