@@ -317,15 +317,21 @@ fn system(code: &mut Assembler, is_64: bool, msrs: &[(u32, u64)]) {
         code.put(&[0x0f, 0x23, 0xc0 | (register << 3)]);
     }
     if is_64 {
-        // mov cr8, rax; XCR0 with x87 and SSE; fxrstor64
+        // mov cr8, rax; XCR0 with x87 and SSE
         load(code, is_64, 0, at::CR8);
         code.put(&[0x44, 0x0f, 0x22, 0xc0]);
         code.put(&[0x31, 0xc9, 0x31, 0xd2])
             .with(&[0xb8], 3)
             .put(&[0x0f, 0x01, 0xd1]);
+    }
+    // clts; fxrstor; CR0 again
+    code.put(&[0x0f, 0x06]);
+    if is_64 {
         code.put(&[0x48]);
     }
     code.with(&[0x0f, 0xae, 0x8e], at::FXSAVE);
+    load(code, is_64, 0, at::CR0);
+    code.put(&[0x0f, 0x22, 0xc0]);
 }
 
 /// What IRET takes and RAX below it on the guest's stack, the other registers, and to the gate, which changes the
