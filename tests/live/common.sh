@@ -66,6 +66,7 @@ clean_up() {
     local child
     for child in "${children[@]}"; do kill -KILL "$child" 2> /dev/null || true; done
     wait 2> /dev/null || true
+    [ -z "${linux_guest:-}" ] || "$linux_guest" stop || true
     [ -z "${folder:-}" ] || [ -n "${DELID_KEEP:-}" ] || rm -rf "$folder"
 }
 
@@ -164,6 +165,7 @@ serve_gdb() {
     rm -f "$folder/gdb.sock"
     "$binary" kdd gdb "qemu:$folder/qmp.sock" --unix "$folder/gdb.sock" --once > "$folder/gdb.log" 2>&1 &
     server=$!
+    disown "$server"
     children+=("$server")
     soon 10 test -S "$folder/gdb.sock" || { cat "$folder/gdb.log" >&2; return 1; }
 }
