@@ -44,6 +44,9 @@ pub fn write(built: &mut Built, config: &Config) -> Places {
     ] {
         walk::write(built, at, &code);
     }
+    // A kernel by large pages is mapped as code.
+    walk::make_writable(built, places.counters);
+    walk::make_writable(built, places.variable);
     places
 }
 

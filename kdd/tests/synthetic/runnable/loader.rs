@@ -19,6 +19,9 @@ const DESCRIPTORS: usize = 0xf00;
 const TABLES: usize = 0x1000;
 const RECORDS: usize = 0x5000;
 const RESET: usize = 0xfff0;
+/// Page directory pointers of PAE stand in RAM, at 0, where the guest has no page: they have no bit that says they
+/// were accessed, and QEMU sets it none the less.
+const LOW_TABLE: u64 = 0;
 /// Size of a CPU's record.
 const RECORD: usize = 0x400;
 
@@ -63,6 +66,16 @@ const CODE_64: u16 = 0x18;
 
 /// How long to wait for other CPUs, in turns of a loop.
 const PATIENCE: u32 = 200_000;
+
+/// Puts into RAM what the ROM cannot hold.
+pub fn low_memory(built: &mut Built) {
+    let architecture = built.truth.architecture.expect("made by the builder");
+    if architecture == Architecture::X86Pae {
+        let table = tables(built, architecture).swap_remove(0);
+        let before = built.machine.pages.insert(LOW_TABLE, table);
+        assert!(before.is_none(), "the guest uses the first page");
+    }
+}
 
 /// Makes the ROM.
 pub fn rom(built: &Built, places: &Places) -> Vec<u8> {
@@ -258,7 +271,11 @@ fn to_paging(code: &mut Assembler, architecture: Architecture, cpu: &Cpu) {
     };
     // mov eax, …; mov cr4, eax; mov eax, …; mov cr3, eax
     code.with(&[0xb8], cr4).put(&[0x0f, 0x22, 0xe0]);
-    code.with(&[0xb8], ROM + TABLES as u32).put(&[0x0f, 0x22, 0xd8]);
+    let top = match architecture {
+        Architecture::X86Pae => LOW_TABLE as u32,
+        _ => ROM + TABLES as u32,
+    };
+    code.with(&[0xb8], top).put(&[0x0f, 0x22, 0xd8]);
     // EFER without LMA, which the CPU sets itself.
     code.with(&[0xb9], 0xc000_0080).with(&[0xb8], cpu.efer as u32 & !0x400);
     code.put(&[0x31, 0xd2, 0x0f, 0x30]);
@@ -300,15 +317,21 @@ fn system(code: &mut Assembler, is_64: bool, msrs: &[(u32, u64)]) {
         code.put(&[0x0f, 0x23, 0xc0 | (register << 3)]);
     }
     if is_64 {
-        // mov cr8, rax; XCR0 with x87 and SSE; fxrstor64
+        // mov cr8, rax; XCR0 with x87 and SSE
         load(code, is_64, 0, at::CR8);
         code.put(&[0x44, 0x0f, 0x22, 0xc0]);
         code.put(&[0x31, 0xc9, 0x31, 0xd2])
             .with(&[0xb8], 3)
             .put(&[0x0f, 0x01, 0xd1]);
+    }
+    // clts; fxrstor; CR0 again
+    code.put(&[0x0f, 0x06]);
+    if is_64 {
         code.put(&[0x48]);
     }
     code.with(&[0x0f, 0xae, 0x8e], at::FXSAVE);
+    load(code, is_64, 0, at::CR0);
+    code.put(&[0x0f, 0x22, 0xc0]);
 }
 
 /// What IRET takes and RAX below it on the guest's stack, the other registers, and to the gate, which changes the

@@ -56,6 +56,7 @@ pub fn make(built: &mut Built, config: &Config) -> std::result::Result<Runnable,
     }
     let places = code::write(built, config);
     let rom = loader::rom(built, &places);
+    loader::low_memory(built);
     let mut list = vec![
         ("KERNEL_BASE".to_owned(), built.truth.kernel_base),
         ("DIRECTORY".to_owned(), built.truth.directory),
@@ -69,7 +70,14 @@ pub fn make(built: &mut Built, config: &Config) -> std::result::Result<Runnable,
         if at >= HOLE { at - ((1 << 32) - HOLE) } else { at }
     };
     list.push(("VARIABLE_IN_RAM".to_owned(), in_file(places.variable)));
-    list.push(("TICK_IN_RAM".to_owned(), in_file(places.tick)));
+    for (name, va) in [
+        ("TICK", places.tick),
+        ("COUNT", places.count),
+        ("SPIN", places.spin),
+        ("GATE", places.gate),
+    ] {
+        list.push((format!("{name}_IN_RAM"), in_file(va)));
+    }
     for number in 0..built.machine.cpus.len() as u64 {
         let at = places.counters + number * code::STRIDE;
         list.push((format!("COUNTER_{number}"), at));

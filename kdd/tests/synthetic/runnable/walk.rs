@@ -15,6 +15,19 @@ fn number(built: &Built, at: u64, width: usize) -> Option<u64> {
 
 /// Physical address of a virtual one of the kernel.
 pub fn translate(built: &Built, va: u64) -> Option<u64> {
+    leaf(built, va).map(|leaf| leaf.page | (va & leaf.inside))
+}
+
+/// The entry that maps an address.
+struct Leaf {
+    at: u64,
+    entry: u64,
+    /// Physical address of the page, and the bits of an address inside.
+    page: u64,
+    inside: u64,
+}
+
+fn leaf(built: &Built, va: u64) -> Option<Leaf> {
     let (shifts, width): (&[u32], u64) = match built.truth.architecture? {
         Architecture::X64FiveLevel => (&[48, 39, 30, 21, 12], 8),
         Architecture::X64FourLevel => (&[39, 30, 21, 12], 8),
@@ -24,17 +37,30 @@ pub fn translate(built: &Built, va: u64) -> Option<u64> {
     let mut table = built.truth.directory;
     for shift in shifts {
         let index = (va >> shift) & if width == 4 { 0x3ff } else { 0x1ff };
-        let entry = number(built, table + index * width, width as usize)?;
+        let at = table + index * width;
+        let entry = number(built, at, width as usize)?;
         if entry & 1 == 0 {
             return None;
         }
         if *shift == 12 || entry & 0x80 != 0 {
             let inside = (1 << shift) - 1;
-            return Some((entry & ADDRESS & !inside) | (va & inside));
+            return Some(Leaf {
+                at,
+                entry,
+                page: entry & ADDRESS & !inside,
+                inside,
+            });
         }
         table = entry & ADDRESS;
     }
     None
+}
+
+/// Lets the guest write to a page that is mapped.
+pub fn make_writable(built: &mut Built, va: u64) {
+    let leaf = leaf(built, va).unwrap_or_else(|| panic!("{va:#x} is not mapped"));
+    let page = built.machine.pages.get_mut(&(leaf.at & !0xfff)).expect("a page table");
+    page[(leaf.at & 0xfff) as usize] = leaf.entry as u8 | 2;
 }
 
 /// Writes by virtual address of the kernel.
