@@ -246,8 +246,8 @@ mod tests {
         assert_eq!(
             split(text.as_bytes()),
             [
-                (DocumentKind::XlInfo, 0..text.len()),
-                (DocumentKind::CpuidFeatureset, head.len()..head.len() + words.len()),
+                (XlInfo, 0..text.len()),
+                (CpuidFeatureset, head.len()..head.len() + words.len()),
             ]
         );
         let both = format!("{LSPCI}{text}{DMI}");

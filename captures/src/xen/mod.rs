@@ -207,6 +207,10 @@ impl Xen {
     /// # Errors
     /// Xen refused it, with the number that names the cause.
     pub fn update_microcode(&self, blob: &[u8], force: bool) -> Result<(), XenError> {
-        platform::update(self.calls.as_ref(), blob, force).map_err(XenError::of("microcode update"))
+        // Xen has answered others before: EPERM is of the loader, and no word on who asks.
+        platform::update(self.calls.as_ref(), blob, force).map_err(|error| XenError::Refused {
+            what: "microcode update",
+            errno: error.raw_os_error(),
+        })
     }
 }

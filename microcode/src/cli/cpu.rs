@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use captures::{DocumentKind, Source};
 use clap::{Args, ValueEnum};
+use cpuid_db::leaf::{Leaf, Registers, Subleaf};
 
 use super::Error;
-use crate::cpu::{self, Cpu, Vendor, words};
+use crate::cpu::{self, Cpu, UnderXen, Vendor, words};
 use crate::damage::Damage;
 use crate::found::Found;
 use crate::ids::{PlatformMask, Revision, Signature};
@@ -120,13 +121,18 @@ impl Live {
         }
     }
 
-    /// Where this machine has its initrd and its firmware, as far as they are there.
-    pub(super) fn places(&self) -> Vec<PathBuf> {
+    /// The initrd of the running kernel, where it is there.
+    fn initrd(&self) -> Option<PathBuf> {
         let release = self.release.as_deref().unwrap_or_default();
-        let initrd = initrd_names(release)
+        initrd_names(release)
             .into_iter()
             .map(PathBuf::from)
-            .find(|path| path.is_file());
+            .find(|path| path.is_file())
+    }
+
+    /// Where this machine has its initrd and its firmware, as far as they are there.
+    pub(super) fn places(&self) -> Vec<PathBuf> {
+        let initrd = self.initrd();
         let firmware = Path::new("/lib/firmware");
         let has_microcode = ["intel-ucode", "amd-ucode"]
             .iter()
@@ -172,8 +178,54 @@ pub(super) fn host(path: &Path) -> Result<(Vec<Cpu>, Vec<Found>), Error> {
     Ok((of_source(&origin, &source), super::fleet::own_initrd(&source, &origin)))
 }
 
-/// The CPUs of a machine: `/proc/cpuinfo` and what the loader shows in `/sys`, else a CPUID dump.
+/// The CPUs of a machine: Xen's, where it tells of them; `/proc/cpuinfo` and what the loader shows in
+/// `/sys`, else a CPUID dump.
 fn of_source(origin: &str, source: &Source) -> Vec<Cpu> {
+    let cpus = of_linux(origin, source);
+    let of_xen = of_xen(origin, source, &cpus);
+    if of_xen.is_empty() { cpus } else { of_xen }
+}
+
+/// The CPUs that Xen's control domain was told of, with the names that its kernel knows.
+fn of_xen(origin: &str, source: &Source, dom0: &[Cpu]) -> Vec<Cpu> {
+    let text = |kind| {
+        let document = source.documents(kind).next();
+        document.map(|document| String::from_utf8_lossy(&document.bytes).into_owned())
+    };
+    let Some(ucode) = text(DocumentKind::XenUcode) else {
+        return Vec::new();
+    };
+    let policies = text(DocumentKind::CpuidXenPolicies).unwrap_or_default();
+    let policies = cpuid_db::formats::xen_policies::parse(&policies).value;
+    let raw = policies.iter().find(|(name, _)| name == "Raw").map(|(_, cpu)| cpu);
+    let bit = |leaf: u32, subleaf: u32, register: fn(&Registers) -> u32, bit: u32| {
+        let row = raw?.row(Leaf(leaf), Subleaf(subleaf))?;
+        Some(register(&row) >> bit & 1 == 1)
+    };
+    let info = text(DocumentKind::XlInfo).unwrap_or_default();
+    let command_line = info.lines().find_map(|line| {
+        let value = line.strip_prefix("xen_commandline")?;
+        Some(value.trim_start().strip_prefix(':')?.trim().to_owned())
+    });
+    let mut cpus = cpu::from_xen_ucode(&format!("{origin}, told by Xen"), &ucode);
+    for cpu in &mut cpus {
+        let same = dom0.iter().find(|of_dom0| of_dom0.signature == cpu.signature);
+        if let Some(same) = same {
+            (cpu.name, cpu.cache_per_core) = (same.name.clone(), same.cache_per_core);
+        }
+        cpu.hypervisor = bit(1, 0, |row| row.ecx, 31);
+        cpu.fred = bit(7, 1, |row| row.eax, 17);
+        cpu.xen = Some(Box::new(UnderXen {
+            dom0_cpus: dom0.iter().map(|cpu| cpu.cpus.len()).sum(),
+            dom0_revision: dom0.first().and_then(|cpu| cpu.revision),
+            command_line: command_line.clone(),
+        }));
+    }
+    cpus
+}
+
+/// The CPUs that the kernel shows.
+fn of_linux(origin: &str, source: &Source) -> Vec<Cpu> {
     if let Some(text) = source.text("/proc/cpuinfo") {
         let (mut cpus, damage) = cpu::from_cpuinfo(origin, &text);
         warn(&format!("{origin}: /proc/cpuinfo"), &damage);
@@ -236,8 +288,36 @@ pub(super) fn print(cpu: &Cpu, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "{}",
-        if cpu.hypervisor == Some(true) {
-            ", under a hypervisor"
+        match (cpu.hypervisor, &cpu.xen) {
+            (Some(true), Some(_)) => ", a hypervisor is below Xen",
+            (Some(true), None) => ", under a hypervisor",
+            _ => "",
+        }
+    )?;
+    cpu.xen.as_deref().map_or(Ok(()), |xen| print_xen(cpu, xen, out))
+}
+
+/// Whom the revision is from, and what dom0 shows beside.
+fn print_xen(cpu: &Cpu, xen: &UnderXen, out: &mut dyn Write) -> io::Result<()> {
+    let cpus = |count: usize| {
+        if count == 1 {
+            "1 CPU".to_owned()
+        } else {
+            format!("{count} CPUs")
+        }
+    };
+    let dom0 = match xen.dom0_revision {
+        Some(revision) if Some(revision) == cpu.revision => "shows the same revision".to_owned(),
+        Some(revision) => format!("shows revision {revision}"),
+        None => "shows no revision".to_owned(),
+    };
+    writeln!(
+        out,
+        "  Xen runs it on {}; /proc/cpuinfo of dom0 {dom0} on {}{}",
+        cpus(cpu.cpus.len()),
+        cpus(xen.dom0_cpus),
+        if cpu.cpus.len() > xen.dom0_cpus {
+            ": the CPUs hidden from dom0 count too"
         } else {
             ""
         }

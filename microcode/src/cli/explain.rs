@@ -34,13 +34,16 @@ pub struct Explain {
     #[command(flatten)]
     cpu: CpuInput,
     /// Initrds, UKIs, firmware directories (/lib/firmware), microcode files; without any, on this
-    /// machine, the initrd of the running kernel and /lib/firmware. With --xen the modules of the
+    /// machine, the initrd of the running kernel and /lib/firmware. With Xen the modules of the
     /// boot loader in their order, dom0's kernel first
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Ask Xen's loader in place of Linux's
+    /// Ask Xen's loader in place of Linux's, as is done in Xen's control domain anyway
     #[arg(long)]
     xen: bool,
+    /// Ask Linux's loader, in Xen's control domain too
+    #[arg(long, conflicts_with = "xen")]
+    linux: bool,
     /// Command line of the kernel, or with --xen of Xen (ucode=scan, ucode=-1, ucode=digest-check=no)
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     cmdline: Option<String>,
@@ -50,11 +53,11 @@ pub struct Explain {
     /// Linux is built to refuse updates without a minimum revision at run time
     #[arg(long, conflicts_with = "xen")]
     force_minrev: bool,
-    /// With --xen: what xen-ucode -f does
-    #[arg(long, requires = "xen")]
+    /// With Xen: what xen-ucode -f does
+    #[arg(long, conflicts_with = "linux")]
     force: bool,
-    /// With --xen: the file that ucode= of xen.efi's configuration names
-    #[arg(long, value_name = "FILE", requires = "xen")]
+    /// With Xen: the file that ucode= of xen.efi's configuration names
+    #[arg(long, value_name = "FILE", conflicts_with = "linux")]
     efi_ucode: Option<PathBuf>,
     /// List the updates for other CPUs too
     #[arg(long)]
@@ -74,16 +77,16 @@ const EXAMPLES: &str = "Examples:
 /// What is decided for one CPU.
 #[derive(JsonSchema, Serialize)]
 pub(super) struct Explained {
-    cpu: Cpu,
-    decisions: Vec<Told>,
+    pub(super) cpu: Cpu,
+    pub(super) decisions: Vec<Told>,
 }
 
 /// A decision and the setup it is for.
 #[derive(JsonSchema, Serialize)]
-struct Told {
+pub(super) struct Told {
     setup: String,
     #[serde(flatten)]
-    decision: Decision,
+    pub(super) decision: Decision,
 }
 
 /// What was given, by what a loader takes it for.
@@ -98,8 +101,8 @@ struct Given {
 impl Explain {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<u8, Error> {
         let (cpus, live) = self.cpu.load()?;
-        let explained = if self.xen {
-            self.with_xen(cpus)?
+        let explained = if self.asks_xen(&cpus) {
+            self.with_xen(cpus, live.as_ref())?
         } else {
             self.with_linux(cpus, live.as_ref())?
         };
@@ -110,10 +113,17 @@ impl Explain {
                 if number > 0 {
                     writeln!(out)?;
                 }
-                self.print(one, out)?;
+                print(one, self.all, out)?;
             }
         }
         Ok(0)
+    }
+
+    /// As asked for; else Xen's loader where Xen is what loads.
+    fn asks_xen(&self, cpus: &[Cpu]) -> bool {
+        let of_linux = self.linux || self.force_minrev || !self.built_in.is_empty();
+        let of_xen = self.xen || self.force || self.efi_ucode.is_some();
+        of_xen || !of_linux && cpus.iter().any(|cpu| cpu.xen.is_some())
     }
 
     fn with_linux(&self, cpus: Vec<Cpu>, live: Option<&super::cpu::Live>) -> Result<Vec<Explained>, Error> {
@@ -145,18 +155,24 @@ impl Explain {
         cpus.into_iter().map(explain).collect()
     }
 
-    fn with_xen(&self, cpus: Vec<Cpu>) -> Result<Vec<Explained>, Error> {
+    fn with_xen(&self, cpus: Vec<Cpu>, live: Option<&super::cpu::Live>) -> Result<Vec<Explained>, Error> {
+        let mut paths = self.paths.clone();
+        if paths.is_empty() && self.efi_ucode.is_none() {
+            paths = live.map(super::cpu::Live::places).unwrap_or_default();
+        }
+        let (folders, files): (Vec<PathBuf>, Vec<PathBuf>) = paths.into_iter().partition(|path| path.is_dir());
         let mut modules = Vec::new();
-        for path in &self.paths {
+        for path in &files {
             modules.push(module(path)?);
         }
         let efi = self.efi_ucode.as_deref().map(module).transpose()?;
-        if modules.is_empty() && efi.is_none() {
+        if modules.is_empty() && efi.is_none() && folders.is_empty() {
             return Err(Error::refused(
                 "explain --xen",
                 "the modules of the boot loader are to be given",
             ));
         }
+        let at_boot = !modules.is_empty() || efi.is_some();
         // A single file is no kernel of dom0, which is the first module.
         let alone = modules.len() == 1;
         if modules.len() < 2 {
@@ -167,29 +183,37 @@ impl Explain {
             modules.insert(0, kernel);
         }
         let explain = |cpu: Cpu| {
-            let mut decisions = self.xen_boot(&cpu, &modules, efi.as_ref());
-            if let Some(file) = modules.last().filter(|module| alone && is_raw(&module.bytes)) {
-                let setup = xen::Late {
-                    file: file.clone(),
-                    force: self.force,
-                    command_line: self.cmdline.as_deref(),
-                    began: None,
-                    kept: None,
-                };
-                decisions.push(Told {
-                    setup: format!("xen-ucode {}{}", if self.force { "-f " } else { "" }, file.source),
-                    decision: xen::late(&cpu, &setup),
-                });
+            let mut decisions = Vec::new();
+            if at_boot {
+                decisions = self.xen_boot(&cpu, &modules, efi.as_ref());
             }
-            Explained { cpu, decisions }
+            let file = modules.last().filter(|module| alone && is_raw(&module.bytes));
+            let in_folders = folders.iter().filter_map(|folder| of_folder(&cpu, folder));
+            for file in file.cloned().into_iter().chain(in_folders) {
+                decisions.push(at_run_time(&cpu, file, self.force, self.xen_line(&cpu)));
+            }
+            if decisions.is_empty() {
+                let places = folders.iter().map(|folder| folder.display().to_string());
+                return Err(Error::refused(
+                    places.collect::<Vec<_>>().join(", "),
+                    "no file for this CPU is in it",
+                ));
+            }
+            Ok(Explained { cpu, decisions })
         };
-        Ok(cpus.into_iter().map(explain).collect())
+        cpus.into_iter().map(explain).collect()
+    }
+
+    /// Xen's command line: as given, else that of the Xen that told of the CPU.
+    fn xen_line<'a>(&'a self, cpu: &'a Cpu) -> Option<&'a str> {
+        let running = cpu.xen.as_deref().and_then(|xen| xen.command_line.as_deref());
+        self.cmdline.as_deref().or(running)
     }
 
     /// As the command line says; without one Xen looks nowhere, so both ways to ask it are shown.
     fn xen_boot(&self, cpu: &Cpu, modules: &[Module], efi: Option<&Module>) -> Vec<Told> {
-        let lines = match &self.cmdline {
-            Some(line) => vec![line.as_str()],
+        let lines = match self.xen_line(cpu) {
+            Some(line) => vec![line],
             None if efi.is_some() => vec![""],
             None => vec!["ucode=scan", "ucode=-1"],
         };
@@ -209,64 +233,65 @@ impl Explain {
         };
         lines.into_iter().map(one).collect()
     }
+}
 
-    fn print(&self, explained: &Explained, out: &mut dyn Write) -> io::Result<()> {
-        super::cpu::print(&explained.cpu, out)?;
-        let mut rules: Vec<Rule> = Vec::new();
-        for told in &explained.decisions {
-            writeln!(out)?;
-            self.print_decision(told, &mut rules, out)?;
-        }
-        if !rules.is_empty() {
-            writeln!(out, "\nRules")?;
-        }
-        for rule in rules {
-            writeln!(out, "  [{}] {}", rule.id, rule.says)?;
-            writeln!(out, "      {}", rule.source)?;
-        }
-        Ok(())
+/// Prints what is decided for a CPU; `all` lists the updates for other CPUs too.
+pub(super) fn print(explained: &Explained, all: bool, out: &mut dyn Write) -> io::Result<()> {
+    super::cpu::print(&explained.cpu, out)?;
+    let mut rules: Vec<Rule> = Vec::new();
+    for told in &explained.decisions {
+        writeln!(out)?;
+        print_decision(told, all, &mut rules, out)?;
     }
-
-    fn print_decision(&self, told: &Told, rules: &mut Vec<Rule>, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "{}: {}", told.setup, verdict(&told.decision))?;
-        for reason in &told.decision.reasons {
-            writeln!(out, "  {}", words(reason, rules))?;
-        }
-        for look in &told.decision.looks {
-            self.print_look(look, rules, out)?;
-        }
-        for unknown in &told.decision.unknown {
-            writeln!(out, "  not known: {unknown}")?;
-        }
-        Ok(())
+    if !rules.is_empty() {
+        writeln!(out, "\nRules")?;
     }
+    for rule in rules {
+        writeln!(out, "  [{}] {}", rule.id, rule.says)?;
+        writeln!(out, "      {}", rule.source)?;
+    }
+    Ok(())
+}
 
-    fn print_look(&self, look: &Look, rules: &mut Vec<Rule>, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "  {}", look.at)?;
-        for reason in &look.reasons {
-            writeln!(out, "    {}", words(reason, rules))?;
-        }
-        let shown = |candidate: &&Candidate| self.all || candidate.outcome != Outcome::OtherCpu;
-        let mut table = Table::new(&[">revision", "date", ">offset", "outcome", "why"]);
-        for candidate in look.candidates.iter().filter(shown) {
-            let mut whys = candidate.reasons.iter().rev().map(|reason| words(reason, rules));
-            table.push(vec![
-                candidate.revision.to_string(),
-                candidate.date.to_string(),
-                format!("{:#x}", candidate.place.offset),
-                outcome(candidate.outcome).to_owned(),
-                whys.next().unwrap_or_default(),
-            ]);
-            whys.for_each(|why| table.push(vec![String::new(), String::new(), String::new(), String::new(), why]));
-        }
-        if !table.is_empty() {
-            table.print(4, out)?;
-        }
-        match look.candidates.iter().filter(|candidate| !shown(candidate)).count() {
-            0 => Ok(()),
-            1 => writeln!(out, "    1 update is for another CPU"),
-            others => writeln!(out, "    {others} updates are for other CPUs"),
-        }
+fn print_decision(told: &Told, all: bool, rules: &mut Vec<Rule>, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}: {}", told.setup, verdict(&told.decision))?;
+    for reason in &told.decision.reasons {
+        writeln!(out, "  {}", words(reason, rules))?;
+    }
+    for look in &told.decision.looks {
+        print_look(look, all, rules, out)?;
+    }
+    for unknown in &told.decision.unknown {
+        writeln!(out, "  not known: {unknown}")?;
+    }
+    Ok(())
+}
+
+fn print_look(look: &Look, all: bool, rules: &mut Vec<Rule>, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "  {}", look.at)?;
+    for reason in &look.reasons {
+        writeln!(out, "    {}", words(reason, rules))?;
+    }
+    let shown = |candidate: &&Candidate| all || candidate.outcome != Outcome::OtherCpu;
+    let mut table = Table::new(&[">revision", "date", ">offset", "outcome", "why"]);
+    for candidate in look.candidates.iter().filter(shown) {
+        let mut whys = candidate.reasons.iter().rev().map(|reason| words(reason, rules));
+        table.push(vec![
+            candidate.revision.to_string(),
+            candidate.date.to_string(),
+            format!("{:#x}", candidate.place.offset),
+            outcome(candidate.outcome).to_owned(),
+            whys.next().unwrap_or_default(),
+        ]);
+        whys.for_each(|why| table.push(vec![String::new(), String::new(), String::new(), String::new(), why]));
+    }
+    if !table.is_empty() {
+        table.print(4, out)?;
+    }
+    match look.candidates.iter().filter(|candidate| !shown(candidate)).count() {
+        0 => Ok(()),
+        1 => writeln!(out, "    1 update is for another CPU"),
+        others => writeln!(out, "    {others} updates are for other CPUs"),
     }
 }
 
@@ -306,7 +331,35 @@ impl Given {
     }
 }
 
-fn module(path: &Path) -> Result<Module, Error> {
+/// What Xen does with a file at run time.
+pub(super) fn at_run_time(cpu: &Cpu, file: Module, force: bool, line: Option<&str>) -> Told {
+    let setup = format!("xen-ucode {}{}", if force { "-f " } else { "" }, file.source);
+    let late = xen::Late {
+        file,
+        force,
+        command_line: line,
+        began: None,
+        kept: None,
+    };
+    Told {
+        setup,
+        decision: xen::late(cpu, &late),
+    }
+}
+
+/// The file of a firmware directory that is for the CPU.
+pub(super) fn of_folder(cpu: &Cpu, folder: &Path) -> Option<Module> {
+    let name = linux::firmware_name(cpu.vendor, cpu.signature?)?;
+    let found = ["", ".zst", ".xz"]
+        .iter()
+        .find_map(|suffix| firmware(folder, &format!("{name}{suffix}")))?;
+    Some(Module {
+        source: found.source,
+        bytes: found.bytes,
+    })
+}
+
+pub(super) fn module(path: &Path) -> Result<Module, Error> {
     Ok(Module {
         source: path.display().to_string(),
         bytes: Arc::new(early_bytes(path)?),

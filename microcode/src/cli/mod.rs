@@ -13,6 +13,7 @@ mod fleet;
 mod initrd;
 mod input;
 mod list;
+mod load;
 mod pack;
 mod repack;
 mod show;
@@ -25,6 +26,7 @@ pub use fleet::Fleet;
 pub use initrd::Initrd;
 pub use input::updates;
 pub use list::List;
+pub use load::Load;
 pub use pack::{Extract, Pack};
 pub use repack::Repack;
 pub use show::Show;
@@ -71,6 +73,8 @@ pub enum Command {
     Fleet(Fleet),
     /// Say which advisories were released together with revisions newer than the one that runs
     Advisories(Advisories),
+    /// Hand microcode to Xen, after saying what it will do with it; exit code 1 when nothing is loaded
+    Load(Load),
     /// Print the JSON Schema of what the commands print with --json, by command
     Schema,
 }
@@ -84,6 +88,8 @@ struct Outputs<'a> {
     show: Vec<show::Shown>,
     verify: verify::Verified,
     explain: Vec<explain::Explained>,
+    load: load::Loaded,
+    show_cpus: Vec<crate::cpu::Cpu>,
     initrd_list: Vec<initrd::Listed>,
     repack_initrd: crate::initrd::Report,
     diff: crate::release::Diff,
@@ -157,6 +163,7 @@ pub fn run(args: Args, out: &mut dyn Write) -> Result<u8, Error> {
         Command::Show(show) => show.run(out),
         Command::Verify(verify) => verify.run(out),
         Command::Explain(explain) => explain.run(out),
+        Command::Load(load) => load.run(out),
         Command::Extract(extract) => extract.run(out),
         Command::Pack(pack) => pack.run(out),
         Command::Initrd(initrd) => initrd.run(out),

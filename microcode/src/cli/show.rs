@@ -1,4 +1,5 @@
-//! `delid microcode show`: everything about each update, and the tables of a firmware image.
+//! `delid microcode show`: everything about each update, and the tables of a firmware image; without one the
+//! CPUs of this machine and the revision they run.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use clap::Parser;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::cpu::CpuInput;
 use super::list::Row;
 use super::{Error, input};
 use crate::amd::Patch;
@@ -26,8 +28,8 @@ use crate::table::Table;
 #[derive(Clone, Debug, Parser)]
 pub struct Show {
     /// Files of updates, AMD containers or patches, microcode as text, initrds, firmware images,
-    /// directories of them; - is standard input
-    #[arg(required = true, value_name = "PATH")]
+    /// directories of them; - is standard input. Without any: the CPUs of this machine and what they run
+    #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Show only these: SIGNATURE[,PLATFORMS[,[lt:|eq:|gt:]REVISION]]
     #[arg(short = 's', long = "select", value_name = "RULE")]
@@ -97,6 +99,9 @@ impl EntrySign {
 
 impl Show {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<u8, Error> {
+        if self.paths.is_empty() {
+            return self.cpus(out);
+        }
         let options = Options {
             scan: true,
             compressed: self.unpack,
@@ -143,6 +148,16 @@ impl Show {
             shown.iter().try_for_each(|shown| shown.print(out))?;
         }
         Ok(code)
+    }
+
+    fn cpus(&self, out: &mut dyn Write) -> Result<u8, Error> {
+        let (cpus, _) = CpuInput::default().load()?;
+        if self.json {
+            super::json(out, &cpus)?;
+        } else {
+            cpus.iter().try_for_each(|cpu| super::cpu::print(cpu, out))?;
+        }
+        Ok(0)
     }
 }
 

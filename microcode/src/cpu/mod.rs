@@ -8,12 +8,14 @@ mod leaves;
 mod log;
 mod report;
 pub mod words;
+mod xen;
 
 pub use cpuinfo::{from_cpuinfo, with_sysfs};
 pub use leaves::from_leaves;
 pub use log::{Log, from_log};
 pub use report::{from_dmidecode, from_lscpu, from_processor_id};
 pub use words::{WordError, from_signature_words};
+pub use xen::from_xen_ucode;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -62,9 +64,25 @@ pub struct Cpu {
     /// Name from the brand string.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Linux CPU numbers that are of this kind; empty when not known.
+    /// Linux CPU numbers that are of this kind, with Xen below those of Xen; empty when not known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cpus: Vec<u32>,
+    /// What is told by Xen's control domain, where Xen is below and told of the CPU itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xen: Option<Box<UnderXen>>,
+}
+
+/// A CPU that Xen told of: what its control domain shows beside.
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
+pub struct UnderXen {
+    /// CPUs of the control domain, some of those that the machine has.
+    pub dom0_cpus: usize,
+    /// Revision that the control domain's kernel shows, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dom0_revision: Option<Revision>,
+    /// Xen's command line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command_line: Option<String>,
 }
 
 impl Cpu {
@@ -82,6 +100,7 @@ impl Cpu {
             fred: None,
             name: None,
             cpus: Vec::new(),
+            xen: None,
         }
     }
 }
@@ -120,7 +139,10 @@ pub fn made_up(cpu: &Cpu) -> Option<&'static str> {
 #[must_use]
 pub fn from_text(origin: &str, text: &str) -> Option<(Vec<Cpu>, Vec<crate::Damage>)> {
     let begins = |start: &str| text.lines().any(|line| line.trim_start().starts_with(start));
-    if begins("processor") && begins("vendor_id") {
+    let of_xen = from_xen_ucode(origin, text);
+    if !of_xen.is_empty() {
+        Some((of_xen, Vec::new()))
+    } else if begins("processor") && begins("vendor_id") {
         Some(from_cpuinfo(origin, text))
     } else if begins("Vendor ID:") {
         Some(from_lscpu(origin, text))

@@ -7,6 +7,7 @@
 //! refused, the minimum revision counts at boot, and the hypervisor bit does not count.
 
 mod amd;
+pub mod answer;
 mod blob;
 mod intel;
 mod known;

@@ -108,6 +108,12 @@ rules! {
         "xen-ucode -f loads the same and older revisions and passes over the minimum revision; digests and fitness are checked all the same";
     LOADED = "xen-loaded", "xen/arch/x86/cpu/microcode/intel.c, amd.c: apply_microcode",
         "the update is written to the CPU";
+    NOT_TAKEN = "xen-not-taken", "xen/arch/x86/cpu/microcode/intel.c, amd.c: apply_microcode",
+        "a CPU that shows another revision after the write has not taken the update (-EIO): its signature does not hold, or a hypervisor below Xen drops it";
+    BUSY = "xen-late-busy", "xen/arch/x86/cpu/microcode/core.c: microcode_update_helper, control_thread_fn",
+        "CPUs that go on- or offline meanwhile, or do not all arrive within 30 ms, end the loading before it begins (-EBUSY)";
+    FIRST_CPU = "xen-late-first-cpu", "xen/arch/x86/cpu/microcode/core.c: microcode_update_helper",
+        "loading is led by the first CPU that is online, which must be the one for system NMIs (-EPERM)";
     UNKNOWN = "xen-unknown", "xen/arch/x86/cpu/microcode",
         "what is not known of the CPU would decide";
     DOM0 = "xen-dom0-linux", "xen/arch/x86/cpu-policy.c: guest_common_feature_adjustments; msr.c: guest_wrmsr",
