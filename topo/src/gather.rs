@@ -12,7 +12,7 @@ use crate::pci::function::Function;
 use crate::pci::names::Names;
 use crate::smbios::Smbios;
 use crate::sysfs::CpuTopology;
-use crate::xen::{Domain, XlInfo};
+use crate::xen::{Domain, XenUcode, XlInfo};
 use crate::{pci, smbios, sysfs, xen};
 
 mod acpi;
@@ -35,6 +35,8 @@ pub struct Evidence {
     pub domain: Option<Domain>,
     /// The machine as Xen has it.
     pub xl_info: Option<(Origin, XlInfo)>,
+    /// Microcode as Xen says it.
+    pub xen_ucode: Option<XenUcode>,
     /// Broken pieces.
     pub damage: Vec<SourceDamage>,
     /// Host name.
@@ -104,6 +106,8 @@ pub fn gather(source: &Source) -> Evidence {
         let host = host(source);
         let domain = xen::domain::read(source);
         let xl_info = xl_info(source, &mut gatherer);
+        let xen_ucode = source.documents(DocumentKind::XenUcode).next();
+        let xen_ucode = xen_ucode.map(|document| xen::ucode::parse(&String::from_utf8_lossy(&document.bytes)));
         let tables = tables.join();
         let (acpi, acpi_damage) = tables.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         gatherer.damage.extend(acpi_damage);
@@ -120,6 +124,7 @@ pub fn gather(source: &Source) -> Evidence {
             acpi,
             domain,
             xl_info,
+            xen_ucode,
             damage: gatherer.damage,
             host,
             names,

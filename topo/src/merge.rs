@@ -34,7 +34,10 @@ pub fn open(source: &Source) -> Machine {
     let mut machine = merge(gather(source));
     let own = std::mem::take(&mut machine.gaps);
     machine.gaps = gaps(source, &machine);
-    machine.gaps.extend(own);
+    // the capture layer knows better why
+    let known: Vec<String> = machine.gaps.iter().map(|gap| gap.what.clone()).collect();
+    let more = own.into_iter().filter(|gap| !known.contains(&gap.what));
+    machine.gaps.extend(more);
     machine
 }
 
@@ -68,8 +71,13 @@ pub fn merge(evidence: Evidence) -> Machine {
         machine.cpu = topology;
     }
     let mut functions = evidence.functions;
-    let views = (evidence.domain, evidence.xl_info);
-    let host = evidence.host.or_else(|| views.1.as_ref()?.1.host.clone());
+    let host = evidence.xl_info.as_ref().and_then(|(_, info)| info.host.clone());
+    let host = evidence.host.or(host);
+    let views = xen::Views {
+        domain: evidence.domain,
+        info: evidence.xl_info,
+        ucode: evidence.xen_ucode,
+    };
     let (xen, xen_gaps) = xen::apply(&mut machine.cpu, &mut functions, views, &mut origins);
     machine.xen = xen;
     let mut told = processors::fill(&mut machine.cpu, &evidence.cpuid, &evidence.acpi);

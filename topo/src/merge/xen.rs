@@ -2,7 +2,7 @@
 //!
 //! dom0's CPUs are virtual: their numbers, APIC ids, cores, packages and nodes are not those of the
 //! hardware, nor is what they share of caches. Kept from dom0 are the processor's names, which Xen
-//! passes through, and the microcode revision, when all its CPUs say the same one.
+//! passes through, and where Xen does not say it the microcode revision, when all its CPUs have the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use crate::pci::function::{Bdf, Function};
 use crate::sysfs::CpuSet;
 use crate::sysfs::topology::{Cpu, CpuTopology, Group, Node, NodeId};
 use crate::xen::info::{CpuPlace, NodeMemory};
-use crate::xen::{Domain, Physical, Role, Seen, Xen, XlInfo};
+use crate::xen::{Domain, Physical, Role, Seen, Xen, XenUcode, XlInfo};
 
 /// As many CPUs as a Xen can be built for.
 const MOST_CPUS: u32 = 16_384;
@@ -24,13 +24,25 @@ const MOST_CPUS: u32 = 16_384;
 /// Where listings of PCI functions come from, and what they say.
 type Listings = Vec<(Origin, Vec<Function>)>;
 
+/// What the sources say of Xen.
+#[derive(Default)]
+pub(super) struct Views {
+    /// The domain that the files are of.
+    pub domain: Option<Domain>,
+    /// The machine.
+    pub info: Option<(Origin, XlInfo)>,
+    /// Its microcode.
+    pub ucode: Option<XenUcode>,
+}
+
 /// Puts what Xen says in the place of dom0's view; a guest's view stays.
 pub(super) fn apply(
     cpu: &mut CpuTopology,
     functions: &mut Listings,
-    (domain, info): (Option<Domain>, Option<(Origin, XlInfo)>),
+    views: Views,
     origins: &mut Origins,
 ) -> (Option<Xen>, Vec<Gap>) {
+    let Views { domain, info, ucode } = views;
     if domain.is_none() && info.is_none() {
         return (None, Vec::new());
     }
@@ -62,13 +74,15 @@ pub(super) fn apply(
         return (Some(xen), gaps);
     };
     let mut machine = physical(&info);
-    machine.microcode = microcode(cpu);
+    let ucode = ucode.unwrap_or_default();
+    machine.microcode = ucode.revision.or_else(|| microcode(cpu));
     machine.origin = Some(origins.index(&origin));
     xen.version = info.version.clone().or(xen.version);
     xen.machine = Some(machine);
     let gaps = gaps(&info);
     place_functions(functions, origin, &info);
     replace(cpu, &info);
+    cpu.platform_flags = cpu.platform_flags.or(ucode.platform);
     (Some(xen), gaps)
 }
 
@@ -82,7 +96,7 @@ fn gap(what: &str, why: impl Into<String>, how: Option<&str>) -> Gap {
 
 fn not_asked() -> Gap {
     gap(
-        "the machine's own CPUs, nodes and memory",
+        "Xen's view of the machine",
         "the files are those of a Xen dom0, whose CPUs are virtual; Xen was not asked",
         Some("run as root in dom0, or add the text of: xl info -n"),
     )
@@ -292,7 +306,7 @@ fn tighten(cpu: &mut CpuTopology, acpi: &Acpi) {
     }
 }
 
-/// The one microcode revision of the CPUs that dom0 ran on, at all sockets: Xen loads for all CPUs.
+/// The one microcode revision that is known, at all sockets: Xen brings all CPUs to the same.
 pub(super) fn microcode_of(machine: &mut Machine) {
     let revision = machine.by_xen().and_then(|xen| xen.microcode);
     for socket in machine.sockets.iter_mut().filter(|socket| socket.populated) {

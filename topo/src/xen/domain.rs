@@ -16,6 +16,9 @@ pub struct Domain {
     pub version: Option<String>,
 }
 
+/// Bit of `properties/features` that dom0 has (`XENFEAT_dom0`).
+const DOM0_FEATURE: u32 = 11;
+
 /// Identifier that dom0 has.
 const NO_UUID: &str = "00000000-0000-0000-0000-000000000000";
 
@@ -30,6 +33,10 @@ pub fn read(source: &Source) -> Option<Domain> {
         return None;
     }
     let flag = text("/sys/hypervisor/start_flags/initdomain").map(|flag| flag != "0");
+    let feature = || {
+        let bits = u32::from_str_radix(&text("/sys/hypervisor/properties/features")?, 16).ok()?;
+        Some(bits >> DOM0_FEATURE & 1 == 1)
+    };
     let listed = || capabilities.as_ref().map(|list| list.contains("control_d"));
     let by_uuid = || text("/sys/hypervisor/uuid").map(|uuid| uuid == NO_UUID);
     let part = |name: &str| text(&format!("/sys/hypervisor/version/{name}"));
@@ -38,7 +45,7 @@ pub fn read(source: &Source) -> Option<Domain> {
         format!("{major}.{minor}{extra}")
     });
     Some(Domain {
-        control: flag.or_else(listed).or_else(by_uuid),
+        control: flag.or_else(listed).or_else(feature).or_else(by_uuid),
         guest_type: text("/sys/hypervisor/guest_type"),
         version,
     })

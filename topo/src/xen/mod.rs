@@ -11,9 +11,11 @@ use crate::sysfs::CpuSet;
 
 pub mod domain;
 pub mod info;
+pub mod ucode;
 
 pub use domain::Domain;
 pub use info::XlInfo;
+pub use ucode::XenUcode;
 
 /// Which domain the files are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -95,7 +97,7 @@ pub struct Physical {
     /// Xen's command line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command_line: Option<String>,
-    /// Microcode revision, when the CPUs that dom0 ran on have one and the same.
+    /// Microcode revision: that of CPU 0 as Xen says it, else the one that all CPUs of dom0 read.
     #[serde(serialize_with = "crate::json::hex", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub microcode: Option<u32>,

@@ -76,7 +76,16 @@ fn function(bdf: &str, node: i32) -> Function {
 fn applied(domain: Option<Domain>, info: Option<(Origin, XlInfo)>) -> (CpuTopology, Option<Xen>, Vec<Gap>, Listings) {
     let mut cpu = kernel();
     let mut listings = vec![(origin("live"), vec![function("81:00.0", 0), function("01:00.0", 0)])];
-    let (xen, gaps) = apply(&mut cpu, &mut listings, (domain, info), &mut Origins::default());
+    let (xen, gaps) = apply(
+        &mut cpu,
+        &mut listings,
+        Views {
+            domain,
+            info,
+            ucode: None,
+        },
+        &mut Origins::default(),
+    );
     (cpu, xen, gaps, listings)
 }
 
@@ -204,7 +213,11 @@ fn revisions_that_differ_are_of_unknown_cpus() {
     let (xen, _) = apply(
         &mut cpu,
         &mut Vec::new(),
-        (domain(Some(true)), info(&text())),
+        Views {
+            domain: domain(Some(true)),
+            info: info(&text()),
+            ucode: None,
+        },
         &mut Origins::default(),
     );
     assert_eq!(xen.unwrap().machine.unwrap().microcode, None);
