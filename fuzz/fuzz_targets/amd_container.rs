@@ -2,9 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use microcode::Sha256;
 use microcode::amd;
 use microcode::entry_sign::{List, digest};
-use microcode::Sha256;
 
 fuzz_target!(|bytes: &[u8]| {
     for container in amd::read(bytes).containers {

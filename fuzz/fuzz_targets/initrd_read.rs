@@ -22,7 +22,8 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(early_length(Cursor::new(bytes)).expect("memory is read") <= size);
     let plan = plan(Cursor::new(bytes), None).expect("memory is read");
     let mut out = Vec::new();
-    plan.write(Cursor::new(bytes), None, &mut out).expect("memory is written");
+    plan.write(Cursor::new(bytes), None, &mut out)
+        .expect("memory is written");
     assert_eq!(out.len() as u64, plan.report.new_length);
     let _ = microcode::uki::image(Cursor::new(bytes));
 });

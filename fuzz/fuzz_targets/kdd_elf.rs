@@ -20,7 +20,10 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let _ = xen_core::recognise(&file);
     let machine = xen_core::open_with(&input, xen_core::Frames::Machine);
-    for capture in [elf_core::open(&input), xen_core::open(&input), machine].into_iter().flatten() {
+    for capture in [elf_core::open(&input), xen_core::open(&input), machine]
+        .into_iter()
+        .flatten()
+    {
         edges(capture.memory());
     }
 });
@@ -29,7 +32,11 @@ fn edges(memory: &dyn PhysicalMemory) {
     let mut buffer = [0; 8192];
     for run in memory.runs().iter().take(100) {
         assert!(run.length > 0);
-        for at in [run.start.0, run.end().0.saturating_sub(10), run.start.0.saturating_sub(1)] {
+        for at in [
+            run.start.0,
+            run.end().0.saturating_sub(10),
+            run.start.0.saturating_sub(1),
+        ] {
             assert!(memory.read(Gpa(at), &mut buffer) <= buffer.len());
         }
     }

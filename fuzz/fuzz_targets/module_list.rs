@@ -47,7 +47,6 @@ fuzz_target!(|bytes: &[u8]| {
             kdbg: Some(kdbg),
             architecture,
             build: None,
-            kernel: None,
         };
         let _ = processors::read(&space, &[vcpu], context);
     }

@@ -19,8 +19,15 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let memory = Sparse::new(source, vec![segment]);
     let cache = Cache::default();
-    for mode in [PagingMode::Bits32, PagingMode::Pae, PagingMode::FourLevel, PagingMode::FiveLevel] {
-        let space = AddressSpace::new(&memory, mode, Gpa(0)).cached(&cache).swizzled(Swizzle::new(45, 4));
+    for mode in [
+        PagingMode::Bits32,
+        PagingMode::Pae,
+        PagingMode::FourLevel,
+        PagingMode::FiveLevel,
+    ] {
+        let space = AddressSpace::new(&memory, mode, Gpa(0))
+            .cached(&cache)
+            .swizzled(Swizzle::new(45, 4));
         for piece in space.walk(Gva(0), space.last()).take(4096) {
             if let Piece::Page { at, to, .. } = piece {
                 assert_eq!(space.translate(at).map(|found| found.gpa), Ok(to));

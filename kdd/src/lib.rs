@@ -22,6 +22,7 @@ pub mod cli;
 pub mod damage;
 pub mod decode;
 pub mod dump_writer;
+mod fields;
 pub mod gdb;
 pub mod guest;
 pub mod kd;

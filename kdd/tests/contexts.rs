@@ -376,7 +376,6 @@ fn the_context_and_kprcb_of_a_real_dump_are_understood() {
         kdbg: Some(kdbg),
         architecture: Architecture::X64,
         build: Some(19041),
-        kernel: None,
     };
     let processor = Processor {
         number: 0,
@@ -404,7 +403,6 @@ fn the_context_and_kprcb_of_a_real_dump_are_understood() {
             kdbg: None,
             architecture: Architecture::X64,
             build,
-            kernel: None,
         };
         let vcpu = vcpu_from_kprcb(&space, &processor, arguments).unwrap();
         assert_eq!((vcpu.rip, vcpu.cr3), (u64_at(context, 0xf8), Some(0x1a_d000)));

@@ -400,7 +400,6 @@ fn a_real_triage_dump_answers_as_far_as_it_holds() {
         kdbg: Some(kdbg),
         architecture: Architecture::X64,
         build: Some(19041),
-        kernel: None,
     };
     assert_eq!(processors::from_copy(kprcb, context).unwrap().kprcb, guest.kprcb(0));
     assert_eq!(processors::from_copy(&kprcb[..0x100], context), None);

@@ -224,7 +224,6 @@ impl Sample {
             kdbg: kdbg.then_some(&self.kdbg),
             architecture: self.architecture,
             build: Some(19041),
-            kernel: None,
         };
         let (found, damage) = processors::read(&self.pages, vcpus, context);
         (found, damage.iter().map(ToString::to_string).collect())

@@ -31,7 +31,6 @@ pub(super) fn all(target: &dyn Target, windows: &mut Windows) -> (Vec<Cpu>, Opti
         kdbg: kdbg.as_deref(),
         architecture: windows.architecture.unwrap_or(Architecture::X64),
         build: windows.build.as_ref().map(|build| build.number),
-        kernel: windows.kernel.as_ref().map(|kernel| kernel.base),
     };
     let cache = Cache::default();
     let memory = Memory {
@@ -110,7 +109,6 @@ fn copied(target: &dyn Target, windows: &mut Windows) -> Option<Overlay> {
         kdbg: windows.kdbg.as_ref().map(|kdbg| kdbg.bytes.as_slice()),
         architecture: windows.architecture?,
         build: windows.build.as_ref().map(|build| build.number),
-        kernel: windows.kernel.as_ref().map(|kernel| kernel.base),
     };
     let mut processor = from_copy(bytes, context)?;
     if let [vcpu] = target.vcpus() {

@@ -244,7 +244,6 @@ impl Guest {
             kdbg,
             architecture: self.architecture,
             build: self.windows.build.as_ref().map(|build| build.number),
-            kernel: self.windows.kernel.as_ref().map(|kernel| kernel.base),
         };
         if let Some(space) = self.paging.and_then(|paging| self.space_of(paging.root)) {
             processors::again(&space, self.target.vcpus(), context, &mut known);

@@ -55,7 +55,6 @@ impl Guest {
             kdbg: self.windows.kdbg.as_ref().map(|kdbg| kdbg.bytes.as_slice()),
             architecture: self.architecture,
             build: self.windows.build.as_ref().map(|build| build.number),
-            kernel: self.windows.kernel.as_ref().map(|kernel| kernel.base),
         };
         let space = self.paging.and_then(|paging| self.space_of(paging.root));
         let mut overlays = Vec::new();

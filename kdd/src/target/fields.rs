@@ -1,7 +1,8 @@
-//! Fields of a structure by offset, little and big endian, none where the structure is too short; and a list
+//! Fields of a structure by offset, none where the structure is too short; and a list
 //! of damage that does not grow with it.
 
 use crate::damage::Damage;
+use crate::fields;
 
 /// Bytes of a structure.
 #[derive(Clone, Copy)]
@@ -10,24 +11,24 @@ pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 impl<'a> Fields<'a> {
     /// `N` bytes at an offset.
     pub(crate) fn array<const N: usize>(self, at: usize) -> Option<[u8; N]> {
-        self.0.get(at..at.checked_add(N)?)?.try_into().ok()
+        fields::array(self.0, at)
     }
 
     /// `length` bytes at an offset.
     pub(crate) fn slice(self, at: usize, length: usize) -> Option<&'a [u8]> {
-        self.0.get(at..at.checked_add(length)?)
+        fields::slice(self.0, at, length)
     }
 
     pub(crate) fn u16(self, at: usize) -> Option<u16> {
-        self.array(at).map(u16::from_le_bytes)
+        fields::u16_at(self.0, at)
     }
 
     pub(crate) fn u32(self, at: usize) -> Option<u32> {
-        self.array(at).map(u32::from_le_bytes)
+        fields::u32_at(self.0, at)
     }
 
     pub(crate) fn u64(self, at: usize) -> Option<u64> {
-        self.array(at).map(u64::from_le_bytes)
+        fields::u64_at(self.0, at)
     }
 
     /// A word of 4 or 8 bytes.

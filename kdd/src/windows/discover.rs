@@ -310,40 +310,49 @@ fn find_kdbg(target: &dyn Target, given: &Given, place: &Place<'_>, windows: &Wi
 struct Names {
     loaded_modules: Option<Gva>,
     active_processes: Option<Gva>,
-    /// KiProcessorBlock, where there is no KDBG.
+    /// KiProcessorBlock, where no KDBG names it.
     processor_block: Option<Gva>,
 }
+
+/// KiProcessorBlock in a KDBG.
+const PROCESSOR_BLOCK: usize = 0x218;
 
 fn names(target: &dyn Target, place: &Place<'_>, windows: &Windows) -> Names {
     let hints = target.hints();
     let exported = || place.image?.export(place.space, "PsLoadedModuleList");
     // Without a KDBG everything else is a scan of memory that must be there.
     let scan = windows.kdbg.is_none() && place.image.is_some();
+    let unnamed = windows.kdbg_pointer(PROCESSOR_BLOCK).is_none() && place.image.is_some();
     let modules = windows.loaded_modules().or(hints.loaded_modules).or_else(exported);
     let processes = windows.kdbg_pointer(0x50).or(hints.active_processes);
     Names {
         loaded_modules: modules.or_else(|| scan.then(|| without_kdbg::loaded_modules(place))?),
         active_processes: processes.or_else(|| without_kdbg::active_processes(place)),
-        processor_block: scan.then(|| without_kdbg::processor_block(place)).flatten(),
+        processor_block: unnamed.then(|| without_kdbg::processor_block(place)).flatten(),
     }
+}
+
+/// The KDBG, with the one field that leads to the processors where it does not have it.
+fn kdbg_of_processors(place: &Place<'_>, names: Names, windows: &Windows) -> Option<Vec<u8>> {
+    let own = windows.kdbg.as_ref().map(|kdbg| kdbg.bytes.clone());
+    let Some(block) = names.processor_block else { return own };
+    let mut bytes = own.unwrap_or_default();
+    bytes.resize(bytes.len().max(PROCESSOR_BLOCK + 8), 0);
+    if let Some(field) = bytes.get_mut(PROCESSOR_BLOCK..PROCESSOR_BLOCK + 8) {
+        field.copy_from_slice(&to_debugger_pointer(block, place.pointer()).to_le_bytes());
+    }
+    Some(bytes)
 }
 
 /// Modules, processors and processes.
 fn read_lists(target: &dyn Target, place: &Place<'_>, names: Names, windows: &mut Windows) {
     let architecture = place.architecture;
-    let own = windows.kdbg.as_ref().map(|kdbg| kdbg.bytes.clone());
-    // A block with the one field that leads to the processors.
-    let made = || {
-        let at = to_debugger_pointer(names.processor_block?, place.pointer());
-        Some([vec![0; 0x218], at.to_le_bytes().to_vec()].concat())
-    };
-    let kdbg = own.or_else(made);
+    let kdbg = kdbg_of_processors(place, names, windows);
     let build = windows.build.as_ref().map(|build| build.number);
     let context = processors::Context {
         kdbg: kdbg.as_deref(),
         architecture,
         build,
-        kernel: Some(place.base),
     };
     let (found, damage) = processors::read(place.space, target.vcpus(), context);
     windows.processors = found;

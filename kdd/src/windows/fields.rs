@@ -1,26 +1,7 @@
 //! Little-endian fields of structures, in bytes and in memory.
 
+pub(crate) use crate::fields::{array, u16_at, u32_at, u64_at};
 use crate::memory::{Gva, VirtualMemory};
-
-/// Bytes at an offset.
-pub(crate) fn array<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
-    bytes.get(offset..offset.checked_add(N)?)?.try_into().ok()
-}
-
-/// A field of two bytes.
-pub(crate) fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
-    array(bytes, offset).map(u16::from_le_bytes)
-}
-
-/// A field of four bytes.
-pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
-    array(bytes, offset).map(u32::from_le_bytes)
-}
-
-/// A field of eight bytes.
-pub(crate) fn u64_at(bytes: &[u8], offset: usize) -> Option<u64> {
-    array(bytes, offset).map(u64::from_le_bytes)
-}
 
 /// Exactly `N` bytes of memory.
 pub(crate) fn read<const N: usize>(space: &dyn VirtualMemory, at: Gva) -> Option<[u8; N]> {

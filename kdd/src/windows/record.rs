@@ -1,6 +1,8 @@
 //! A structure in the guest's memory, read once, and its fields by offset.
 
 use super::Architecture;
+use super::fields::{read_some, u16_at, u32_at, u64_at};
+use crate::fields::slice;
 use crate::memory::{Gva, VirtualMemory};
 
 impl Architecture {
@@ -39,13 +41,8 @@ pub(super) struct Record {
 impl Record {
     /// Reads what is there of `length` bytes from `at` on.
     pub fn read(space: &dyn VirtualMemory, at: Gva, length: usize, architecture: Architecture) -> Self {
-        let mut bytes = vec![0; length];
-        let count = if at.0.checked_add(length as u64).is_some() {
-            space.read(at, &mut bytes)
-        } else {
-            0
-        };
-        bytes.truncate(count);
+        let end = at.0.checked_add(length as u64);
+        let bytes = end.map(|_| read_some(space, at, length)).unwrap_or_default();
         Self { bytes, architecture }
     }
 
@@ -61,7 +58,7 @@ impl Record {
 
     /// `length` bytes from `at` on.
     pub fn slice(&self, at: usize, length: usize) -> Option<&[u8]> {
-        self.bytes.get(at..at.checked_add(length)?)
+        slice(&self.bytes, at, length)
     }
 
     /// A byte.
@@ -71,18 +68,18 @@ impl Record {
 
     /// A 16-bit value.
     pub fn u16(&self, at: usize) -> Option<u16> {
-        Some(u16::from_le_bytes(self.slice(at, 2)?.try_into().ok()?))
+        u16_at(&self.bytes, at)
     }
 
     /// A 32-bit value.
     pub fn u32(&self, at: usize) -> Option<u32> {
-        Some(u32::from_le_bytes(self.slice(at, 4)?.try_into().ok()?))
+        u32_at(&self.bytes, at)
     }
 
     /// A value as wide as a pointer.
     pub fn word(&self, at: usize) -> Option<u64> {
         match self.architecture {
-            Architecture::X64 => Some(u64::from_le_bytes(self.slice(at, 8)?.try_into().ok()?)),
+            Architecture::X64 => u64_at(&self.bytes, at),
             Architecture::X86 => self.u32(at).map(u64::from),
         }
     }
@@ -95,14 +92,12 @@ impl Record {
 
 /// A 16-bit offset of the KDBG; `None` where it is 0 or behind its end.
 pub(super) fn kdbg_offset(kdbg: Option<&[u8]>, at: usize) -> Option<usize> {
-    let bytes = kdbg?.get(at..at.checked_add(2)?)?;
-    let value = u16::from_le_bytes(bytes.try_into().ok()?);
+    let value = u16_at(kdbg?, at)?;
     (value != 0).then_some(value.into())
 }
 
 /// An address of the KDBG, in the same way.
 pub(super) fn kdbg_address(kdbg: Option<&[u8]>, at: usize, architecture: Architecture) -> Option<Gva> {
-    let bytes = kdbg?.get(at..at.checked_add(8)?)?;
-    let value = architecture.address(Gva(u64::from_le_bytes(bytes.try_into().ok()?)));
+    let value = architecture.address(Gva(u64_at(kdbg?, at)?));
     (value.0 != 0).then_some(value)
 }

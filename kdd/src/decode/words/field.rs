@@ -1,5 +1,7 @@
 //! Fields of a packet and how they are shown.
 
+pub(super) use crate::fields::{u16_at as u16, u32_at as u32, u64_at as u64};
+
 /// A field: name, offset in the payload, how it is shown.
 pub(super) struct Field(pub(super) &'static str, pub(super) usize, pub(super) Show);
 
@@ -72,18 +74,6 @@ impl Show {
 pub(super) fn joined(fields: &[Field], payload: &[u8]) -> String {
     let shown: Vec<String> = fields.iter().filter_map(|field| field.show(payload)).collect();
     shown.join(", ")
-}
-
-pub(super) fn u16(payload: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_le_bytes(*payload.get(at..)?.first_chunk()?))
-}
-
-pub(super) fn u32(payload: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(*payload.get(at..)?.first_chunk()?))
-}
-
-pub(super) fn u64(payload: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(*payload.get(at..)?.first_chunk()?))
 }
 
 /// Name with the number behind it, or the number.

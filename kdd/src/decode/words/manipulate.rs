@@ -1,12 +1,13 @@
 //! MANIPULATE: requests of the debugger and their answers, by table.
 //!
 //! A header of 56 bytes: API u32, processor level u16, processor u16, status u32, then at 16 the fields of
-//! the API; data follows it. A request carries junk where only the answer has a value, so the two have
-//! tables of their own.
+//! the API; data follows it. Names are those of the engine. A request carries junk where only the answer has
+//! a value, so the two have tables of their own.
 
 use super::Words;
 use super::field::{self, Field, Show, bits, bytes, count, joined, named, status};
 use super::registers;
+use crate::kd::manipulate::Api as Request;
 
 /// Length of the header.
 const HEADER: usize = 56;
@@ -28,9 +29,9 @@ enum Data {
     Breakpoints,
 }
 
+/// What a request and its answer hold.
 struct Api {
-    number: u32,
-    name: &'static str,
+    of: Request,
     request: &'static [Field],
     request_data: Data,
     reply: &'static [Field],
@@ -104,14 +105,12 @@ const NOTHING: &[Field] = &[];
 
 /// A row whose request and answer have fields, and data on one side at most.
 const fn api(
-    number: u32,
-    name: &'static str,
+    of: Request,
     (request, request_data): (&'static [Field], Data),
     (reply, reply_data): (&'static [Field], Data),
 ) -> Api {
     Api {
-        number,
-        name,
+        of,
         request,
         request_data,
         reply,
@@ -119,29 +118,29 @@ const fn api(
     }
 }
 
+/// Requests of old debuggers that the engine does not have.
+const OLD: &[(u32, &str)] = &[(0x3154, "OldVlm1"), (0x3155, "OldVlm2")];
+
+/// Those that hold anything.
 const APIS: &[Api] = &[
     api(
-        0x3130,
-        "ReadVirtualMemory",
+        Request::ReadVirtualMemory,
         (MEMORY, Data::None),
         (MEMORY_DONE, Data::Bytes),
     ),
     api(
-        0x3131,
-        "WriteVirtualMemory",
+        Request::WriteVirtualMemory,
         (MEMORY, Data::Bytes),
         (MEMORY_DONE, Data::None),
     ),
-    api(0x3132, "GetContext", (NOTHING, Data::None), (NOTHING, Data::Context)),
+    api(Request::GetContext, (NOTHING, Data::None), (NOTHING, Data::Context)),
     api(
-        0x3133,
-        "SetContext",
+        Request::SetContext,
         (&[Field("flags", 16, Show::Code)], Data::Context),
         (NOTHING, Data::None),
     ),
     api(
-        0x3134,
-        "WriteBreakPoint",
+        Request::WriteBreakPoint,
         (&[Field("", 16, Show::Address)], Data::None),
         (
             &[Field("", 16, Show::Address), Field("handle", 24, Show::Count)],
@@ -149,40 +148,33 @@ const APIS: &[Api] = &[
         ),
     ),
     api(
-        0x3135,
-        "RestoreBreakPoint",
+        Request::RestoreBreakPoint,
         (&[Field("handle", 16, Show::Count)], Data::None),
         (&[Field("handle", 16, Show::Count)], Data::None),
     ),
     api(
-        0x3136,
-        "Continue",
+        Request::Continue,
         (&[Field("", 16, Show::Named(BIT_STATUS))], Data::None),
         (NOTHING, Data::None),
     ),
     api(
-        0x3137,
-        "ReadControlSpace",
+        Request::ReadControlSpace,
         (CONTROL, Data::None),
         (CONTROL_DONE, Data::ControlSpace),
     ),
     api(
-        0x3138,
-        "WriteControlSpace",
+        Request::WriteControlSpace,
         (CONTROL, Data::ControlSpace),
         (CONTROL_DONE, Data::None),
     ),
-    api(0x3139, "ReadIoSpace", (PORT, Data::None), (PORT_VALUE, Data::None)),
+    api(Request::ReadIoSpace, (PORT, Data::None), (PORT_VALUE, Data::None)),
     api(
-        0x313a,
-        "WriteIoSpace",
+        Request::WriteIoSpace,
         (PORT_VALUE, Data::None),
         (PORT_VALUE, Data::None),
     ),
-    api(0x313b, "Reboot", (NOTHING, Data::None), (NOTHING, Data::None)),
     api(
-        0x313c,
-        "Continue2",
+        Request::Continue2,
         (
             &[
                 Field("", 16, Show::Named(BIT_STATUS)),
@@ -196,38 +188,27 @@ const APIS: &[Api] = &[
         (NOTHING, Data::None),
     ),
     api(
-        0x313d,
-        "ReadPhysicalMemory",
+        Request::ReadPhysicalMemory,
         (PHYSICAL, Data::None),
         (PHYSICAL_DONE, Data::Bytes),
     ),
     api(
-        0x313e,
-        "WritePhysicalMemory",
+        Request::WritePhysicalMemory,
         (PHYSICAL, Data::Bytes),
         (PHYSICAL_DONE, Data::None),
     ),
     api(
-        0x313f,
-        "QuerySpecialCalls",
+        Request::QuerySpecialCalls,
         (NOTHING, Data::None),
         (NOTHING, Data::Bytes),
     ),
     api(
-        0x3140,
-        "SetSpecialCall",
+        Request::SetSpecialCall,
         (&[Field("", 16, Show::Address)], Data::None),
         (&[Field("", 16, Show::Address)], Data::None),
     ),
     api(
-        0x3141,
-        "ClearSpecialCalls",
-        (NOTHING, Data::None),
-        (NOTHING, Data::None),
-    ),
-    api(
-        0x3142,
-        "SetInternalBreakPoint",
+        Request::SetInternalBreakPoint,
         (
             &[Field("", 16, Show::Address), Field("flags", 24, Show::Hex32)],
             Data::None,
@@ -235,8 +216,7 @@ const APIS: &[Api] = &[
         (NOTHING, Data::None),
     ),
     api(
-        0x3143,
-        "GetInternalBreakPoint",
+        Request::GetInternalBreakPoint,
         (&[Field("", 16, Show::Address)], Data::None),
         (
             &[
@@ -248,20 +228,17 @@ const APIS: &[Api] = &[
         ),
     ),
     api(
-        0x3144,
-        "ReadIoSpaceExtended",
+        Request::ReadIoSpaceExtended,
         (PORT_EXTENDED, Data::None),
         (PORT_EXTENDED_VALUE, Data::None),
     ),
     api(
-        0x3145,
-        "WriteIoSpaceExtended",
+        Request::WriteIoSpaceExtended,
         (PORT_EXTENDED_VALUE, Data::None),
         (PORT_EXTENDED_VALUE, Data::None),
     ),
     api(
-        0x3146,
-        "GetVersion",
+        Request::GetVersion,
         (NOTHING, Data::None),
         (
             &[
@@ -277,8 +254,7 @@ const APIS: &[Api] = &[
         ),
     ),
     api(
-        0x3147,
-        "WriteBreakPointEx",
+        Request::WriteBreakPointEx,
         (
             &[Field("count", 16, Show::Count), Field("", 20, Show::Named(BIT_STATUS))],
             Data::Breakpoints,
@@ -286,41 +262,32 @@ const APIS: &[Api] = &[
         (&[Field("count", 16, Show::Count)], Data::Breakpoints),
     ),
     api(
-        0x3148,
-        "RestoreBreakPointEx",
+        Request::RestoreBreakPointEx,
         (&[Field("count", 16, Show::Count)], Data::Bytes),
         (&[Field("count", 16, Show::Count)], Data::Bytes),
     ),
     api(
-        0x3149,
-        "CauseBugCheck",
+        Request::CauseBugCheck,
         (&[Field("code", 16, Show::Code)], Data::None),
         (NOTHING, Data::None),
     ),
-    api(0x3150, "SwitchProcessor", (NOTHING, Data::None), (NOTHING, Data::None)),
     api(
-        0x3151,
-        "PageIn",
+        Request::PageIn,
         (&[Field("", 16, Show::Address)], Data::None),
         (&[Field("", 16, Show::Address)], Data::None),
     ),
     api(
-        0x3152,
-        "ReadMachineSpecificRegister",
+        Request::ReadMachineSpecificRegister,
         (MSR, Data::None),
         (MSR_VALUE, Data::None),
     ),
     api(
-        0x3153,
-        "WriteMachineSpecificRegister",
+        Request::WriteMachineSpecificRegister,
         (MSR_VALUE, Data::None),
         (MSR_VALUE, Data::None),
     ),
-    api(0x3154, "OldVlm1", (NOTHING, Data::None), (NOTHING, Data::None)),
-    api(0x3155, "OldVlm2", (NOTHING, Data::None), (NOTHING, Data::None)),
     api(
-        0x3156,
-        "SearchMemory",
+        Request::SearchMemory,
         (
             &[
                 Field("from", 16, Show::Address),
@@ -331,18 +298,10 @@ const APIS: &[Api] = &[
         ),
         (&[Field("found", 16, Show::Address)], Data::None),
     ),
-    api(0x3157, "GetBusData", (BUS, Data::None), (BUS, Data::Bytes)),
-    api(0x3158, "SetBusData", (BUS, Data::Bytes), (BUS, Data::None)),
-    api(0x3159, "CheckLowMemory", (NOTHING, Data::None), (NOTHING, Data::None)),
+    api(Request::GetBusData, (BUS, Data::None), (BUS, Data::Bytes)),
+    api(Request::SetBusData, (BUS, Data::Bytes), (BUS, Data::None)),
     api(
-        0x315a,
-        "ClearAllInternalBreakpoints",
-        (NOTHING, Data::None),
-        (NOTHING, Data::None),
-    ),
-    api(
-        0x315b,
-        "FillMemory",
+        Request::FillMemory,
         (
             &[
                 Field("", 16, Show::Address),
@@ -357,8 +316,7 @@ const APIS: &[Api] = &[
         ),
     ),
     api(
-        0x315c,
-        "QueryMemory",
+        Request::QueryMemory,
         (&[Field("", 16, Show::Address)], Data::None),
         (
             &[
@@ -370,14 +328,12 @@ const APIS: &[Api] = &[
         ),
     ),
     api(
-        0x315d,
-        "SwitchPartition",
+        Request::SwitchPartition,
         (&[Field("partition", 16, Show::Count)], Data::None),
         (&[Field("partition", 16, Show::Count)], Data::None),
     ),
     api(
-        0x315e,
-        "WriteCustomBreakpoint",
+        Request::WriteCustomBreakpoint,
         (
             &[
                 Field("", 16, Show::Address),
@@ -392,8 +348,16 @@ const APIS: &[Api] = &[
             Data::None,
         ),
     ),
-    api(0x315f, "GetContextEx", (PART, Data::None), (PART_DONE, Data::Context)),
-    api(0x3160, "SetContextEx", (PART, Data::Context), (PART_DONE, Data::None)),
+    api(Request::GetContextEx, (PART, Data::None), (PART_DONE, Data::Context)),
+    api(Request::SetContextEx, (PART, Data::Context), (PART_DONE, Data::None)),
+    api(
+        Request::ReadPhysicalMemoryLong,
+        (
+            &[Field("physical", 16, Show::Address), Field("count", 24, Show::Hex32)],
+            Data::None,
+        ),
+        (PHYSICAL_DONE, Data::Bytes),
+    ),
 ];
 
 /// Fields of Continue2 on x86, where they are u32.
@@ -410,9 +374,12 @@ pub(super) fn words(machine: &mut Option<u16>, reply: bool, payload: &[u8]) -> W
     let Some(number) = field::u32(payload, 0) else {
         return Words::short(format!("{} of a request", count(payload.len())));
     };
-    let Some(api) = APIS.iter().find(|api| api.number == number) else {
+    let request = Request::from_number(number);
+    let old = OLD.iter().find(|(old, _)| *old == number).map(|(_, name)| *name);
+    let Some(name) = request.map(Request::name).or(old) else {
         return Words::unknown(format!("request {number:#06x}: {}", bytes(payload)));
     };
+    let api = APIS.iter().find(|api| Some(api.of) == request);
     let mut parts = Vec::new();
     match field::u16(payload, 6) {
         Some(0xffff) | None => {}
@@ -424,7 +391,11 @@ pub(super) fn words(machine: &mut Option<u16>, reply: bool, payload: &[u8]) -> W
     if reply {
         parts.extend(field::u32(payload, 8).map(status));
     }
-    let fields = if reply { api.reply } else { api.request };
+    let (fields, kind) = match api {
+        Some(api) if reply => (api.reply, api.reply_data),
+        Some(api) => (api.request, api.request_data),
+        None => (NOTHING, Data::None),
+    };
     let fields = match (number, *machine) {
         (0x313c, Some(X86)) => CONTINUE2_X86,
         _ => fields,
@@ -445,9 +416,8 @@ pub(super) fn words(machine: &mut Option<u16>, reply: bool, payload: &[u8]) -> W
         parts.push(shown);
     }
     let data = payload.get(HEADER..).unwrap_or_default();
-    let kind = if reply { api.reply_data } else { api.request_data };
     parts.extend(data_words(kind, *machine, payload, data));
-    let text = [api.name.to_owned(), parts.join(", ")].join(" ");
+    let text = [name.to_owned(), parts.join(", ")].join(" ");
     Words {
         short: payload.len() < HEADER,
         ..Words::new(text.trim_end())

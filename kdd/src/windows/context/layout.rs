@@ -1,9 +1,9 @@
 //! Registers of a vCPU by place in a structure: the tables of `x64` and `x86`, written and read by the
 //! same few functions.
 
+pub(super) use crate::fields::{slice, u16_at, u32_at};
 use crate::target::vcpu::{Hidden, gpr, msr};
 use crate::target::{Segment, Table, Vcpu};
-pub(super) use crate::windows::fields::{u16_at, u32_at};
 
 /// Parts of a CONTEXT by their bit in ContextFlags.
 pub struct Part;
@@ -120,12 +120,7 @@ pub fn apply(rows: &[Row], parts: u32, vcpu: &mut Vcpu, bytes: &[u8]) {
     }
 }
 
-/// `length` bytes from `at` on.
-pub fn slice(bytes: &[u8], at: usize, length: usize) -> Option<&[u8]> {
-    bytes.get(at..at.checked_add(length)?)
-}
-
-/// The same, to write.
+/// `length` bytes from `at` on, to write.
 pub fn slice_mut(bytes: &mut [u8], at: usize, length: usize) -> Option<&mut [u8]> {
     bytes.get_mut(at..at.checked_add(length)?)
 }

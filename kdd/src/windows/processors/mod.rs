@@ -8,7 +8,6 @@ mod saved;
 
 pub use saved::{Places, complete_from_kprcb, from_copy, places, tables_from_kprcb, vcpu_from_kprcb};
 
-use super::pe::Image;
 use super::record::{Record, kdbg_address, kdbg_offset};
 use super::{Architecture, Processor};
 use crate::damage::{Damage, Place};
@@ -17,11 +16,6 @@ use crate::target::Vcpu;
 use crate::target::vcpu::msr;
 
 const RULE: &str = "processor";
-
-/// Sections of the kernel that are searched, bytes of each, and bytes at a time.
-const RANGES: usize = 64;
-const RANGE: u64 = 32 << 20;
-const CHUNK: usize = 0x1000;
 
 /// MAXIMUM_PROCESSORS of the largest Windows.
 const LIMIT_X64: u64 = 2048;
@@ -37,8 +31,6 @@ pub struct Context<'a> {
     pub architecture: Architecture,
     /// Build number.
     pub build: Option<u32>,
-    /// Base of the kernel's image, whose data is searched for KiProcessorBlock where nothing leads to it.
-    pub kernel: Option<Gva>,
 }
 
 /// Places in KPCR and KPRCB.
@@ -97,10 +89,7 @@ pub fn read(space: &dyn VirtualMemory, vcpus: &[Vcpu], context: Context<'_>) -> 
     let mut found = Vec::new();
     let mut processors = match kdbg_address(context.kdbg, 0x218, context.architecture) {
         Some(array) => reader.block(array, &mut found),
-        None => reader
-            .scan()
-            .map(|array| reader.block(array, &mut found))
-            .unwrap_or_default(),
+        None => Vec::new(),
     };
     for vcpu in vcpus {
         if let Some(kpcr) = reader.kpcr_of(vcpu) {
@@ -225,56 +214,6 @@ impl Reader<'_> {
             processors.pop();
         }
         processors
-    }
-
-    /// KiProcessorBlock in the kernel's data: an address of the KPRCB of processor 0 that begins no KPCR.
-    fn scan(&self) -> Option<Gva> {
-        let image = Image::read(self.space, self.context.kernel?).ok()?;
-        let ranges = image.data_ranges();
-        ranges
-            .take(RANGES)
-            .find_map(|(start, length)| self.scan_range(start, length.min(RANGE)))
-    }
-
-    fn scan_range(&self, start: Gva, length: u64) -> Option<Gva> {
-        let width = usize::try_from(self.context.architecture.width()).ok()?;
-        let mut bytes = vec![0; CHUNK];
-        let mut done = 0;
-        while done < length {
-            let at = start.plus(done);
-            // Pages may be missing: each is read by itself.
-            let count = self.space.read(
-                at,
-                bytes.get_mut(..usize::try_from(length - done).unwrap_or(CHUNK).min(CHUNK))?,
-            );
-            let words = bytes.get(..count)?.chunks_exact(width);
-            let word = |bytes: &[u8]| {
-                bytes
-                    .iter()
-                    .rev()
-                    .fold(0u64, |value, byte| value << 8 | u64::from(*byte))
-            };
-            for (index, kprcb) in words.map(word).enumerate() {
-                let here = at.plus((index * width) as u64);
-                if self.is_first(Gva(kprcb), here) {
-                    return Some(here);
-                }
-            }
-            done += CHUNK as u64;
-        }
-        None
-    }
-
-    /// Whether an address in data is that of the first processor's KPRCB. Its own KPCR holds it too.
-    fn is_first(&self, kprcb: Gva, here: Gva) -> bool {
-        let contained = self.offsets.contained as u64;
-        // KPCRs are aligned to a line of the cache at least.
-        let kpcr = Gva(kprcb.0.wrapping_sub(contained));
-        kpcr.0 & 0x3f == 0
-            && self.context.architecture.is_kernel(kpcr)
-            && here != kpcr.plus(self.offsets.current as u64)
-            && self.is_kpcr(kpcr)
-            && self.number(kprcb) == Some(0)
     }
 
     fn processor(&self, number: u32, kprcb: Gva) -> Processor {
