@@ -1,4 +1,4 @@
-//! `delid kdd`: a Windows guest, captured, as a debugger sees it, and served to one.
+//! `delid kdd`: a guest, captured or running, as a debugger sees it, and served to one.
 //!
 //! One subcommand per file. Exit codes: 0 done; 1 done, and something is damaged, missing or differs;
 //! 2 it could not be done.
@@ -6,7 +6,9 @@
 mod decode;
 mod dump;
 mod gdb;
+mod guard;
 mod info;
+mod list;
 mod lists;
 mod read;
 mod rows;
@@ -16,7 +18,9 @@ mod source;
 pub use decode::Decode;
 pub use dump::Dump;
 pub use gdb::Gdb;
+pub use guard::Guard;
 pub use info::Info;
+pub use list::List;
 pub use lists::{Modules, Processes};
 pub use read::Read;
 pub use serve::Serve;
@@ -30,7 +34,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use thiserror::Error;
 
-/// Windows guests, captured: what is in them, served to WinDbg, written as dumps.
+/// Windows guests, captured or running: what is in them, served to WinDbg and GDB, written as dumps.
 #[derive(Clone, Debug, Parser)]
 pub struct Args {
     /// What to do.
@@ -41,9 +45,9 @@ pub struct Args {
 /// What `delid kdd` can do.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Say what a capture holds: container, vCPUs, Windows, modules, processes; exit code 1 when there is no Windows
+    /// Say what a guest holds: container, vCPUs, Windows, modules, processes; exit code 1 when there is no Windows
     Info(Info),
-    /// Serve a captured guest to WinDbg, over the serial protocol or KDNET
+    /// Serve a guest to WinDbg, over the serial protocol or KDNET
     Serve(Box<Serve>),
     /// Serve any guest, captured or running, to GDB, LLDB or WinDbg (EXDI): the GDB remote serial protocol
     Gdb(Box<Gdb>),
@@ -57,8 +61,13 @@ pub enum Command {
     Processes(Processes),
     /// Say in words what captured debugger traffic holds; exit code 1 when some of it is damaged
     Decode(Decode),
+    /// Name the running guests of QEMU, KVM and Xen on this host, and what can be done with each
+    List(List),
     /// Print the JSON Schema of what the commands print with --json, by command
     Schema,
+    /// Put a guest right when the process that held it is gone; started by the others
+    #[command(hide = true)]
+    Guard(Guard),
 }
 
 /// What each command prints with `--json`, for the schema. The program opens it for later versions' documents.
@@ -71,6 +80,7 @@ pub struct Outputs<'a> {
     processes: Vec<crate::windows::Process>,
     read: read::Shown,
     decode: crate::decode::Decoded,
+    list: list::Shown,
 }
 
 /// Why a command could not be done.
@@ -156,6 +166,8 @@ pub fn run(args: Args, out: &mut dyn Write) -> Result<u8, Error> {
         Command::Modules(modules) => modules.run(out),
         Command::Processes(processes) => processes.run(out),
         Command::Decode(decode) => decode.run(out),
+        Command::List(list) => list.run(out),
+        Command::Guard(guard) => guard.run(),
         Command::Schema => json(out, &schemars::schema_for!(Outputs<'_>)).map(|()| 0),
     }
 }

@@ -8,7 +8,7 @@ use super::Error;
 use crate::guest::Guest;
 use crate::memory::source::FileSource;
 use crate::memory::{Gpa, Gva, Source};
-use crate::target::{self, Input, Options, Target, raw::Layout};
+use crate::target::{self, Input, Options, Target, live, raw::Layout};
 use crate::windows::Given;
 
 /// The guest that a command is about, and what is given by hand.
@@ -51,7 +51,7 @@ impl Of {
     /// Opens the source alone.
     pub(super) fn target(&self) -> Result<Box<dyn Target>, Error> {
         if !self.source.exists()
-            && let Some(target) = target::live::open(&self.name())
+            && let Some(target) = live::open(&self.name(), &guarded())
         {
             return Ok(target?);
         }
@@ -82,6 +82,13 @@ impl Of {
             beside: beside(&self.source),
             registers: registers.transpose()?,
         })
+    }
+}
+
+/// A guest that this process holds is put right when it is killed.
+fn guarded() -> live::Options {
+    live::Options {
+        guard: std::env::current_exe().ok(),
     }
 }
 
