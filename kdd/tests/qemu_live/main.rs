@@ -212,7 +212,8 @@ fn peer_that_plays_fair_is_opened_run_and_released() {
 
 #[test]
 fn guest_that_ends_in_a_session_is_gone_at_once() {
-    let ends: [(&str, fn(&Fake)); 4] = [
+    type End = fn(&Fake);
+    let ends: [(&str, End); 4] = [
         ("closed", |fake| fake.end()),
         ("shut down", |fake| fake.event("SHUTDOWN")),
         ("reset", |fake| fake.event("RESET")),

@@ -326,7 +326,7 @@ fn said(command: &str, selected: &mut u64) -> String {
         "qqemu.PhyMemMode" => "0".into(),
         _ if command.starts_with(['z', 'Z']) => "OK".into(),
         _ if command.starts_with('m') => {
-            let (at, length) = command[1..].split_once(',').expect("two numbers");
+            let (at, length) = command.trim_start_matches('m').split_once(',').expect("two numbers");
             let (at, length) = (
                 u64::from_str_radix(at, 16).expect("hex"),
                 u64::from_str_radix(length, 16).expect("hex"),
