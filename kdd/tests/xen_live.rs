@@ -222,11 +222,11 @@ fn a_breakpoint_stops_at_its_address_and_is_hidden() {
     let mut seen = [0; 32];
     assert_eq!(xen.memory().read(Gpa(0x1000), &mut seen), 32);
     assert_eq!(seen, [1; 32]);
-    fake.guest(7, |guest| assert_eq!(guest.pages[&1].lock().unwrap()[0x10], 0xcc));
+    fake.guest(7, |guest| assert_eq!(guest.pages[&1].lock().unwrap()[0x10], 0xf1));
     // What is written over it stays under it.
     assert_eq!(xen.write_physical(Gpa(0x100f), &[8, 9, 10]).unwrap(), 3);
     fake.guest(7, |guest| {
-        assert_eq!(guest.pages[&1].lock().unwrap()[0xf..0x12], [8, 0xcc, 10])
+        assert_eq!(guest.pages[&1].lock().unwrap()[0xf..0x12], [8, 0xf1, 10])
     });
     xen.resume(Resume::Run).unwrap();
     assert!(xen.is_running());
@@ -242,10 +242,10 @@ fn a_breakpoint_stops_at_its_address_and_is_hidden() {
     xen.resume(Resume::Step(0)).unwrap();
     let reason = xen.stopped(Duration::ZERO).unwrap().unwrap();
     assert_eq!((reason.cause, xen.vcpus()[0].rip), (Cause::Step, 0x1011));
-    fake.guest(7, |guest| assert_eq!(guest.pages[&1].lock().unwrap()[0x10], 0xcc));
+    fake.guest(7, |guest| assert_eq!(guest.pages[&1].lock().unwrap()[0x10], 0xf1));
     xen.remove(&software(0x1010)).unwrap();
     fake.guest(7, |guest| {
-        assert_eq!(guest.pages[&1].lock().unwrap()[0x10], 0xcc, "once more inserted")
+        assert_eq!(guest.pages[&1].lock().unwrap()[0x10], 0xf1, "once more inserted")
     });
     xen.remove(&software(0x1010)).unwrap();
     fake.guest(7, |guest| assert_eq!(guest.pages[&1].lock().unwrap()[0x10], 9));
@@ -387,7 +387,7 @@ fn a_guest_that_has_shut_down_can_be_looked_at_but_not_run() {
 #[test]
 fn exceptions_of_the_guest_are_passed_on() {
     let fake = fake();
-    fake.guest(7, |guest| guest.pages[&2].lock().unwrap()[0x10] = 0xcc);
+    fake.guest(7, |guest| guest.pages[&2].lock().unwrap()[0x10] = 0xf1);
     let mut xen = attach(&fake).unwrap();
     xen.insert(&software(0x1050)).unwrap();
     xen.resume(Resume::Run).unwrap();
@@ -400,7 +400,7 @@ fn exceptions_of_the_guest_are_passed_on() {
         }
     );
     fake.guest(7, |guest| {
-        assert_eq!((&*guest.injected, guest.vcpus[1][0]), ([(1, 3)].as_slice(), 0x2010))
+        assert_eq!((&*guest.injected, guest.vcpus[1][0]), ([(1, 1)].as_slice(), 0x2010))
     });
     xen.remove(&software(0x1050)).unwrap();
     xen.resume(Resume::Run).unwrap();
@@ -422,14 +422,12 @@ fn without_events_or_beside_another_monitor_there_are_no_breakpoints() {
     xen.resume(Resume::Run).unwrap();
     drop(xen);
     fake.inside().failing.clear();
-    fake.guest(7, |guest| guest.monitored = Some([true; 2]));
+    fake.guest(7, |guest| guest.monitored = Some(true));
     let mut xen = attach(&fake).unwrap();
     let error = xen.insert(&software(0x1000)).unwrap_err().to_string();
     assert!(error.contains("another program"), "{error}");
     drop(xen);
-    fake.guest(7, |guest| {
-        assert!(guest.monitored == Some([true; 2]) && guest.pauses == 0)
-    });
+    fake.guest(7, |guest| assert!(guest.monitored == Some(true) && guest.pauses == 0));
 }
 
 /// A store that answers from a list.

@@ -194,7 +194,7 @@ fn c2_a_breakpoint_in_memory_stops_at_its_address_and_is_hidden() {
     {
         let other = xen_live::open(&name).unwrap();
         other.memory().read(gpa, &mut seen);
-        assert_eq!(seen[0], 0xcc, "there it is, for others");
+        assert_eq!(seen[0], 0xf1, "there it is, for others");
     }
     for _ in 0..3 {
         let reason = run(&mut xen, Resume::Run);

@@ -20,8 +20,8 @@ pub struct Guest {
     pub dying: bool,
     pub shutdown: Option<u8>,
     pub debugged: bool,
-    /// Whether events are reported: breakpoints, debug exceptions.
-    pub monitored: Option<[bool; 2]>,
+    /// Whether it is monitored, and debug exceptions are reported.
+    pub monitored: Option<bool>,
     pub pages: BTreeMap<u64, Page>,
     /// Frames that are said to be there and cannot be mapped.
     pub broken: BTreeSet<u64>,
@@ -73,14 +73,14 @@ impl Guest {
 
     /// Runs up to a hundred instructions of each vCPU.
     fn run(&mut self) {
-        let [breakpoints, exceptions] = self.monitored.unwrap_or_default();
+        let exceptions = self.monitored == Some(true);
         for (number, vcpu) in self.vcpus.clone().into_iter().enumerate() {
             let [mut rip, mut flags, general, debug] = vcpu;
             for _ in 0..100 {
                 if self.down[number] || self.waiting[number] {
                     break;
                 }
-                if breakpoints && self.byte(rip) == 0xcc {
+                if exceptions && self.byte(rip) == 0xf1 {
                     if self
                         .injected
                         .iter()
@@ -89,7 +89,7 @@ impl Guest {
                         rip += 1;
                         continue;
                     }
-                    self.request(number, 6, rip, 6);
+                    self.request(number, 9, rip, 5);
                     break;
                 }
                 rip += 1;
@@ -360,7 +360,7 @@ fn domctl(inside: &mut Inside, call: &mut Call) -> Result<u64, Errno> {
             (3, _) => call.buffers[0][24] = 7,
             (0, Some(_)) => return Err(Errno::EBUSY),
             (0, None) => {
-                guest.monitored = Some([false; 2]);
+                guest.monitored = Some(false);
                 (guest.requests, guest.answers) = (0, 0);
             }
             (1, Some(_)) => guest.monitored = None,
@@ -369,11 +369,10 @@ fn domctl(inside: &mut Inside, call: &mut Call) -> Result<u64, Errno> {
         },
         77 => {
             let monitored = guest.monitored.as_mut().ok_or(Errno::EINVAL)?;
-            let index = usize::from(word(20) == 5);
-            if word(20) == 2 {
+            if word(20) != 5 {
                 return Err(Errno::EOPNOTSUPP);
             }
-            monitored[index] = word(16) == 0;
+            *monitored = word(16) == 0;
         }
         _ => return Err(Errno::ENOSYS),
     }

@@ -1,8 +1,8 @@
 //! Run control of a domain.
 //!
 //! Xen counts pauses; one is this program's. What stops the guest of itself comes from [`super::events`]: the vCPU it
-//! happened on waits, and the domain is then paused as a whole. INT3 and debug exceptions that are the guest's own
-//! are passed on to it.
+//! happened on waits, and the domain is then paused as a whole. Debug exceptions that are the guest's own are passed
+//! on to it.
 //!
 //! Single steps: the monitor trap flag where the machine has it (Intel), otherwise the flag TF; with TF an interrupt
 //! that is due is served before the instruction. An instruction that the hypervisor emulates ([`super::emulated`])
@@ -233,14 +233,12 @@ impl Xen {
 
     /// Gives the guest an exception of its own.
     fn pass_on(&self, event: &Event) -> Result<(), ControlError> {
-        let vector = match event.kind {
-            What::Breakpoint => 3,
-            What::Exception => 1,
-            What::Step | What::Other => return Ok(()),
-        };
+        if !matches!(event.kind, What::Breakpoint | What::Exception) {
+            return Ok(());
+        }
         let exception = Exception {
             vcpu: event.vcpu,
-            vector,
+            vector: 1,
             kind: event.how,
             length: event.length,
             extra: event.status,

@@ -37,7 +37,7 @@ pub struct Exception {
     pub vcpu: u32,
     /// Vector.
     pub vector: u8,
-    /// How it comes about, as VMX and SVM number it: 3 by hardware, 6 by INT3.
+    /// How it comes about, as VMX and SVM number it: 3 by hardware, 5 by INT1.
     pub kind: u8,
     /// Length of the instruction.
     pub length: u8,

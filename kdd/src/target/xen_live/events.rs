@@ -1,4 +1,4 @@
-//! Breakpoints and debug exceptions of a guest, reported by the hypervisor.
+//! Debug exceptions of a guest, reported by the hypervisor: breakpoints in memory (INT1) and of the CPU, steps.
 //!
 //! Follows vm_event.h, io/ring.h and the `vm_event_op` and `monitor_op` of domctl.h: Xen writes a request into a
 //! ring in a page of the guest's (HVM_PARAM_MONITOR_RING_PFN) and pauses that vCPU, until a response is in the
@@ -23,13 +23,14 @@ const VERSION: u32 = 7;
 
 /// Events that are monitored.
 const SINGLE_STEP: u32 = 2;
-const SOFTWARE_BREAKPOINT: u32 = 3;
 const DEBUG_EXCEPTION: u32 = 5;
 
 /// Reasons of requests.
-const REASON_BREAKPOINT: u32 = 6;
 const REASON_STEP: u32 = 7;
 const REASON_EXCEPTION: u32 = 9;
+
+/// How a debug exception comes about: by the instruction INT1 (privileged software exception).
+const BY_INT1: u8 = 5;
 
 /// Flag: the vCPU is paused until a response; in it, that it goes on.
 const VCPU_PAUSED: u32 = 1;
@@ -76,9 +77,9 @@ pub struct Event {
 /// What can happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
-    /// INT3.
+    /// INT1.
     Breakpoint,
-    /// A debug exception.
+    /// Another debug exception.
     Exception,
     /// A step with the monitor trap flag.
     Step,
@@ -129,10 +130,7 @@ impl Events {
                 } => Error::NotReached(domain, "another program monitors or debugs it"),
                 other => other,
             })?;
-        let on = control
-            .monitor(SOFTWARE_BREAKPOINT, true)
-            .and_then(|()| control.monitor(DEBUG_EXCEPTION, true));
-        if let Err(error) = on {
+        if let Err(error) = control.monitor(DEBUG_EXCEPTION, true) {
             let _ = events.close(control);
             return Err(error);
         }
@@ -206,10 +204,8 @@ impl Events {
     /// # Errors
     /// When Xen refuses.
     pub fn close(&mut self, control: &Domctl<'_>) -> Result<(), Error> {
-        for event in [SOFTWARE_BREAKPOINT, DEBUG_EXCEPTION] {
-            // One that is not on is off already.
-            let _ = control.monitor(event, false);
-        }
+        // What is not on is off already.
+        let _ = control.monitor(DEBUG_EXCEPTION, false);
         if self.steps {
             let _ = control.monitor(SINGLE_STEP, false);
         }
@@ -241,10 +237,10 @@ fn event(entry: &[u8]) -> Event {
     let byte = |at: usize| entry.get(at).copied().unwrap_or(0);
     Event {
         vcpu: fields.u32(12).unwrap_or(0),
-        kind: match fields.u32(8) {
-            Some(REASON_BREAKPOINT) => What::Breakpoint,
-            Some(REASON_STEP) => What::Step,
-            Some(REASON_EXCEPTION) => What::Exception,
+        kind: match (fields.u32(8), byte(44)) {
+            (Some(REASON_EXCEPTION), BY_INT1) => What::Breakpoint,
+            (Some(REASON_EXCEPTION), _) => What::Exception,
+            (Some(REASON_STEP), _) => What::Step,
             _ => What::Other,
         },
         rip,

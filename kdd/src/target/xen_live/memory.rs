@@ -298,8 +298,10 @@ impl Memory {
     }
 }
 
-/// The instruction of a breakpoint, INT3.
-pub const BREAKPOINT: u8 = 0xcc;
+/// The instruction of a breakpoint: INT1, which has an intercept of its own under SVM, and is told from other debug
+/// exceptions under VMX. INT3 is left to the guest, which may use it itself; and QEMU's emulation of SVM does not
+/// intercept it.
+pub const BREAKPOINT: u8 = 0xf1;
 
 /// Whether a type of frame (`XEN_DOMCTL_PFINFO_*`) is one of a page: not missing, allocated only or broken.
 fn is_page(kind: u64) -> bool {
