@@ -33,6 +33,9 @@ pub const STORE: u64 = 3;
 pub const NOP: u64 = 6;
 pub const JUMP: u64 = 7;
 
+/// Pages by physical address.
+type AllPages = BTreeMap<u64, Vec<u8>>;
+
 /// What the test sees of the machine while the guest owns it.
 #[derive(Default)]
 pub struct State {
@@ -54,7 +57,7 @@ pub struct State {
     /// No watchpoints.
     pub no_watchpoints: bool,
     /// Memory and registers of the Windows that comes up when the guest is let run.
-    pub boots: Option<(BTreeMap<u64, Vec<u8>>, Vec<Vcpu>)>,
+    pub boots: Option<(AllPages, Vec<Vcpu>)>,
     pub resets: usize,
 }
 
