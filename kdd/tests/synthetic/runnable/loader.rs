@@ -64,6 +64,8 @@ const CODE_32: u16 = 0x08;
 const DATA: u8 = 0x10;
 const CODE_64: u16 = 0x18;
 
+const EFER: u32 = 0xc000_0080;
+
 /// How long to wait for other CPUs, in turns of a loop.
 const PATIENCE: u32 = 200_000;
 
@@ -191,7 +193,9 @@ fn record(cpu: &Cpu, is_64: bool) -> Vec<u8> {
 /// MSRs of a CPU, the same for all CPUs of a guest.
 fn msrs(cpu: &Cpu, is_64: bool) -> Vec<(u32, u64)> {
     let [cs, esp, eip] = cpu.sysenter;
-    let mut out = vec![(0x174, cs), (0x175, esp), (0x176, eip), (0xc000_0080, cpu.efer)];
+    // Page tables of all guests with PAE say what is not to be executed.
+    let efer = cpu.efer | if cpu.cr4 & 0x20 != 0 { 0x800 } else { 0 };
+    let mut out = vec![(0x174, cs), (0x175, esp), (0x176, eip), (EFER, efer)];
     if is_64 {
         out.extend([
             (0xc000_0081, cpu.star),
@@ -277,7 +281,11 @@ fn to_paging(code: &mut Assembler, architecture: Architecture, cpu: &Cpu) {
     };
     code.with(&[0xb8], top).put(&[0x0f, 0x22, 0xd8]);
     // EFER without LMA, which the CPU sets itself.
-    code.with(&[0xb9], 0xc000_0080).with(&[0xb8], cpu.efer as u32 & !0x400);
+    let efer = msrs(cpu, false)
+        .iter()
+        .find_map(|(msr, value)| (*msr == EFER).then_some(*value));
+    let efer = efer.expect("one of the MSRs") as u32;
+    code.with(&[0xb9], EFER).with(&[0xb8], efer & !0x400);
     code.put(&[0x31, 0xd2, 0x0f, 0x30]);
     // mov eax, [esi+CR0]; mov cr0, eax
     code.with(&[0x8b, 0x86], at::CR0).put(&[0x0f, 0x22, 0xc0]);

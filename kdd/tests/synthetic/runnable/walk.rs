@@ -15,7 +15,7 @@ fn number(built: &Built, at: u64, width: usize) -> Option<u64> {
 
 /// Physical address of a virtual one of the kernel.
 pub fn translate(built: &Built, va: u64) -> Option<u64> {
-    leaf(built, va).map(|leaf| leaf.page | (va & leaf.inside))
+    leaf(built, built.truth.directory, va).map(|leaf| leaf.page | (va & leaf.inside))
 }
 
 /// The entry that maps an address.
@@ -27,14 +27,14 @@ struct Leaf {
     inside: u64,
 }
 
-fn leaf(built: &Built, va: u64) -> Option<Leaf> {
+fn leaf(built: &Built, directory: u64, va: u64) -> Option<Leaf> {
     let (shifts, width): (&[u32], u64) = match built.truth.architecture? {
         Architecture::X64FiveLevel => (&[48, 39, 30, 21, 12], 8),
         Architecture::X64FourLevel => (&[39, 30, 21, 12], 8),
         Architecture::X86Pae => (&[30, 21, 12], 8),
         Architecture::X86 => (&[22, 12], 4),
     };
-    let mut table = built.truth.directory;
+    let mut table = directory;
     for shift in shifts {
         let index = (va >> shift) & if width == 4 { 0x3ff } else { 0x1ff };
         let at = table + index * width;
@@ -56,11 +56,19 @@ fn leaf(built: &Built, va: u64) -> Option<Leaf> {
     None
 }
 
-/// Lets the guest write to a page that is mapped.
+/// Lets all CPUs write to a page of the kernel. Processes have entries of 2 MiB of their own with PAE.
 pub fn make_writable(built: &mut Built, va: u64) {
-    let leaf = leaf(built, va).unwrap_or_else(|| panic!("{va:#x} is not mapped"));
-    let page = built.machine.pages.get_mut(&(leaf.at & !0xfff)).expect("a page table");
-    page[(leaf.at & 0xfff) as usize] = leaf.entry as u8 | 2;
+    let low = if built.truth.architecture == Some(Architecture::X86Pae) {
+        0x1f
+    } else {
+        0xfff
+    };
+    let directories: Vec<u64> = built.machine.cpus.iter().map(|cpu| cpu.cr3 & !low).collect();
+    for directory in directories {
+        let leaf = leaf(built, directory, va).unwrap_or_else(|| panic!("{va:#x} is not mapped"));
+        let page = built.machine.pages.get_mut(&(leaf.at & !0xfff)).expect("a page table");
+        page[(leaf.at & 0xfff) as usize] = leaf.entry as u8 | 2;
+    }
 }
 
 /// Writes by virtual address of the kernel.
