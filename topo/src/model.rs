@@ -422,7 +422,7 @@ impl Machine {
         (sum > 0).then_some(sum)
     }
 
-    /// Memory in bytes: modules, else nodes, else `/proc/meminfo`.
+    /// Memory in bytes: modules, else what Xen counts, else nodes, else `/proc/meminfo`.
     #[must_use]
     pub fn memory_bytes(&self) -> Option<u64> {
         let modules = self
@@ -433,6 +433,9 @@ impl Machine {
             .fold(0, u64::saturating_add);
         if modules > 0 {
             return Some(modules);
+        }
+        if let Some(total) = self.by_xen().and_then(|xen| xen.total_memory) {
+            return Some(total);
         }
         let nodes = self
             .cpu

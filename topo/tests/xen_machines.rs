@@ -219,7 +219,7 @@ fn the_bench_is_drawn_as_xen_has_it() {
     let pinned = BENCH.replace("sched=credit ucode=no", "dom0_vcpus_pin");
     let told = facts(&open(root.path(), Some(&pinned)).1);
     assert!(
-        told.iter().any(|fact| fact.ends_with("CPUs 2-15 never run it")),
+        told.iter().any(|fact| fact.ends_with("CPUs 2-15 do not run it")),
         "{told:?}"
     );
 }
@@ -261,6 +261,13 @@ fn threads_and_devices_stand_where_xen_puts_them() {
         ids(&report)
     );
     assert_eq!(machine.conflicts, []);
+    assert_eq!(machine.memory_bytes(), Some(64 << 30), "without the holes of the nodes");
+    let holes = machine
+        .gaps
+        .iter()
+        .find(|gap| gap.what == "holes in the nodes' memory")
+        .unwrap();
+    assert!(holes.why.ends_with("2 GiB more than the machine has"), "{}", holes.why);
     let page = text(&machine, &report);
     assert!(page.contains("SMT sibling = n + 1"), "{page}");
     let svg = diagram::svg(&machine, &report, &Options::default());

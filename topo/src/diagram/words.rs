@@ -19,6 +19,7 @@ pub(crate) fn machine_name(machine: &Machine) -> String {
         (None, Some(product)) => product,
         (Some(maker), None) => format!("{maker} machine"),
         (None, None) => match (&machine.identity.hypervisor, &machine.identity.host) {
+            (Some(hypervisor), _) if is_dom0(machine) => format!("{hypervisor} dom0"),
             (Some(hypervisor), _) => format!("{hypervisor} guest"),
             (None, Some(host)) => host.clone(),
             (None, None) => match machine.cpu.codename.as_ref().or(machine.cpu.architecture.as_ref()) {
@@ -27,6 +28,10 @@ pub(crate) fn machine_name(machine: &Machine) -> String {
             },
         },
     }
+}
+
+fn is_dom0(machine: &Machine) -> bool {
+    machine.xen.as_ref().is_some_and(|xen| xen.role == Some(Role::Dom0))
 }
 
 fn short_vendor(name: &str) -> String {

@@ -113,7 +113,7 @@ fn hidden(machine: &Machine, xen: &Xen, physical: &Physical) -> Option<Finding> 
     Some(finding("xen-dom0-hidden", Severity::Note, text, evidence))
 }
 
-/// Which CPUs dom0 runs on.
+/// Which CPUs dom0 runs on, as it was set when the machine started.
 fn where_words(machine: &Machine, physical: &Physical, vcpus: &CpuSet) -> String {
     if !physical.pins_dom0() {
         return format!("dom0's CPUs {vcpus} are virtual ones that Xen runs on any CPU, not Xen's CPUs {vcpus}");
@@ -125,7 +125,9 @@ fn where_words(machine: &Machine, physical: &Physical, vcpus: &CpuSet) -> String
         .map(|cpu| cpu.number)
         .filter(|cpu| !vcpus.contains(*cpu))
         .collect();
-    format!(
-        "dom0's virtual CPUs {vcpus} are pinned to Xen's CPUs of these numbers (dom0_vcpus_pin); CPUs {others} never run it"
-    )
+    let others = match others.is_empty() {
+        true => String::new(),
+        false => format!("; CPUs {others} do not run it"),
+    };
+    format!("dom0's virtual CPUs {vcpus} are pinned to Xen's CPUs of these numbers (dom0_vcpus_pin){others}")
 }

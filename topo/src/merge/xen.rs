@@ -283,8 +283,10 @@ fn place_functions(functions: &mut Listings, origin: Origin, info: &XlInfo) {
 
 /// After the ACPI tables: how large the nodes are, and that the machine is no guest.
 pub(super) fn close(machine: &mut Machine, told: &mut Told) {
-    if machine.by_xen().is_some() {
-        tighten(&mut machine.cpu, &machine.acpi);
+    if let Some(total) = machine.by_xen().map(|xen| xen.total_memory) {
+        if !tighten(&mut machine.cpu, &machine.acpi) {
+            told.gaps.extend(holes(&machine.cpu, total));
+        }
         machine.cpu.hypervisor = None;
         told.note = Some("by Xen".to_owned());
     }
@@ -292,18 +294,34 @@ pub(super) fn close(machine: &mut Machine, told: &mut Told) {
 
 /// The size of a node from its first page to its last and the sum of the SRAT's ranges both count some
 /// that is no memory: the smaller one is the nearer one.
-fn tighten(cpu: &mut CpuTopology, acpi: &Acpi) {
+fn tighten(cpu: &mut CpuTopology, acpi: &Acpi) -> bool {
     let sum = |node: &Node| {
         let domain = acpi.domain_of(node.number)?;
         Some(domain.memory).filter(|bytes| *bytes > 0 && domain.hot_pluggable == 0)
     };
     let sums: Option<Vec<u64>> = cpu.nodes.iter().map(sum).collect();
     let Some(sums) = sums.filter(|sums| sums.len() > 1) else {
-        return;
+        return false;
     };
     for (node, sum) in cpu.nodes.iter_mut().zip(sums) {
         node.memory = node.memory.map(|size| size.min(sum));
     }
+    true
+}
+
+/// What the nodes have together beyond the memory there is; a little is reserved memory.
+fn holes(cpu: &CpuTopology, total: Option<u64>) -> Option<Gap> {
+    const LITTLE: u64 = 64 << 20;
+    let nodes = cpu.nodes.iter().filter_map(|node| node.memory);
+    let more = nodes.fold(0, u64::saturating_add).checked_sub(total?)?;
+    (more > LITTLE).then(|| {
+        let words = crate::findings::memory_size_words(more);
+        gap(
+            "holes in the nodes' memory",
+            format!("Xen tells the sizes of nodes from first to last page: together {words} more than the machine has"),
+            Some("add the ACPI tables (SRAT)"),
+        )
+    })
 }
 
 /// The one microcode revision that is known, at all sockets: Xen brings all CPUs to the same.

@@ -20,6 +20,7 @@ pub use ucode::XenUcode;
 /// Which domain the files are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "XenRole")]
 pub enum Role {
     /// The control domain.
     Dom0,
@@ -49,6 +50,7 @@ pub struct Xen {
 
 /// CPUs and memory of a domain, as its kernel sees them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "XenDomain")]
 pub struct Seen {
     /// Its virtual CPUs, in its own numbers.
     #[serde(skip_serializing_if = "CpuSet::is_empty")]
@@ -61,6 +63,7 @@ pub struct Seen {
 
 /// The machine by Xen: `xl info`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "XenMachine")]
 pub struct Physical {
     /// CPUs that are online.
     #[serde(skip_serializing_if = "Option::is_none")]
