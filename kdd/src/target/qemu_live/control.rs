@@ -149,6 +149,13 @@ impl Control for Qemu {
         Ok(())
     }
 
+    fn lacks(&self) -> &[&'static str] {
+        &[
+            "setting x87 registers, XCR0, descriptor tables",
+            "setting MSRs other than EFER and the bases of FS and GS",
+        ]
+    }
+
     fn release(&mut self) -> Result<(), ControlError> {
         let Some(ran) = self.held.take() else { return Ok(()) };
         let points = std::mem::take(&mut self.points);

@@ -561,6 +561,10 @@ impl Control for Xen {
         ))
     }
 
+    fn lacks(&self) -> &[&'static str] {
+        &["reboot", "watchpoints on reads alone"]
+    }
+
     fn release(&mut self) -> Result<(), ControlError> {
         if self.running && (self.points.events.is_some() || !self.ran) {
             self.stop()?;
