@@ -1,5 +1,11 @@
 //! The GDB remote serial protocol, packet by packet: a capture, a guest that runs, and debuggers that send rubbish.
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used
+)]
 
 mod gdb_support;
 mod synthetic;
@@ -459,6 +465,21 @@ fn architecture_can_be_chosen() {
     let mut out = Vec::new();
     session.take(&mut out);
     assert_eq!(out, [b"+", &packet(b"00000000")[..]].concat());
+}
+
+#[test]
+fn sample_configuration_of_exdi_has_the_registers_of_g() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/exdi/exdiConfigData.xml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let rows = text.lines().filter(|line| line.contains("<Entry "));
+    let own = kdd::gdb::registers::X86_64
+        .iter()
+        .take(kdd::gdb::registers::X86_64_AT_ONCE);
+    let expected = own.enumerate().map(|(number, register)| {
+        let (name, size) = (register.name, register.size);
+        format!("<Entry Name=\"{name}\" Order=\"{number:x}\" Size=\"{size}\"/>")
+    });
+    assert!(rows.map(|line| line.trim().to_owned()).eq(expected));
 }
 
 /// Requests that all mean something.

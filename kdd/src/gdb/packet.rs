@@ -239,7 +239,7 @@ mod tests {
     fn what_is_written_has_its_sum_and_escapes() {
         let mut out = Vec::new();
         write_hex(&mut out, b"O", &[0x0a, 0xf9]);
-        assert_eq!(out, b"$O0af9#4f");
+        assert_eq!(out, b"$O0af9#7f");
         out.clear();
         write_binary(&mut out, b"b", b"}#$*a");
         assert_eq!(out.get(..11), Some(&b"$b}]}\x03}\x04}\na"[..]));

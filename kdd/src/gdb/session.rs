@@ -213,6 +213,8 @@ impl<'t, const WIDE: bool> Inner<'t, WIDE> {
         if let Err(error) = inner.debuggee.stop() {
             inner.notices.push(error);
         }
+        // That stop is no answer to anything.
+        let _ = inner.debuggee.control(|control| control.stopped(Duration::ZERO));
         inner.renew();
         inner
     }

@@ -301,6 +301,7 @@ impl Control for Scripted {
     fn release(&mut self) -> Result<(), ControlError> {
         self.here()?;
         self.points.clear();
+        self.stop = None;
         let mut seen = self.seen.lock().unwrap();
         seen.running = true;
         seen.released += 1;
