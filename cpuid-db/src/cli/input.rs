@@ -288,4 +288,13 @@ mod tests {
         fs::write(&file, "").unwrap();
         assert_eq!(live_xen(&file).unwrap(), None);
     }
+
+    #[test]
+    fn without_xen_its_absence_is_told() {
+        match (Xen::open(), of_path(Path::new("xen:0"))) {
+            (Ok(_), Ok(dumps)) => assert_eq!(dumps.len(), 1),
+            (Err(error), Err(seen)) => assert_eq!(seen.to_string(), format!("xen:0: {error}")),
+            (xen, dumps) => panic!("{xen:?}, {}", dumps.is_ok()),
+        }
+    }
 }

@@ -373,4 +373,18 @@ mod tests {
             .collect();
         assert_eq!(counted, [(1, 2), (2, 1)]);
     }
+
+    #[test]
+    fn without_xen_nothing_is_read_and_its_absence_is_told() {
+        let Err(error) = Xen::open() else { return };
+        let load = Load {
+            path: PathBuf::from("absent"),
+            xen: true,
+            yes: true,
+            force: false,
+            json: false,
+        };
+        let seen = load.run(&mut Vec::new()).unwrap_err();
+        assert_eq!(seen.to_string(), format!("load --xen: {error}"));
+    }
 }
