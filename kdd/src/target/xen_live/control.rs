@@ -411,10 +411,10 @@ impl Control for Xen {
     }
 
     fn stop(&mut self) -> Result<(), ControlError> {
+        self.look()?;
         if !self.running {
             return Ok(());
         }
-        self.look()?;
         self.points.told = self.halt(true)?;
         Ok(())
     }

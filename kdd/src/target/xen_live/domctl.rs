@@ -93,7 +93,7 @@ impl Info {
     /// Why it has shut down.
     #[must_use]
     pub fn shutdown(&self) -> Option<Shutdown> {
-        self.is(Self::SHUTDOWN).then(|| match self.flags >> 16 & 0xff {
+        self.is(Self::SHUTDOWN).then_some(match self.flags >> 16 & 0xff {
             0 => Shutdown::PowerOff,
             1 => Shutdown::Reboot,
             2 => Shutdown::Suspend,
