@@ -6,6 +6,7 @@
 //!
 //! A source is a file or a running guest (`qemu:SOCKET`, `xen:DOMAIN`); a running guest stands still meanwhile.
 //! Ends with 1 when something differs, with 2 when a source cannot be opened.
+#![allow(clippy::indexing_slicing)]
 
 use std::error::Error;
 use std::fs::File;

@@ -1,5 +1,6 @@
 //! A running domain of Xen, in the control domain: `DELID_XEN_DOMAIN` names a Linux guest with hardware
 //! virtualisation. Without it there is nothing to run on. The tests share the guest: one thread.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 use std::time::{Duration, Instant};
 
@@ -99,6 +100,17 @@ fn a2_memory_is_read_and_the_guest_goes_on_after() {
     let time = start.elapsed().as_secs_f64();
     println!("{pages} pages read in {time:.4} s, {missing} missing");
     assert_eq!(missing, 0);
+    let start = Instant::now();
+    let mut piece = vec![0; 1 << 20];
+    let mut bytes = 0;
+    for run in runs {
+        for at in (0..run.length).step_by(piece.len()) {
+            let length = piece.len().min((run.length - at) as usize);
+            bytes += xen.memory().read(run.start.plus(at), &mut piece[..length]);
+        }
+    }
+    println!("{bytes} bytes read again in {:.4} s", start.elapsed().as_secs_f64());
+    assert_eq!(bytes as u64, pages * 4096);
     assert!(xen.memory().read(Gpa(1 << 40), &mut page) == 0);
     let vcpu = first(&xen);
     println!("rip {:#x} cr3 {:x?} {:x?}", vcpu.rip, vcpu.cr3, vcpu.segments.cs);
@@ -199,11 +211,15 @@ fn c2_a_breakpoint_in_memory_stops_at_its_address_and_is_hidden() {
     for _ in 0..3 {
         let reason = run(&mut xen, Resume::Run);
         assert_eq!(reason.cause, Cause::Breakpoint);
-        assert_eq!(first(&xen).rip, at);
-        // A step from a breakpoint goes over it.
-        let reason = run(&mut xen, Resume::Step(reason.vcpu));
-        assert_eq!(reason.cause, Cause::Step);
-        assert_ne!(first(&xen).rip, at);
+        let hit = reason.vcpu as usize;
+        assert_eq!(xen.vcpus()[hit].rip, at);
+        let others: Vec<u64> = xen.vcpus().iter().map(|vcpu| vcpu.rip).collect();
+        // A step from a breakpoint goes over it, and moves no other vCPU.
+        let step = run(&mut xen, Resume::Step(reason.vcpu));
+        assert_eq!((step.cause, step.vcpu), (Cause::Step, reason.vcpu));
+        for (number, (vcpu, before)) in xen.vcpus().iter().zip(others).enumerate() {
+            assert_eq!(vcpu.rip == before, number != hit, "vCPU {number}");
+        }
     }
     xen.resume(Resume::Run).unwrap();
     drop(xen);
@@ -222,6 +238,10 @@ fn c2_a_breakpoint_in_memory_stops_at_its_address_and_is_hidden() {
 #[test]
 fn c3_a_breakpoint_of_the_cpu_and_a_watchpoint() {
     let Some(name) = domain() else { return };
+    if std::env::var_os("DELID_XEN_EMULATED").is_some() {
+        eprintln!("not run: under an emulated SVM no debug exception of DR0 to DR3 was seen");
+        return;
+    }
     let mut xen = xen_live::open(&name).unwrap();
     let at = idle(&mut xen);
     let before = first(&xen).dr;
@@ -286,7 +306,13 @@ fn z9_a_domain_that_is_destroyed_is_gone() {
     let mut child = std::process::Command::new("sh").args(["-c", &command]).spawn().unwrap();
     let gone = loop {
         match xen.stopped(Duration::from_secs(1)) {
-            Ok(None) if start.elapsed() < WAIT => {}
+            // xl pauses a domain before it destroys it.
+            Ok(
+                None
+                | Some(StopReason {
+                    cause: Cause::Asked, ..
+                }),
+            ) if start.elapsed() < WAIT => {}
             other => break other,
         }
     };

@@ -411,10 +411,10 @@ impl Control for Xen {
     }
 
     fn stop(&mut self) -> Result<(), ControlError> {
+        self.look()?;
         if !self.running {
             return Ok(());
         }
-        self.look()?;
         self.points.told = self.halt(true)?;
         Ok(())
     }
@@ -446,6 +446,7 @@ impl Control for Xen {
 
     fn stopped(&mut self, wait: Duration) -> Result<Option<StopReason>, ControlError> {
         if !self.running {
+            self.look()?;
             return Ok(self.points.told.take());
         }
         let end = Instant::now().checked_add(wait);
