@@ -60,7 +60,7 @@ fn main() {
     }
     let read = packet(&format!("m{at},{length}"));
     let expected = usize::from_str_radix(length, 16).unwrap() * 2;
-    let (mut count, begin) = (0u64, Instant::now());
+    let (mut count, mut sum, begin) = (0u64, 0u64, Instant::now());
     while begin.elapsed() < Duration::from_secs_f64(seconds) {
         for _ in 0..20 {
             let (from, to) = ask(&mut *line, &read, &mut bytes, &mut buffer);
@@ -71,12 +71,14 @@ fn main() {
                 String::from_utf8_lossy(&bytes[from..to.min(from + 20)])
             );
             count += 1;
+            if count % 20 == 1 {
+                sum = bytes[from..to]
+                    .iter()
+                    .fold(0, |sum, byte| sum.rotate_left(5) ^ u64::from(*byte));
+            }
         }
     }
     let rate = count as f64 / begin.elapsed().as_secs_f64();
-    let sum = bytes
-        .iter()
-        .fold(0u64, |sum, byte| sum.rotate_left(5) ^ u64::from(*byte));
     let mebibytes = rate * expected as f64 / 2.0 / f64::from(1 << 20);
     println!("{rate:.0} reads/s, {mebibytes:.1} MiB/s, last {sum:016x}");
     let _ = line.write_all(&packet("D"));

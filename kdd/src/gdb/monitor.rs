@@ -22,7 +22,8 @@ phys on | phys off       from now on they are, they are not
 phys read ADDRESS LENGTH bytes of physical memory
 Numbers are hexadecimal. A thread is a vCPU: thread 1 is vCPU 0. While one does a single
 instruction, the others stand still; one alone cannot run on. After \"phys on\" GDB and LLDB may
-still show what they have read before.
+still show what they have read before. LLDB does not say for which thread it reads memory: it
+is read as the thread that LLDB asked about last.
 ";
 
 /// Answers a command.
