@@ -55,7 +55,7 @@ fn main() -> ExitCode {
 
 fn open(name: &str) -> Result<Box<dyn Target>, Box<dyn Error>> {
     if !Path::new(name).exists()
-        && let Some(guest) = target::live::open(name)
+        && let Some(guest) = target::live::open(name, &target::live::Options::default())
     {
         return Ok(guest?);
     }
