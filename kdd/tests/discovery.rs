@@ -192,6 +192,24 @@ fn what_is_given_by_hand_holds_and_what_is_missing_has_a_reason() {
 }
 
 #[test]
+fn processors_are_found_where_the_kdbg_does_not_name_their_array() {
+    for name in ["win10-x64", "win7-x86-pae"] {
+        let (_, mut built) = preset(name);
+        let field = Gva(built.truth.kdbg.unwrap() + 0x218);
+        let target = capture(&built.machine, false);
+        let space = discover(&target, &Given::default()).space(&target).unwrap();
+        let (_, page, _) = space.mapped(field.page(), field.page().plus(0x1000)).next().unwrap();
+        let page = built.machine.pages.get_mut(&page.0).unwrap();
+        page[field.offset() as usize..][..8].fill(0);
+        let windows = discover(&capture(&built.machine, false), &Given::default());
+        assert_eq!(windows.kdbg.as_ref().unwrap().state, KdbgState::Plain, "{name}");
+        let processors: Vec<_> = windows.processors.iter().map(|one| one.kprcb.0).collect();
+        let wanted: Vec<_> = built.truth.processors.iter().map(|one| one.kprcb).collect();
+        assert_eq!(processors, wanted, "{name}: {:?}", windows.missing);
+    }
+}
+
+#[test]
 fn pages_of_the_kernel_that_are_missing_cost_only_what_stood_in_them() {
     // Each page of the image alone, and the shared page, taken away: nothing panics, and the base stays.
     let (_, built) = preset("win10-x64-hole");
