@@ -256,7 +256,7 @@ fn breakpoints_are_hit_on_any_processor_and_taken_out_again() {
             processor: 1,
             code: BREAKPOINT,
             at,
-            dr6: 0
+            dr6: 0xffff_0ff0
         }
     );
     let words = format!("breakpoint at {} on CPU 1", Gva(at));

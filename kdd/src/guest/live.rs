@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::debuggee::{BREAKPOINT, SINGLE_STEP};
-use super::watch::{Debug, Watch};
+use super::watch::{Debug, Watch, without_hits};
 use super::{Guest, Patches};
 use crate::kd::debuggee::{Continue, Debuggee as _, Status};
 use crate::memory::paging::{Kind, Translation};
@@ -570,8 +570,9 @@ impl Guest {
         };
         let mut shown = vcpu.clone();
         let mut registers = live.debug.registers;
-        if processor != self.stopped_on() {
-            registers[6] = 0;
+        if processor != self.stopped_on() || registers[6] == 0 {
+            // Nothing of the debugger's happened there: its own, but for hits of before.
+            registers[6] = vcpu.dr.map_or(0, |own| without_hits(own[6]));
         }
         shown.dr = Some(registers);
         context::special(&shown, self.architecture)

@@ -103,6 +103,11 @@ impl Debug {
     }
 }
 
+/// Dr6 without B0 to B3 and BS.
+pub fn without_hits(status: u64) -> u64 {
+    status & !(STEP | 0xf)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
