@@ -85,6 +85,17 @@ fn damage_is_told_with_source_and_line_and_the_rest_is_shown() {
 }
 
 #[test]
+fn schema_of_kdd_is_the_one_in_the_documents() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema/kdd.json");
+    let printed = run(&["kdd", "schema"]).expect(0).out;
+    assert_eq!(
+        fs::read_to_string(path).unwrap(),
+        printed,
+        "stale: delid kdd schema > docs/schema/kdd.json"
+    );
+}
+
+#[test]
 fn reader_that_goes_away_is_no_error() {
     let script = format!(
         "{{ '{}' topo pci --from '{}'; echo $? >&2; }} | head -n 1",
