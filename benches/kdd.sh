@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # delid kdd beside its limits and peers: requests a second beside a bare echo of packets of the same sizes
 # (and Xen's kdd, where XEN_KDD names its program, built before a guest in memory); a dump of a raw guest
-# of 4 GiB beside cp of the same file; info on it.
+# of 4 GiB beside cp of the same file; info on it; a guest that runs in QEMU: its reads beside those of its dump,
+# and reads of GDB's protocol beside QEMU's own stub.
 #
 #   benches/kdd.sh           all parts
 #   benches/kdd.sh load      requests a second, serial over TCP and KDNET
 #   benches/kdd.sh dump      dump beside cp
 #   benches/kdd.sh info      info on 4 GiB: time and peak memory
+#   benches/kdd.sh live      a running guest (needs qemu-system-x86_64)
 #
 # Needs hyperfine, 13 GiB of disk below TMPDIR and 5 GiB of free memory, so that both sides of `dump` read from
 # the page cache; RUNS (default 15) is the number of runs of each, SECONDS_EACH (default 2) the time of each
@@ -36,8 +38,13 @@ bench_load() {
 bench_dump() {
     guest
     sync
-    head_line "cp, a raw guest of $(stat -c %s "$raw") bytes:"
-    runs=5 compare "dump --kind full" "$delid kdd dump --force $raw -o $work/a.dmp" "cp $raw $work/b.raw"
+    # Each writes a new file, with nothing left to be written by the system.
+    hyperfine -N -w 1 -r "${DUMP_RUNS:-7}" --prepare "sh -c 'rm -f $work/a.dmp $work/b.raw; sync'" \
+        --export-csv "$work/times" "$delid kdd dump $raw -o $work/a.dmp" "cp $raw $work/b.raw" >/dev/null 2>&1
+    printf '\ndump of %s bytes into a new file; cp:\n\n| what | delid s | cp s | ratio of speeds, medians | minima |\n|---|---|---|---|---|\n' \
+        "$(stat -c %s "$raw")"
+    awk -F, 'NR == 2 { median = $4; min = $7 } NR == 3 { printf "| dump --kind full | %.2f | %.2f | %.2f | %.2f |\n",
+        median, $4, $4 / median, $7 / min }' "$work/times"
     rm -f "$work/a.dmp" "$work/b.raw"
 }
 
@@ -48,6 +55,42 @@ bench_info() {
         "$(awk -F, 'NR == 2 { printf "%.0f", 1000 * $4 }' "$work/times")" "$(peak "$delid" kdd info "$raw")"
 }
 
-if [ $# -eq 0 ]; then set -- load dump info; fi
+# Reads a second of a server of GDB's protocol on a Unix socket.
+gdb_rate() { example gdb_load -- "$1" "$2" "$3" "${SECONDS_EACH:-2}" | sed -n 's/^\([0-9.]*\) reads.*/\1/p'; }
+median() { sort -g | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'; }
+
+bench_live() {
+    local live=$work/live qemu server at length round ours theirs
+    mkdir -p "$live"
+    example synthetic_guest -- "$live" --preset win10-x64 --runnable >"$live/env"
+    # shellcheck disable=SC2046
+    qemu-system-x86_64 $(sed -n 's/^QEMU=//p' "$live/env") -qmp "unix:$live/qmp.sock,server=on,wait=off" \
+        -gdb "unix:$live/stub.sock,server=on,wait=off" 2>/dev/null &
+    qemu=$!
+    sleep 3
+    "$delid" kdd dump "qemu:$live/qmp.sock" -o "$live/captured.dmp" >/dev/null 2>&1
+    printf '\nRequests a second, a running guest beside its dump, medians of 5 rounds each in turns:\n\n'
+    example load -- "$delid" "$live/captured.dmp" "${SECONDS_EACH:-2}" "qemu:$live/qmp.sock"
+    printf '\nReads of a stopped guest over GDB'"'"'s protocol, a Unix socket, medians of 5 rounds each in turns:\n\n'
+    printf '| bytes | delid reads/s | QEMU reads/s | ratio |\n|---|---|---|---|\n'
+    at=$(sed -n 's/^KERNEL_BASE=0x//p' "$live/env")
+    for length in 8 200 7f0; do
+        : >"$live/ours"; : >"$live/theirs"
+        for ((round = 0; round < 5; round++)); do
+            gdb_rate "$live/stub.sock" "$at" $length >>"$live/theirs"
+            "$delid" kdd gdb "qemu:$live/qmp.sock" --unix "$live/ours.sock" --once 2>/dev/null &
+            server=$!
+            until [ -S "$live/ours.sock" ]; do sleep 0.1; done
+            gdb_rate "$live/ours.sock" "$at" $length >>"$live/ours"
+            wait "$server" || true
+        done
+        ours=$(median <"$live/ours") theirs=$(median <"$live/theirs")
+        awk -v length_="$((16#$length))" -v ours="$ours" -v theirs="$theirs" \
+            'BEGIN { printf "| %d | %.0f | %.0f | %.2f |\n", length_, ours, theirs, ours / theirs }'
+    done
+    kill "$qemu"
+}
+
+if [ $# -eq 0 ]; then set -- load dump info live; fi
 first_line
 for part; do "bench_$part"; done
