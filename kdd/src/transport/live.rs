@@ -1,6 +1,9 @@
 //! What the loops do for a guest that can run, besides carrying packets.
 
+use std::time::Duration;
+
 use super::event::Event;
+use super::serve::IDLE;
 use super::signals;
 use super::stream::Error;
 use crate::kd::debuggee::Debuggee;
@@ -28,6 +31,15 @@ pub(super) fn here(guest: &dyn Debuggee, report: &mut dyn FnMut(&Event)) -> Resu
             Err(Error::Guest(why.to_owned()))
         }
         None => Ok(()),
+    }
+}
+
+/// A guest that nobody lets run may go away too: it is asked from time to time, `looked` being when it was last.
+pub(super) fn look(guest: &mut dyn Debuggee, looked: &mut Duration, now: Duration) {
+    if guest.live() && now >= looked.saturating_add(IDLE) {
+        *looked = now;
+        // Only whether it is still there counts.
+        let _ = guest.stopped();
     }
 }
 

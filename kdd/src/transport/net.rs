@@ -119,7 +119,7 @@ struct Served<'a> {
     begin: Instant,
     refused: HashMap<std::mem::Discriminant<Refused>, u64>,
     unsent: bool,
-    /// When the guest was looked at last without a debugger.
+    /// When the guest was looked at last, no debugger letting it run.
     looked: Duration,
     over: bool,
     once: bool,
@@ -172,10 +172,8 @@ impl Served<'_> {
         if self.attached && due {
             self.session.tick(guest, now);
         }
-        if !self.attached && guest.live() && now >= self.looked.saturating_add(IDLE) {
-            self.looked = now;
-            // Only whether it is still there counts.
-            let _ = guest.stopped();
+        if !self.attached || !guest.running() {
+            live::look(guest, &mut self.looked, now);
         }
         if self.act(now, report) {
             // Nobody hears the guest's stop: it must not wait for ever.

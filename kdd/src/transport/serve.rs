@@ -109,7 +109,11 @@ impl Connection<'_, '_> {
     ) -> End {
         let mut buffer = vec![0; PIECE];
         let mut now = self.begin.elapsed();
+        let mut looked = now;
         loop {
+            if !guest.running() {
+                live::look(guest, &mut looked, now);
+            }
             if self.session.deadline().is_some_and(|deadline| deadline <= now) {
                 self.session.tick(guest, now);
             }
