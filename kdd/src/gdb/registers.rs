@@ -4,7 +4,8 @@
 //! flags, segments, FS and GS base, control registers, EFER, x87, SSE, MXCSR; behind it what that table has not. For
 //! i386 the order is the same with eight general registers. What the source does not know is unavailable, never zero.
 
-use crate::target::vcpu::{Hidden, Segment, Segments, Table, Vcpu, msr};
+use crate::target::register::{Register as State, Seg};
+use crate::target::vcpu::{Vcpu, msr};
 
 /// One register.
 #[derive(Clone, Copy, Debug)]
@@ -36,32 +37,10 @@ pub enum Feature {
 /// Where a register stands.
 #[derive(Clone, Copy, Debug)]
 enum Place {
-    General(usize),
-    Instruction,
-    Flags,
-    Selector(Seg),
-    Base(Seg, u32),
-    Model(u32),
-    Control(u8),
-    Debug(usize),
-    TableBase(bool),
-    TableLimit(bool),
+    State(State),
     Stack(usize),
     X87(X87),
     Vector(usize),
-    Mxcsr,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Seg {
-    Es,
-    Cs,
-    Ss,
-    Ds,
-    Fs,
-    Gs,
-    Ldt,
-    Tr,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +53,10 @@ enum X87 {
     OperandSegment,
     OperandOffset,
     Opcode,
+}
+
+const fn state(name: &'static str, size: usize, kind: &'static str, feature: Feature, state: State) -> Register {
+    row(name, size, kind, feature, Place::State(state))
 }
 
 const fn row(name: &'static str, size: usize, kind: &'static str, feature: Feature, place: Place) -> Register {
@@ -92,7 +75,7 @@ const fn long(name: &'static str, number: usize) -> Register {
         5 => "data_ptr",
         _ => "int64",
     };
-    row(name, 8, kind, Feature::Core, Place::General(number))
+    state(name, 8, kind, Feature::Core, State::Gpr(number))
 }
 
 const fn short(name: &'static str, number: usize) -> Register {
@@ -101,15 +84,15 @@ const fn short(name: &'static str, number: usize) -> Register {
         5 => "data_ptr",
         _ => "int32",
     };
-    row(name, 4, kind, Feature::Core, Place::General(number))
+    state(name, 4, kind, Feature::Core, State::Gpr(number))
 }
 
 const fn selector(name: &'static str, segment: Seg) -> Register {
-    row(name, 4, "int32", Feature::Core, Place::Selector(segment))
+    state(name, 4, "int32", Feature::Core, State::Selector(segment))
 }
 
-const fn control(name: &'static str, size: usize, kind: &'static str, number: u8) -> Register {
-    row(name, size, kind, Feature::System, Place::Control(number))
+const fn control(name: &'static str, size: usize, kind: &'static str, register: State) -> Register {
+    state(name, size, kind, Feature::System, register)
 }
 
 const fn stack(name: &'static str, number: usize) -> Register {
@@ -125,10 +108,10 @@ const fn vector(name: &'static str, number: usize) -> Register {
 }
 
 const fn model(name: &'static str, number: u32) -> Register {
-    row(name, 8, "int64", Feature::System, Place::Model(number))
+    state(name, 8, "int64", Feature::System, State::Msr(number))
 }
 
-const FLAGS: Register = row("eflags", 4, "i386_eflags", Feature::Core, Place::Flags);
+const FLAGS: Register = state("eflags", 4, "i386_eflags", Feature::Core, State::Flags);
 const CS: Register = selector("cs", Seg::Cs);
 const SS: Register = selector("ss", Seg::Ss);
 const DS: Register = selector("ds", Seg::Ds);
@@ -153,7 +136,7 @@ const FIOFF: Register = x87("fioff", X87::InstructionOffset);
 const FOSEG: Register = x87("foseg", X87::OperandSegment);
 const FOOFF: Register = x87("fooff", X87::OperandOffset);
 const FOP: Register = x87("fop", X87::Opcode);
-const MXCSR: Register = row("mxcsr", 4, "i386_mxcsr", Feature::Sse, Place::Mxcsr);
+const MXCSR: Register = state("mxcsr", 4, "i386_mxcsr", Feature::Sse, State::MxCsr);
 
 /// Registers of x86-64, by number.
 pub const X86_64: &[Register] = &[
@@ -173,7 +156,7 @@ pub const X86_64: &[Register] = &[
     long("r13", 13),
     long("r14", 14),
     long("r15", 15),
-    row("rip", 8, "code_ptr", Feature::Core, Place::Instruction),
+    state("rip", 8, "code_ptr", Feature::Core, State::Rip),
     FLAGS,
     CS,
     SS,
@@ -181,27 +164,27 @@ pub const X86_64: &[Register] = &[
     ES,
     FS,
     GS,
-    row(
+    state(
         "fs_base",
         8,
         "int64",
         Feature::Segments,
-        Place::Base(Seg::Fs, msr::FS_BASE),
+        State::Base(Seg::Fs, msr::FS_BASE),
     ),
-    row(
+    state(
         "gs_base",
         8,
         "int64",
         Feature::Segments,
-        Place::Base(Seg::Gs, msr::GS_BASE),
+        State::Base(Seg::Gs, msr::GS_BASE),
     ),
     model("k_gs_base", msr::KERNEL_GS_BASE),
-    control("cr0", 8, "x86_cr0", 0),
-    control("cr2", 8, "int64", 2),
-    control("cr3", 8, "int64", 3),
-    control("cr4", 8, "x86_cr4", 4),
-    control("cr8", 8, "int64", 8),
-    row("efer", 8, "x86_efer", Feature::System, Place::Model(msr::EFER)),
+    control("cr0", 8, "x86_cr0", State::Cr0),
+    control("cr2", 8, "int64", State::Cr2),
+    control("cr3", 8, "int64", State::Cr3),
+    control("cr4", 8, "x86_cr4", State::Cr4),
+    control("cr8", 8, "int64", State::Cr8),
+    state("efer", 8, "x86_efer", Feature::System, State::Msr(msr::EFER)),
     STACK[0],
     STACK[1],
     STACK[2],
@@ -239,18 +222,18 @@ pub const X86_64: &[Register] = &[
     model("lstar", msr::LSTAR),
     model("cstar", msr::CSTAR),
     model("sfmask", msr::SFMASK),
-    row("gdtr_base", 8, "int64", Feature::System, Place::TableBase(false)),
-    row("gdtr_limit", 4, "int32", Feature::System, Place::TableLimit(false)),
-    row("idtr_base", 8, "int64", Feature::System, Place::TableBase(true)),
-    row("idtr_limit", 4, "int32", Feature::System, Place::TableLimit(true)),
-    row("ldtr", 4, "int32", Feature::System, Place::Selector(Seg::Ldt)),
-    row("tr", 4, "int32", Feature::System, Place::Selector(Seg::Tr)),
-    row("dr0", 8, "int64", Feature::System, Place::Debug(0)),
-    row("dr1", 8, "int64", Feature::System, Place::Debug(1)),
-    row("dr2", 8, "int64", Feature::System, Place::Debug(2)),
-    row("dr3", 8, "int64", Feature::System, Place::Debug(3)),
-    row("dr6", 8, "int64", Feature::System, Place::Debug(6)),
-    row("dr7", 8, "int64", Feature::System, Place::Debug(7)),
+    state("gdtr_base", 8, "int64", Feature::System, State::GdtBase),
+    state("gdtr_limit", 4, "int32", Feature::System, State::GdtLimit),
+    state("idtr_base", 8, "int64", Feature::System, State::IdtBase),
+    state("idtr_limit", 4, "int32", Feature::System, State::IdtLimit),
+    state("ldtr", 4, "int32", Feature::System, State::Selector(Seg::Ldt)),
+    state("tr", 4, "int32", Feature::System, State::Selector(Seg::Tr)),
+    state("dr0", 8, "int64", Feature::System, State::Dr(0)),
+    state("dr1", 8, "int64", Feature::System, State::Dr(1)),
+    state("dr2", 8, "int64", Feature::System, State::Dr(2)),
+    state("dr3", 8, "int64", Feature::System, State::Dr(3)),
+    state("dr6", 8, "int64", Feature::System, State::Dr(6)),
+    state("dr7", 8, "int64", Feature::System, State::Dr(7)),
 ];
 
 /// Registers of x86-64 that `g` holds: the table that EXDI knows.
@@ -266,7 +249,7 @@ pub const I386: &[Register] = &[
     short("ebp", 5),
     short("esi", 6),
     short("edi", 7),
-    row("eip", 4, "code_ptr", Feature::Core, Place::Instruction),
+    state("eip", 4, "code_ptr", Feature::Core, State::Rip),
     FLAGS,
     CS,
     SS,
@@ -274,25 +257,25 @@ pub const I386: &[Register] = &[
     ES,
     FS,
     GS,
-    row(
+    state(
         "fs_base",
         4,
         "int32",
         Feature::Segments,
-        Place::Base(Seg::Fs, msr::FS_BASE),
+        State::Base(Seg::Fs, msr::FS_BASE),
     ),
-    row(
+    state(
         "gs_base",
         4,
         "int32",
         Feature::Segments,
-        Place::Base(Seg::Gs, msr::GS_BASE),
+        State::Base(Seg::Gs, msr::GS_BASE),
     ),
-    control("cr0", 4, "x86_cr0", 0),
-    control("cr2", 4, "int32", 2),
-    control("cr3", 4, "int32", 3),
-    control("cr4", 4, "x86_cr4", 4),
-    row("efer", 8, "x86_efer", Feature::System, Place::Model(msr::EFER)),
+    control("cr0", 4, "x86_cr0", State::Cr0),
+    control("cr2", 4, "int32", State::Cr2),
+    control("cr3", 4, "int32", State::Cr3),
+    control("cr4", 4, "x86_cr4", State::Cr4),
+    state("efer", 8, "x86_efer", Feature::System, State::Msr(msr::EFER)),
     STACK[0],
     STACK[1],
     STACK[2],
@@ -318,18 +301,18 @@ pub const I386: &[Register] = &[
     vector("xmm6", 6),
     vector("xmm7", 7),
     MXCSR,
-    row("gdtr_base", 4, "int32", Feature::System, Place::TableBase(false)),
-    row("gdtr_limit", 4, "int32", Feature::System, Place::TableLimit(false)),
-    row("idtr_base", 4, "int32", Feature::System, Place::TableBase(true)),
-    row("idtr_limit", 4, "int32", Feature::System, Place::TableLimit(true)),
-    row("ldtr", 4, "int32", Feature::System, Place::Selector(Seg::Ldt)),
-    row("tr", 4, "int32", Feature::System, Place::Selector(Seg::Tr)),
-    row("dr0", 4, "int32", Feature::System, Place::Debug(0)),
-    row("dr1", 4, "int32", Feature::System, Place::Debug(1)),
-    row("dr2", 4, "int32", Feature::System, Place::Debug(2)),
-    row("dr3", 4, "int32", Feature::System, Place::Debug(3)),
-    row("dr6", 4, "int32", Feature::System, Place::Debug(6)),
-    row("dr7", 4, "int32", Feature::System, Place::Debug(7)),
+    state("gdtr_base", 4, "int32", Feature::System, State::GdtBase),
+    state("gdtr_limit", 4, "int32", Feature::System, State::GdtLimit),
+    state("idtr_base", 4, "int32", Feature::System, State::IdtBase),
+    state("idtr_limit", 4, "int32", Feature::System, State::IdtLimit),
+    state("ldtr", 4, "int32", Feature::System, State::Selector(Seg::Ldt)),
+    state("tr", 4, "int32", Feature::System, State::Selector(Seg::Tr)),
+    state("dr0", 4, "int32", Feature::System, State::Dr(0)),
+    state("dr1", 4, "int32", Feature::System, State::Dr(1)),
+    state("dr2", 4, "int32", Feature::System, State::Dr(2)),
+    state("dr3", 4, "int32", Feature::System, State::Dr(3)),
+    state("dr6", 4, "int32", Feature::System, State::Dr(6)),
+    state("dr7", 4, "int32", Feature::System, State::Dr(7)),
 ];
 
 /// Registers of i386 that `g` holds.
@@ -354,28 +337,15 @@ impl Register {
         match self.place {
             Place::Stack(number) => Some((32 + number * 16, 10)),
             Place::Vector(number) => Some((160 + number * 16, 16)),
-            Place::Mxcsr => Some((24, 4)),
             _ => None,
         }
     }
 
     fn value(&self, vcpu: &Vcpu) -> Option<u64> {
         match self.place {
-            Place::General(number) => vcpu.gpr.get(number).copied(),
-            Place::Instruction => Some(vcpu.rip),
-            Place::Flags => Some(vcpu.rflags),
-            Place::Selector(segment) => Some(segment.of(&vcpu.segments).selector.into()),
-            Place::Base(segment, model) => {
-                let hidden = segment.of(&vcpu.segments).hidden.map(|hidden| hidden.base);
-                hidden.or_else(|| vcpu.msrs.get(&model).copied())
-            }
-            Place::Model(number) => vcpu.msrs.get(&number).copied(),
-            Place::Control(number) => *control_of(vcpu, number)?,
-            Place::Debug(number) => vcpu.dr.and_then(|dr| dr.get(number).copied()),
-            Place::TableBase(interrupts) => table(vcpu, interrupts).map(|table| table.base),
-            Place::TableLimit(interrupts) => table(vcpu, interrupts).map(|table| table.limit.into()),
+            Place::State(state) => state.get(vcpu),
             Place::X87(part) => vcpu.fxsave.as_ref().map(|image| part.read(image).into()),
-            Place::Stack(_) | Place::Vector(_) | Place::Mxcsr => None,
+            Place::Stack(_) | Place::Vector(_) => None,
         }
     }
 
@@ -397,92 +367,19 @@ impl Register {
         value.get_mut(..bytes.len())?.copy_from_slice(bytes);
         let value = u64::from_le_bytes(value);
         match self.place {
-            Place::General(number) => *vcpu.gpr.get_mut(number)? = value,
-            Place::Instruction => vcpu.rip = value,
-            Place::Flags => vcpu.rflags = vcpu.rflags & !0xffff_ffff | value,
-            Place::Selector(segment) => {
-                segment.of_mut(&mut vcpu.segments).selector = u16::try_from(value).ok()?;
-            }
-            Place::Base(segment, model) => {
-                let hidden = segment.of_mut(&mut vcpu.segments).hidden.as_mut();
-                let known = vcpu.msrs.get_mut(&model);
-                if hidden.is_none() && known.is_none() {
+            Place::State(state) => {
+                // What the source does not know is not set, nor what is longer than the register.
+                state.get(vcpu)?;
+                let narrow = matches!(state, State::Selector(_) | State::GdtLimit | State::IdtLimit);
+                if narrow && value > u64::from(u16::MAX) {
                     return None;
                 }
-                hidden.into_iter().for_each(|hidden: &mut Hidden| hidden.base = value);
-                known.into_iter().for_each(|known| *known = value);
+                state.set(vcpu, value);
             }
-            Place::Model(number) => *vcpu.msrs.get_mut(&number)? = value,
-            Place::Control(number) => *control_mut(vcpu, number)?.as_mut()? = value,
-            Place::Debug(number) => *vcpu.dr.as_mut()?.get_mut(number)? = value,
-            Place::TableBase(interrupts) => table_mut(vcpu, interrupts)?.base = value,
-            Place::TableLimit(interrupts) => table_mut(vcpu, interrupts)?.limit = u16::try_from(value).ok()?,
             Place::X87(part) => part.write(vcpu.fxsave.as_mut()?, u32::try_from(value).ok()?),
-            Place::Stack(_) | Place::Vector(_) | Place::Mxcsr => return None,
+            Place::Stack(_) | Place::Vector(_) => return None,
         }
         Some(())
-    }
-}
-
-impl Seg {
-    fn of(self, segments: &Segments) -> Segment {
-        match self {
-            Self::Es => segments.es,
-            Self::Cs => segments.cs,
-            Self::Ss => segments.ss,
-            Self::Ds => segments.ds,
-            Self::Fs => segments.fs,
-            Self::Gs => segments.gs,
-            Self::Ldt => segments.ldt,
-            Self::Tr => segments.tr,
-        }
-    }
-
-    fn of_mut(self, segments: &mut Segments) -> &mut Segment {
-        match self {
-            Self::Es => &mut segments.es,
-            Self::Cs => &mut segments.cs,
-            Self::Ss => &mut segments.ss,
-            Self::Ds => &mut segments.ds,
-            Self::Fs => &mut segments.fs,
-            Self::Gs => &mut segments.gs,
-            Self::Ldt => &mut segments.ldt,
-            Self::Tr => &mut segments.tr,
-        }
-    }
-}
-
-fn control_of(vcpu: &Vcpu, number: u8) -> Option<&Option<u64>> {
-    match number {
-        0 => Some(&vcpu.cr0),
-        2 => Some(&vcpu.cr2),
-        3 => Some(&vcpu.cr3),
-        4 => Some(&vcpu.cr4),
-        8 => Some(&vcpu.cr8),
-        _ => None,
-    }
-}
-
-fn control_mut(vcpu: &mut Vcpu, number: u8) -> Option<&mut Option<u64>> {
-    match number {
-        0 => Some(&mut vcpu.cr0),
-        2 => Some(&mut vcpu.cr2),
-        3 => Some(&mut vcpu.cr3),
-        4 => Some(&mut vcpu.cr4),
-        8 => Some(&mut vcpu.cr8),
-        _ => None,
-    }
-}
-
-fn table(vcpu: &Vcpu, interrupts: bool) -> Option<Table> {
-    if interrupts { vcpu.idt } else { vcpu.gdt }
-}
-
-fn table_mut(vcpu: &mut Vcpu, interrupts: bool) -> Option<&mut Table> {
-    if interrupts {
-        vcpu.idt.as_mut()
-    } else {
-        vcpu.gdt.as_mut()
     }
 }
 
@@ -564,6 +461,7 @@ fn class(register: &[u8]) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::Table;
 
     fn number(name: &str, table: &[Register]) -> Option<usize> {
         table.iter().position(|register| register.name == name)
@@ -612,7 +510,7 @@ mod tests {
             msrs: X86_64
                 .iter()
                 .filter_map(|register| match register.place {
-                    Place::Model(number) | Place::Base(_, number) => Some((number, 0)),
+                    Place::State(State::Msr(number) | State::Base(_, number)) => Some((number, 0)),
                     _ => None,
                 })
                 .collect(),

@@ -16,6 +16,7 @@ mod paged;
 pub mod qemu_live;
 pub mod qemu_migration;
 pub mod raw;
+pub mod register;
 pub mod registers;
 pub mod vcpu;
 pub mod vmware;
