@@ -10,7 +10,7 @@
 #   benches/kdd.sh info      info on 4 GiB: time and peak memory
 #   benches/kdd.sh live      a running guest (needs qemu-system-x86_64)
 #
-# Needs hyperfine, 13 GiB of disk below TMPDIR and 5 GiB of free memory, so that both sides of `dump` read from
+# Needs hyperfine, 9 GiB of disk below TMPDIR and 5 GiB of free memory, so that both sides of `dump` read from
 # the page cache; RUNS (default 15) is the number of runs of each, SECONDS_EACH (default 2) the time of each
 # round of `load`.
 set -euo pipefail
@@ -18,6 +18,9 @@ cd "$(dirname "$0")/.."
 
 # shellcheck source=benches/compare.sh
 . benches/compare.sh
+
+# The middle of numbers, one in a line.
+median() { sort -g | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'; }
 
 example() { cargo run --release --locked --quiet -p delid-kdd --example "$@"; }
 
@@ -35,17 +38,32 @@ bench_load() {
     example load -- "$delid" "$(find "$work/small" -name '*.elf' | head -n 1)" "${SECONDS_EACH:-2}"
 }
 
-bench_dump() {
-    guest
+# Seconds of a command that writes $work/copy, a new file, with nothing left to be written by the system.
+copying() {
+    rm -f "$work/copy"
     sync
-    # Each writes a new file, with nothing left to be written by the system.
-    hyperfine -N -w 1 -r "${DUMP_RUNS:-7}" --prepare "sh -c 'rm -f $work/a.dmp $work/b.raw; sync'" \
-        --export-csv "$work/times" "$delid kdd dump $raw -o $work/a.dmp" "cp $raw $work/b.raw" >/dev/null 2>&1
-    printf '\ndump of %s bytes into a new file; cp:\n\n| what | delid s | cp s | ratio of speeds, medians | minima |\n|---|---|---|---|---|\n' \
-        "$(stat -c %s "$raw")"
-    awk -F, 'NR == 2 { median = $4; min = $7 } NR == 3 { printf "| dump --kind full | %.2f | %.2f | %.2f | %.2f |\n",
-        median, $4, $4 / median, $7 / min }' "$work/times"
-    rm -f "$work/a.dmp" "$work/b.raw"
+    command time -f %e -o "$work/seconds" "$@" >/dev/null 2>&1
+    tail -n 1 "$work/seconds"
+    rm -f "$work/copy"
+}
+
+bench_dump() {
+    local round ours=$work/dump.ours theirs=$work/dump.theirs
+    guest
+    # In turns, the first unmeasured: memory that the machine takes for the first time is slow.
+    for ((round = 0; round <= ${DUMP_RUNS:-7}; round++)); do
+        copying "$delid" kdd dump "$raw" -o "$work/copy" >>"$ours"
+        copying cp "$raw" "$work/copy" >>"$theirs"
+    done
+    for side in "$ours" "$theirs"; do sed -i 1d "$side"; done
+    printf '\ndump of %s bytes into a new file beside cp, %s rounds in turns; times in seconds, ratios of speeds:\n\n' \
+        "$(stat -c %s "$raw")" "${DUMP_RUNS:-7}"
+    printf '| what | delid | cp | ratio of medians | of minima | median of the rounds |\n|---|---|---|---|---|---|\n'
+    ratio() { awk -v ours="$1" -v theirs="$2" 'BEGIN { printf "%.2f", theirs / ours }'; }
+    printf '| dump --kind full | %s | %s | %s | %s | %s |\n' "$(median <"$ours")" "$(median <"$theirs")" \
+        "$(ratio "$(median <"$ours")" "$(median <"$theirs")")" \
+        "$(ratio "$(sort -g "$ours" | head -n 1)" "$(sort -g "$theirs" | head -n 1)")" \
+        "$(paste "$ours" "$theirs" | awk '{ printf "%.2f\n", $2 / $1 }' | median)"
 }
 
 bench_info() {
@@ -57,7 +75,6 @@ bench_info() {
 
 # Reads a second of a server of GDB's protocol on a Unix socket.
 gdb_rate() { example gdb_load -- "$1" "$2" "$3" "${SECONDS_EACH:-2}" | sed -n 's/^\([0-9.]*\) reads.*/\1/p'; }
-median() { sort -g | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'; }
 
 bench_live() {
     local live=$work/live qemu server at length round ours theirs
