@@ -34,6 +34,8 @@ const MAP_BATCH: Opcode = 0x20_5004;
 
 /// Bytes of a page.
 const PAGE: usize = 4096;
+/// Bytes that are read at once.
+const WORD: usize = size_of::<u64>();
 /// Room that each buffer has at least: more than any structure of fixed size that a hypercall writes which is passed on
 /// (the largest is `vcpu_guest_context`, 5168 bytes).
 const ROOM: usize = 4 * PAGE;
@@ -392,13 +394,31 @@ impl Pages {
         Some(())
     }
 
-    /// Copies bytes out.
+    /// Copies bytes out, in whole words where they are aligned.
     fn take(&self, at: usize, bytes: &mut [u8]) -> Option<()> {
         self.holds(at, bytes.len())?;
-        // SAFETY: the range lies in the mapping, and its pages are there: those of a foreign domain are asked
-        // for only where the kernel reported no error. A guest may write while they are copied; the copy then
-        // holds some of its old and some of its new bytes, and nothing is derived from them here.
-        unsafe { ptr::copy_nonoverlapping(self.start.add(at).cast_const(), bytes.as_mut_ptr(), bytes.len()) };
+        let before = at.next_multiple_of(WORD).saturating_sub(at).min(bytes.len());
+        let (head, rest) = bytes.split_at_mut(before);
+        let (words, tail) = rest.as_chunks_mut::<WORD>();
+        // SAFETY: the range lies in the mapping, which begins at a page, and its pages are there: those of a foreign
+        // domain are asked for only where the kernel reported no error. A guest may write meanwhile, so the reads
+        // are volatile: what they give is some of its old and some of its new bytes, and nothing is derived from
+        // them here. Words are read where they are aligned.
+        unsafe {
+            let mut from = self.start.add(at).cast_const();
+            for byte in head {
+                *byte = ptr::read_volatile(from);
+                from = from.add(1);
+            }
+            for word in words {
+                *word = ptr::read_volatile(from.cast::<u64>()).to_ne_bytes();
+                from = from.add(WORD);
+            }
+            for byte in tail {
+                *byte = ptr::read_volatile(from);
+                from = from.add(1);
+            }
+        }
         Some(())
     }
 }
