@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use kdd::memory::{Gpa, Gva};
 use kdd::target::xen_live::hypercall::{Errno, Error};
 use kdd::target::xen_live::xenstore::Xenstore;
-use kdd::target::xen_live::{Kind, State, Xen, list, version};
+use kdd::target::xen_live::{Kind, State, Xen, list, put_right, version};
 use kdd::target::{BreakKind, Breakpoint, Cause, Control as _, ControlError, Resume, StopReason, Target as _};
 use xen_live_fake::{Fake, Guest};
 
@@ -212,6 +212,83 @@ fn a_guest_is_left_as_it_was_found() {
             assert_eq!(guest.pages[&1].lock().unwrap()[4], 1);
         });
     }
+}
+
+/// What another process does when this one is killed with the domain in its hands.
+fn killed(fake: &Fake, xen: Xen) {
+    let left = xen.left();
+    std::mem::forget(xen);
+    put_right(Arc::new(fake.clone()), 7, &left).unwrap();
+}
+
+#[test]
+fn a_domain_is_left_as_it_was_found_by_a_debugger_that_was_killed() {
+    type Do = fn(&mut Xen);
+    let stages: [(&str, Do); 6] = [
+        ("opened", |_| {}),
+        ("a breakpoint set", |xen| xen.insert(&software(0x1004)).unwrap()),
+        ("running to it", |xen| {
+            xen.insert(&software(0x1004)).unwrap();
+            xen.resume(Resume::Run).unwrap();
+        }),
+        ("stopped at it", |xen| {
+            xen.insert(&software(0x1004)).unwrap();
+            xen.resume(Resume::Run).unwrap();
+            xen.stopped(Duration::ZERO).unwrap().unwrap();
+        }),
+        ("in a step from it", |xen| {
+            xen.insert(&software(0x1004)).unwrap();
+            xen.resume(Resume::Run).unwrap();
+            xen.stopped(Duration::ZERO).unwrap().unwrap();
+            xen.resume(Resume::Step(0)).unwrap();
+        }),
+        ("running to a breakpoint of the CPU", |xen| {
+            let point = Breakpoint {
+                kind: BreakKind::Hardware,
+                at: Gva(0x9000),
+                physical: None,
+                length: 1,
+            };
+            xen.insert(&point).unwrap();
+            xen.resume(Resume::Run).unwrap();
+        }),
+    ];
+    for pauses in [0, 1, 3] {
+        for (stage, work) in stages {
+            let fake = fake();
+            fake.guest(7, |guest| guest.pauses = pauses);
+            let mut xen = attach(&fake).unwrap();
+            work(&mut xen);
+            let ran_on = xen.is_running() || stage.contains("stopped") || stage.contains("step");
+            killed(&fake, xen);
+            fake.guest(7, |guest| {
+                let expected = if ran_on { pauses.min(1) } else { pauses };
+                assert_eq!(guest.pauses, expected, "{stage}, {pauses} pauses");
+                let still = (vec![false; 2], vec![false; 2]);
+                assert_eq!((&guest.down, &guest.waiting), (&still.0, &still.1), "{stage}");
+                assert_eq!(guest.monitored, None, "{stage}");
+                assert_eq!(*guest.pages[&9].lock().unwrap(), [9; 4096], "{stage}: the ring's page");
+                assert_eq!(*guest.pages[&1].lock().unwrap(), [1; 4096], "{stage}: the code");
+                for vcpu in &guest.vcpus {
+                    assert_eq!((vcpu[1], vcpu[3]), (2, 0x400), "{stage}: flags and DR7");
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_put_right_is_said() {
+    let fake = fake();
+    let mut xen = attach(&fake).unwrap();
+    xen.insert(&software(0x1004)).unwrap();
+    let left = xen.left();
+    std::mem::forget(xen);
+    fake.guest(7, |guest| guest.dying = true);
+    let gone = put_right(Arc::new(fake.clone()), 7, &left).unwrap_err();
+    assert!(matches!(gone, ControlError::Gone(_)), "{gone}");
+    let nonsense = put_right(Arc::new(fake), 7, "{}").unwrap_err();
+    assert!(matches!(nonsense, ControlError::Failed { .. }), "{nonsense}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod cursor;
 mod elf;
 pub mod elf_core;
 mod fields;
+mod guard;
 pub mod kdump;
 pub mod lime;
 pub mod live;

@@ -483,12 +483,12 @@ fn guest_of_a_killed_session_is_put_right() {
     child.kill().expect("killed");
     child.wait().expect("ended");
     assert_eq!(machine.status(), "debug");
-    watch(&machine.socket, b"r".as_slice()).expect("put right");
+    watch(&machine.socket, b"ran\n".as_slice()).expect("put right");
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(machine.status(), "running");
     // A guard that was told that all is well does nothing.
     machine.monitor("stop");
-    watch(&machine.socket, b"rf".as_slice()).expect("nothing to do");
+    watch(&machine.socket, b"ran\n\n".as_slice()).expect("nothing to do");
     assert_eq!(machine.status(), "paused");
 }
 

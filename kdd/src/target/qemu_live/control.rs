@@ -7,6 +7,7 @@ use rustix::event::PollFlags;
 use serde_json::json;
 
 use super::fault::Fault;
+use super::guard::line;
 use super::link::{Link, Told};
 use super::qmp::later;
 use super::stub::vcpu_of;
@@ -161,7 +162,7 @@ impl Control for Qemu {
         let points = std::mem::take(&mut self.points);
         let outcome = leave(&mut self.link.lock(), &points, ran);
         if let Some(guard) = &mut self.guard {
-            guard.tell(None);
+            guard.tell(line(None));
         }
         (self.pending, self.stepping) = (None, None);
         if self.gone.take().is_some() {
@@ -180,7 +181,7 @@ impl Qemu {
             let runs = link.runs()?;
             self.held = Some(runs);
             if let Some(guard) = &mut self.guard {
-                guard.tell(self.held);
+                guard.tell(line(self.held));
             }
             if runs {
                 link.qmp.execute("stop", json!({}))?;

@@ -24,6 +24,7 @@ mod rsp;
 mod stub;
 mod vcpus;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,10 +32,10 @@ use serde_json::{Value, json};
 
 use self::device_state::DeviceState;
 use self::fault::Fault;
-use self::guard::Guard;
 use self::link::{Link, Shared};
 use self::memory::Memory;
 use self::qmp::Qmp;
+use super::guard::Guard;
 use super::{Breakpoint, Container, Control, Hints, OpenError, StopReason, Target, Vcpu};
 use crate::damage::Damage;
 use crate::memory::PhysicalMemory;
@@ -49,7 +50,7 @@ pub struct Options {
     pub patience: Duration,
     /// Whether QEMU is asked for the state of its devices, which alone tells LSTAR and other registers.
     pub device_state: bool,
-    /// The program to start as `PROGRAM kdd guard SOCKET`, which puts the guest right when this process is
+    /// The program to start as `PROGRAM kdd guard qemu:SOCKET`, which puts the guest right when this process is
     /// killed while it holds it: it is [`watch`].
     pub guard: Option<PathBuf>,
 }
@@ -129,7 +130,13 @@ pub fn open_with(socket: &Path, options: &Options) -> Result<Qemu, OpenError> {
     // From here on dropping it leaves the guest as it was.
     if let Some(program) = &options.guard {
         let unguarded = |error: std::io::Error| told(Fault::Refused(format!("{}: {error}", program.display())));
-        guest.guard = Some(Guard::start(program, socket).map_err(unguarded)?);
+        let name = std::path::absolute(socket).map(|socket| {
+            let mut name = OsString::from("qemu:");
+            name.push(socket);
+            name
+        });
+        let started = name.and_then(|name| Guard::start(program, &name));
+        guest.guard = Some(started.map_err(unguarded)?);
     }
     guest.start(options).map_err(told)?;
     Ok(guest)

@@ -12,9 +12,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use super::domctl::{Domctl, Exception, Info};
 use super::events::{Event, Events, What};
-use super::hypercall::{Errno, Error};
+use super::hypercall::{Errno, Error, Hypervisor};
 use super::{Refused, Xen, emulated};
 use crate::memory::{Gpa, Gva};
 use crate::target::{BreakKind, Breakpoint, Cause, Control, ControlError, Resume, StopReason, Vcpu};
@@ -50,14 +52,14 @@ pub struct Points {
 }
 
 /// A step of one vCPU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Step {
     vcpu: u32,
     how: How,
 }
 
 /// How a step is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum How {
     MonitorTrap,
     TrapFlag,
@@ -65,7 +67,50 @@ enum How {
     Behind(u64),
 }
 
+/// Breakpoints and what belongs to them, as far as it is to be undone by another process.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct PointsLeft {
+    /// What the page of the ring of events held, while there is one.
+    ring: Option<Vec<u8>>,
+    software: Vec<u64>,
+    hardware: bool,
+    step: Option<Step>,
+    lifted: Option<u64>,
+}
+
 impl Points {
+    /// What is to be undone.
+    pub(super) fn left(&self) -> PointsLeft {
+        PointsLeft {
+            ring: self.events.as_ref().map(|events| events.before().to_vec()),
+            software: self.software.keys().copied().collect(),
+            hardware: self.any_hardware(),
+            step: self.step,
+            lifted: self.lifted,
+        }
+    }
+
+    /// The points of a process that is gone.
+    pub(super) fn taken_over(left: PointsLeft, control: &Domctl<'_>, hypervisor: &dyn Hypervisor, domain: u16) -> Self {
+        // Which ones they are does not matter to what is undone.
+        let some = Breakpoint {
+            kind: BreakKind::Hardware,
+            at: Gva(0),
+            physical: None,
+            length: 1,
+        };
+        Self {
+            events: left
+                .ring
+                .and_then(|before| Events::take_over(control, hypervisor, domain, before).ok()),
+            software: left.software.into_iter().map(|at| (at, 1)).collect(),
+            hardware: [left.hardware.then_some(some), None, None, None],
+            step: left.step,
+            lifted: left.lifted,
+            ..Self::default()
+        }
+    }
+
     fn any_hardware(&self) -> bool {
         self.hardware.iter().any(Option::is_some)
     }
@@ -416,6 +461,7 @@ impl Control for Xen {
             return Ok(());
         }
         self.points.told = self.halt(true)?;
+        self.remember();
         Ok(())
     }
 
@@ -441,7 +487,10 @@ impl Control for Xen {
             .map_err(|refused| self.refused(refused))?;
         self.memory.set_running(true);
         self.running = true;
-        self.go()
+        self.remember();
+        let gone_on = self.go();
+        self.remember();
+        gone_on
     }
 
     fn stopped(&mut self, wait: Duration) -> Result<Option<StopReason>, ControlError> {
@@ -458,6 +507,7 @@ impl Control for Xen {
             if (paused || waiting)
                 && let Some(reason) = self.halt(paused)?
             {
+                self.remember();
                 return Ok(Some(reason));
             }
             if let Some(reason) = info.shutdown() {
@@ -509,6 +559,7 @@ impl Control for Xen {
                 return Err(failed("breakpoint", "its page is not there, or cannot be written"));
             }
             self.points.at.push((point.at.0, physical.0));
+            self.remember();
             return Ok(());
         }
         if point.kind == BreakKind::Read {
@@ -545,6 +596,7 @@ impl Control for Xen {
                     return Err(failed("removing a breakpoint", "its page is no longer there"));
                 }
                 self.points.software.remove(&physical.0);
+                self.remember();
             }
             return Ok(());
         }
@@ -594,6 +646,9 @@ impl Control for Xen {
             result = result.and(unpaused.map_err(|error| self.lost(error)));
         }
         self.memory.set_running(self.running);
+        if let Some(guard) = &mut self.guard {
+            guard.tell("");
+        }
         result
     }
 }

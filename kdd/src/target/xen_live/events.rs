@@ -138,6 +138,40 @@ impl Events {
         Ok(events)
     }
 
+    /// Takes over the events of a domain, which another process had reported to it: those without a response are
+    /// open again. `before` is what the ring's page held.
+    ///
+    /// # Errors
+    /// When the ring is gone.
+    pub fn take_over(
+        control: &Domctl<'_>,
+        hypervisor: &dyn Hypervisor,
+        domain: u16,
+        before: Vec<u8>,
+    ) -> Result<Self, Error> {
+        let frame = control.parameter(RING_FRAME)?;
+        let ring = hypervisor.map(domain, &[frame], true);
+        let mut events = Self {
+            ring: ring.map_err(|_| Error::NotReached(domain, "it has no page for monitored events"))?,
+            before,
+            taken: 0,
+            answered: 0,
+            open: Vec::new(),
+            steps: true,
+        };
+        events.answered = events.word(8);
+        events.taken = events.answered;
+        // A response that Xen was not told of.
+        let _ = control.vm_event(RESUME, "answering an event");
+        Ok(events)
+    }
+
+    /// What the ring's page held before.
+    #[must_use]
+    pub fn before(&self) -> &[u8] {
+        &self.before
+    }
+
     /// A word of the ring's head; 0 when it cannot be read.
     fn word(&self, at: usize) -> u32 {
         let mut bytes = [0; 4];

@@ -202,6 +202,17 @@ impl Memory {
         window.is_ok_and(|mut window| window.write(size(at % PAGE), bytes))
     }
 
+    /// Bytes under breakpoints, by physical address.
+    #[must_use]
+    pub fn hidden(&self) -> BTreeMap<u64, u8> {
+        self.inside(|inside| inside.hidden.clone())
+    }
+
+    /// Says which bytes are under breakpoints that are there already.
+    pub fn set_hidden(&self, hidden: BTreeMap<u64, u8>) {
+        self.inside(|inside| inside.hidden = hidden);
+    }
+
     /// Puts a breakpoint at a byte, and hides it from reads.
     pub fn hide(&self, at: Gpa) -> bool {
         let mut byte = [0];

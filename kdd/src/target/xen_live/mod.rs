@@ -4,7 +4,7 @@
 //! Follows the public headers of Xen (xen.h, domctl.h, memory.h, hvm/save.h, io/xs_wire.h) and privcmd.h of
 //! Linux. [`hypercall`] says what is asked, [`privcmd`] passes it on, [`version`] finds the interface that the
 //! hypervisor takes, [`domctl`] has the operations, [`memory`] and [`context`] the guest's state, [`control`] and
-//! [`events`] its run control; [`xenstore`] knows names and [`list`] all domains.
+//! [`events`] its run control, `left` what is undone when this program is killed; [`xenstore`] knows names and [`list`] all domains.
 
 pub mod context;
 pub mod control;
@@ -12,14 +12,17 @@ pub mod domctl;
 mod emulated;
 pub mod events;
 pub mod hypercall;
+mod left;
 pub mod list;
 pub mod memory;
 pub mod privcmd;
 pub mod version;
 pub mod xenstore;
 
+use std::path::Path;
 use std::sync::Arc;
 
+pub use left::{put_right, watch};
 pub use list::{Domain, Kind, State, find};
 
 use self::context::Context;
@@ -30,6 +33,7 @@ use self::memory::{Frames, Memory};
 use self::privcmd::Privcmd;
 use self::version::Version;
 use self::xenstore::Xenstore;
+use super::guard::Guard;
 use super::{Container, Control, Hints, OpenError, Target, Vcpu};
 use crate::damage::Damage;
 use crate::memory::PhysicalMemory;
@@ -55,6 +59,7 @@ pub struct Xen {
     /// Whether one of the domain's pauses is of this program, beside those it was found with.
     added: bool,
     points: Points,
+    guard: Option<Guard>,
 }
 
 /// Opens a domain by its number or its name, and pauses it.
@@ -62,10 +67,27 @@ pub struct Xen {
 /// # Errors
 /// When it is not there, or this process may not.
 pub fn open(domain: &str) -> Result<Xen, OpenError> {
-    reach(domain).map_err(|error| OpenError::NotAGuest {
+    open_with(domain, None)
+}
+
+/// Opens a domain and pauses it. `guard` is the program to start as `PROGRAM kdd guard xen:DOMAIN`, which puts the
+/// domain right when this process is killed while it holds it: it is [`watch`].
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(domain: &str, guard: Option<&Path>) -> Result<Xen, OpenError> {
+    let failed = |reason: String| OpenError::NotAGuest {
         name: format!("xen:{domain}"),
-        reason: error.to_string(),
-    })
+        reason,
+    };
+    let mut xen = reach(domain).map_err(|error| failed(error.to_string()))?;
+    if let Some(program) = guard {
+        let started = Guard::start(program, format!("xen:{}", xen.domain).as_ref());
+        let unguarded = |error: std::io::Error| failed(format!("{}: {error}", program.display()));
+        xen.guard = Some(started.map_err(unguarded)?);
+        xen.remember();
+    }
+    Ok(xen)
 }
 
 fn reach(domain: &str) -> Result<Xen, Error> {
@@ -118,6 +140,7 @@ impl Xen {
             running: false,
             added: true,
             points: Points::default(),
+            guard: None,
             hypervisor,
         };
         // From here on, leaving lets the guest go on: see `Drop`.
