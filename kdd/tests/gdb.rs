@@ -394,6 +394,12 @@ fn memory_and_registers_of_a_running_guest_are_written() {
     all[8..16].copy_from_slice(&7u64.to_le_bytes());
     assert_eq!(client.ask(&format!("G{}", hex(&all))), "OK");
     assert_eq!(client.ask("p1"), "0700000000000000");
+    // A selector of more than 16 bits; RBX beside it stays as it is.
+    let selector = 17 * 8 + 4;
+    all[8..16].copy_from_slice(&9u64.to_le_bytes());
+    all[selector..selector + 4].copy_from_slice(&0x1_0010u32.to_le_bytes());
+    assert_eq!(client.ask(&format!("G{}", hex(&all))), "E16");
+    assert_eq!(client.ask("p1"), "0700000000000000");
 }
 
 #[test]
@@ -406,6 +412,22 @@ fn guest_that_is_gone_ends_the_session_with_an_exit() {
     std::thread::sleep(Duration::from_millis(30));
     seen.lock().unwrap().gone = true;
     assert_eq!(client.answer(), b"W00");
+    assert_eq!(client.maybe(), None);
+    let said = server.finish();
+    assert!(
+        said.iter().any(|line| line.contains("the guest is gone: switched off")),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn guest_that_is_gone_while_it_stands_ends_the_session() {
+    let guest = Scripted::new();
+    let seen = Arc::clone(&guest.seen);
+    let server = Server::once(guest, Settings::default());
+    let mut client = Client::connect(&server.address);
+    assert_eq!(client.ask("qC"), "QC01");
+    seen.lock().unwrap().gone = true;
     assert_eq!(client.maybe(), None);
     let said = server.finish();
     assert!(

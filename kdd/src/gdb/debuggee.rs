@@ -463,15 +463,14 @@ impl<const WIDE: bool> MultiThreadBase for Debuggee<'_, WIDE> {
     fn write_registers(&mut self, registers: &File<WIDE>, thread: Tid) -> TargetResult<(), Self> {
         self.set(thread, |vcpu| {
             // What is not known cannot be set and came back as it was told: not at all.
-            for (register, bytes) in table::<WIDE>().iter().zip(&registers.registers) {
-                let own = register.read(vcpu);
-                if let Some(bytes) = bytes
-                    && own.is_some_and(|own| own != *bytes)
-                {
-                    register.write(vcpu, bytes);
-                }
-            }
-            true
+            table::<WIDE>()
+                .iter()
+                .zip(&registers.registers)
+                .all(|(register, bytes)| {
+                    let (own, wanted) = (register.read(vcpu), bytes.as_ref());
+                    let same = own.zip(wanted).is_none_or(|(own, wanted)| own == *wanted);
+                    same || wanted.is_some_and(|wanted| register.write(vcpu, wanted))
+                })
         })
     }
 

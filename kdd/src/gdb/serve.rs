@@ -140,7 +140,7 @@ fn run(session: &mut Session<'_>, stream: &mut Stream, lines: &Lines, report: &m
         lines.refusals(&mut |event| report(&Notice::Line(event.clone())));
         match got {
             Ok(Got::Bytes(length)) => session.push(buffer.get(..length).unwrap_or_default()),
-            Ok(Got::Nothing) => {}
+            Ok(Got::Nothing) => session.look(),
             Ok(Got::End) => return "it closed the line".to_owned(),
             Err(error) => return error.to_string(),
         }

@@ -126,6 +126,11 @@ impl<'t> Session<'t> {
         inner!(self, inner => inner.poll(wait));
     }
 
+    /// Looks whether a guest that stands is still there.
+    pub fn look(&mut self) {
+        inner!(self, inner => inner.look());
+    }
+
     /// Whether the session is over.
     pub fn ending(&mut self) -> Option<Ending> {
         inner!(self, inner => inner.ending.clone())
@@ -492,6 +497,15 @@ impl<'t, const WIDE: bool> Inner<'t, WIDE> {
         if let Some(reason) = self.debuggee.stopped(wait) {
             self.report(reason);
         }
+    }
+
+    /// Nobody is told of a guest that goes away while it stands: the session ends.
+    fn look(&mut self) {
+        if self.debuggee.running || self.ending.is_some() {
+            return;
+        }
+        let _ = self.debuggee.control(|control| control.stopped(Duration::ZERO));
+        self.ending = self.debuggee.gone.clone().map(Ending::Gone);
     }
 
     /// Tells the debugger that the guest stopped.
