@@ -228,6 +228,43 @@ fn description_is_read_in_pieces_and_includes_its_files() {
 }
 
 #[test]
+fn map_of_memory_is_given_where_addresses_are_physical() {
+    let built = built();
+    let capture = saved(&built);
+    let expected: Vec<String> = capture
+        .memory
+        .runs()
+        .iter()
+        .map(|run| format!("start=\"{:#x}\" length=\"{:#x}\"", run.start.0, run.length))
+        .collect();
+    assert!(expected.len() > 1);
+    let settings = Settings {
+        physical: true,
+        ..Settings::default()
+    };
+    let server = Server::once(capture, settings);
+    let mut client = Client::connect(&server.address);
+    let features = client.ask("qSupported:xmlRegisters=i386");
+    assert!(features.contains("qXfer:memory-map:read+"), "{features}");
+    let map = client.ask("qXfer:memory-map:read::0,fff");
+    assert!(map.starts_with('m') && map.ends_with("</memory-map>\n"), "{map}");
+    let seen: Vec<&str> = map.split("<memory type=\"ram\" ").skip(1).collect();
+    assert_eq!(seen.len(), expected.len());
+    for (seen, expected) in seen.into_iter().zip(&expected) {
+        assert!(seen.starts_with(expected.as_str()), "{seen}, {expected}");
+    }
+    for end in [map.len() - 1, 0xff_ffff] {
+        assert_eq!(client.ask(&format!("qXfer:memory-map:read::{end:x},fff")), "l");
+    }
+    assert!(client.monitor("phys off").contains("delete mem"));
+    drop(client);
+    server.finish();
+    let server = Server::once(saved(&built), Settings::default());
+    let features = Client::connect(&server.address).ask("qSupported:xmlRegisters=i386");
+    assert!(!features.contains("memory-map"), "{features}");
+}
+
+#[test]
 fn capture_refuses_to_run_and_to_be_written_to() {
     let built = built();
     let at = built.truth.kernel_base;

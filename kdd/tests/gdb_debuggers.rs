@@ -134,6 +134,29 @@ fn gdb_reads_a_capture() {
 }
 
 #[test]
+fn gdb_reads_physical_memory_by_its_map() {
+    let (built, capture) = saved();
+    let (page, bytes) = built.machine.pages.iter().nth(3).unwrap();
+    let word = u64::from_le_bytes(bytes[..8].try_into().unwrap());
+    let settings = Settings {
+        physical: true,
+        ..Settings::default()
+    };
+    let server = Server::start(capture, settings, false);
+    let read = format!("x/1gx {page:#x}");
+    let commands = ["info mem", read.as_str(), "x/1gx 0xfffff80000000000", "detach"];
+    let Some(text) = gdb(&server.address, &commands) else {
+        return;
+    };
+    let expected = [
+        format!("{word:#018x}"),
+        "memory regions provided by the target".to_owned(),
+        "Cannot access memory at address 0xfffff80000000000".to_owned(),
+    ];
+    has(&text, &expected);
+}
+
+#[test]
 fn lldb_reads_a_capture() {
     let (built, capture) = saved();
     let cpu = built.machine.cpus[1].clone();

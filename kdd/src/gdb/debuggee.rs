@@ -19,6 +19,7 @@ use gdbstub::target::ext::breakpoints::{
     Breakpoints, BreakpointsOps, HwBreakpoint, HwBreakpointOps, HwWatchpoint, HwWatchpointOps, SwBreakpoint,
     SwBreakpointOps, WatchKind,
 };
+use gdbstub::target::ext::memory_map::{MemoryMap, MemoryMapOps};
 use gdbstub::target::ext::monitor_cmd::{ConsoleOutput, MonitorCmd, MonitorCmdOps};
 use gdbstub::target::ext::target_description_xml_override::{
     TargetDescriptionXmlOverride, TargetDescriptionXmlOverrideOps,
@@ -142,6 +143,8 @@ pub(super) struct Debuggee<'t, const WIDE: bool> {
     step: Option<u32>,
     alone: bool,
     points: Vec<Breakpoint>,
+    /// Map of physical memory for the debugger.
+    pub(super) map: Option<String>,
 }
 
 /// Errors are answers or texts here, never the end of a session.
@@ -157,6 +160,9 @@ impl std::fmt::Display for Never {
 impl<'t, const WIDE: bool> Debuggee<'t, WIDE> {
     pub(super) fn new(target: &'t mut dyn Target, physical: bool, directory: Option<Gpa>) -> Self {
         Self {
+            map: physical
+                .then(|| description::memory_map(target.memory().runs()))
+                .flatten(),
             target,
             cache: Cache::default(),
             directory,
@@ -424,6 +430,11 @@ impl<const WIDE: bool> target::Target for Debuggee<'_, WIDE> {
         Some(self)
     }
 
+    // GDB keeps to a map of memory, so it gets one only where all addresses are physical.
+    fn support_memory_map(&mut self) -> Option<MemoryMapOps<'_, Self>> {
+        self.map.is_some().then_some(self as MemoryMapOps<'_, Self>)
+    }
+
     fn support_target_description_xml_override(&mut self) -> Option<TargetDescriptionXmlOverrideOps<'_, Self>> {
         Some(self)
     }
@@ -671,14 +682,26 @@ impl<const WIDE: bool> TargetDescriptionXmlOverride for Debuggee<'_, WIDE> {
         let Some(file) = description::file(annex, architecture, table::<WIDE>()) else {
             return Err(TargetError::Errno(0));
         };
-        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-        let rest = file.as_bytes().get(offset..).unwrap_or_default();
-        let count = rest.len().min(length).min(buffer.len());
-        for (to, byte) in buffer.iter_mut().zip(rest.iter().take(count)) {
-            *to = *byte;
-        }
-        Ok(count)
+        Ok(part(&file, offset, length, buffer))
     }
+}
+
+impl<const WIDE: bool> MemoryMap for Debuggee<'_, WIDE> {
+    fn memory_map_xml(&self, offset: u64, length: usize, buffer: &mut [u8]) -> TargetResult<usize, Self> {
+        let map = self.map.as_deref().unwrap_or_default();
+        Ok(part(map, offset, length, buffer))
+    }
+}
+
+/// A part of a file that a debugger reads; gives the bytes, 0 behind its end.
+fn part(file: &str, offset: u64, length: usize, buffer: &mut [u8]) -> usize {
+    let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+    let rest = file.as_bytes().get(offset..).unwrap_or_default();
+    let count = rest.len().min(length).min(buffer.len());
+    for (to, byte) in buffer.iter_mut().zip(rest.iter().take(count)) {
+        *to = *byte;
+    }
+    count
 }
 
 impl<const WIDE: bool> MonitorCmd for Debuggee<'_, WIDE> {

@@ -6,6 +6,10 @@
 use std::fmt::Write as _;
 
 use super::registers::{Feature, Register};
+use crate::memory::Run;
+
+/// Ranges of a map of memory, at most.
+const RANGES: usize = 4096;
 
 /// Files that `target.xml` includes.
 const FILES: [(&str, Feature, &str); 4] = [
@@ -131,6 +135,24 @@ pub(super) fn file(annex: &[u8], architecture: &str, registers: &[Register]) -> 
     }
     let (_, feature, name) = FILES.iter().find(|(file, ..)| file.as_bytes() == annex)?;
     Some(feature_file(*feature, name, registers))
+}
+
+/// The map of physical memory (`qXfer:memory-map:read`); `None` where it is in too many pieces.
+pub(super) fn memory_map(runs: &[Run]) -> Option<String> {
+    if runs.is_empty() || runs.len() > RANGES {
+        return None;
+    }
+    let mut text =
+        String::from("<?xml version=\"1.0\"?>\n<!DOCTYPE memory-map SYSTEM \"gdb-memory-map.dtd\">\n<memory-map>\n");
+    for Run { start, length } in runs {
+        let _ = writeln!(
+            text,
+            "  <memory type=\"ram\" start=\"{:#x}\" length=\"{length:#x}\"/>",
+            start.0
+        );
+    }
+    text.push_str("</memory-map>\n");
+    Some(text)
 }
 
 fn target(architecture: &str) -> String {

@@ -43,7 +43,11 @@ pub(super) fn run<const WIDE: bool>(debuggee: &mut Debuggee<'_, WIDE>, command: 
         ["phys"] => format!("{}\n", debuggee.view().words()),
         ["phys", on @ ("on" | "off")] => {
             debuggee.physical = *on == "on";
-            format!("{}\n", debuggee.view().words())
+            let mut text = format!("{}\n", debuggee.view().words());
+            if !debuggee.physical && debuggee.map.is_some() {
+                text.push_str("GDB keeps to its map of physical memory until \"delete mem\"\n");
+            }
+            text
         }
         ["phys", "read", at, length] => match (number(at), number(length)) {
             (Some(at), Some(length)) => dump(debuggee, at, length),
@@ -73,7 +77,6 @@ pub(super) fn vcpu_line(vcpu: &Vcpu) -> String {
 }
 
 fn info<const WIDE: bool>(debuggee: &mut Debuggee<'_, WIDE>) -> String {
-    let can = debuggee.target.control().is_some();
     let target = &*debuggee.target;
     let mut text = format!("{}\n", target.container().description);
     for (name, value) in &target.container().facts {
@@ -100,11 +103,15 @@ fn info<const WIDE: bool>(debuggee: &mut Debuggee<'_, WIDE>) -> String {
         let _ = writeln!(text, "damage: {damage}");
     }
     let _ = writeln!(text, "addresses are {}", debuggee.view().words());
-    text.push_str(if can {
-        "it can run, stop, be written to and have breakpoints\n"
-    } else {
-        "a capture: it can be read; it cannot run or be written to\n"
-    });
+    match debuggee.target.control().map(|control| control.lacks()) {
+        Some(lacks) => {
+            text.push_str("it can run, stop, be written to and have breakpoints\n");
+            if !lacks.is_empty() {
+                let _ = writeln!(text, "not possible: {}", lacks.join("; "));
+            }
+        }
+        None => text.push_str("a capture: it can be read; it cannot run or be written to\n"),
+    }
     text
 }
 
