@@ -50,7 +50,7 @@ copying() {
 bench_dump() {
     local round ours=$work/dump.ours theirs=$work/dump.theirs
     guest
-    # In turns, the first unmeasured: memory that the machine takes for the first time is slow.
+    # In turns, the first unmeasured: which of two runs first changes the ratio.
     for ((round = 0; round <= ${DUMP_RUNS:-7}; round++)); do
         copying "$delid" kdd dump "$raw" -o "$work/copy" >>"$ours"
         copying cp "$raw" "$work/copy" >>"$theirs"

@@ -4,7 +4,8 @@
 //! Follows the public headers of Xen (xen.h, domctl.h, memory.h, hvm/save.h, io/xs_wire.h) and privcmd.h of
 //! Linux. [`hypercall`] says what is asked, [`privcmd`] passes it on, [`version`] finds the interface that the
 //! hypervisor takes, [`domctl`] has the operations, [`memory`] and [`context`] the guest's state, [`control`] and
-//! [`events`] its run control, `left` what is undone when this program is killed; [`xenstore`] knows names and [`list`] all domains.
+//! [`events`] its run control, `left` what is undone when this program is killed; [`xenstore`] knows names and
+//! [`list`] all domains.
 
 pub mod context;
 pub mod control;
